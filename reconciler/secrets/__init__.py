@@ -1,10 +1,10 @@
-"""References and named secrets -> values, for the length of one run: what plan and apply do with secret values.
+"""Secret references -> values, for one run.
 
-A reference is read at the last moment, and only where the environment allows it. A plan looks up what its references
-stand for only to compare it with what the service shows, and goes on where that is not possible on this machine. An
-apply looks up everything it sets, and checks every delivery, before its first write. What is generated is delivered
-before it is set: a crash between the two leaves a value that opens nothing, never a lock whose key is lost. Where it is
-then not set, what was delivered is taken back.
+A reference is resolved at the last moment, and only if the environment allows it. A plan resolves references to compare
+them with what the service shows, and continues without those that this machine lacks. An apply resolves everything that
+it sets, and checks every delivery, before its first write. A generated secret is delivered before it is set: a crash
+between the two leaves a value that does not work, never a client whose secret is lost. If it is then not set, the
+delivery is undone.
 """
 
 import os
@@ -37,23 +37,23 @@ from reconciler.secrets.delivery import (
 )
 
 _LONGEST: Final = 65_536
-"""Bytes of a file with a secret."""
+"""The maximum size of a secret file, in bytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Resolver:
-    """Looks up references. Called with one, it gives the value or raises a `ReconcilerError` that names no value."""
+    """Resolves references. Called with one, it returns the value or raises a `ReconcilerError` without any value."""
 
     allowed_paths: AllowedPaths
     """Where files may be read."""
     allowed: Collection[str]
     """The environment variables that may be read."""
     own: Collection[SecretReference] = ()
-    """What the reconciler itself logs in with: never given out, whoever allows it."""
+    """The credentials of the reconciler itself: never returned, even if the environment allows them."""
     variables: Mapping[str, str] = field(default_factory=lambda: os.environ)
 
     def __call__(self, reference: SecretReference) -> Secret:
-        """Give the value. A saved plan may name anything, so what the loader has checked is checked again."""
+        """Return the value. A saved plan may name anything, so the checks of the loader are repeated."""
         if self._is_own(reference):
             raise ReconcilerError(f"{reference} holds the reconciler's own credentials, which no manifest may use")
         if reference.source is SecretSource.ENVIRONMENT and reference.name not in self.allowed:
@@ -68,21 +68,19 @@ class Resolver:
 
 
 def value_of(reference: SecretReference, allowed_paths: AllowedPaths, variables: Mapping[str, str]) -> Secret:
-    """Read what a reference stands for, whoever wrote it.
-
-    Less the byte order mark and the line end that an editor or a shell left on it.
+    """Read the value of a reference, without a byte order mark and the final line end.
 
     Raises:
-        SecretMissing: there is nothing.
-        ReconcilerError: there is something that may not be read, or that is no secret.
+        SecretMissing: there is no value.
+        ReconcilerError: the value may not be read, or is not a valid secret.
     """
     if reference.source is SecretSource.ENVIRONMENT:
         secret = _of_variable(reference.name, variables)
     else:
         secret = _of_file(allowed_paths, reference.name)
     if secret.is_placeholder:
-        message = f"{reference} gives a placeholder for a hidden secret; sending it would make it the secret"
-        raise ReconcilerError(message, hint="give the real secret")
+        message = f"{reference} has the placeholder of a hidden secret; sending it would overwrite the real secret"
+        raise ReconcilerError(message, hint="set the real secret")
     return secret
 
 
@@ -118,32 +116,32 @@ def _secret(text: str, about: str) -> Secret:
 
 
 GENERATED_LENGTH: Final = 60
-"""Letters and digits of a generated secret: what Sitecore's own tools make; the service documents no least length."""
+"""The length of a generated secret, as Sitecore's own tools generate it; the service documents no minimum."""
 _ALPHABET: Final = string.ascii_letters + string.digits
 
 Resolve: TypeAlias = Callable[[SecretReference], Secret]
-"""Gives the value that a reference stands for, or raises a `ReconcilerError` that names the reference."""
+"""Returns the value of a reference, or raises a `ReconcilerError` that names the reference."""
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the references of some manifests stand for."""
+    """The values of the references of some manifests."""
 
     values: Values = field(default_factory=dict)
     unread: tuple[SecretKey, ...] = ()
-    """Whose secret gives nothing on this machine, and why; each once."""
+    """Addresses whose secrets have no value on this machine, and why; each once."""
 
     def require(self) -> None:
-        """Refuse to go on without any of them.
+        """Raise if any value is missing.
 
         Raises:
-            SecretMissing: with all that are missing.
+            SecretMissing: lists all that are missing.
         """
         if self.unread:
             raise SecretMissing("; ".join(f"{address}: {why}" for address, why in self.unread))
 
     def warnings(self, changes: Iterable[Change]) -> Iterator[str]:
-        """What a plan says of those that it could not compare, or that an apply needs to create an object."""
+        """The warnings of a plan about missing values."""
         created = {change.address for change in changes if change.action is Action.CREATE}
         for address, why in self.unread:
             result = "apply needs it" if address in created else "the live secret was not compared with it"
@@ -151,7 +149,7 @@ class Known:
 
 
 def look_up(desired: DesiredState, resolve: Resolve) -> Known:
-    """Look up every reference that stands for a value now; a generated one does not."""
+    """Resolve every reference except generated ones."""
     wanted = [
         (resource.address, name, reference)
         for resource in desired.resources
@@ -162,10 +160,10 @@ def look_up(desired: DesiredState, resolve: Resolve) -> Known:
 
 
 def _looked_up(wanted: Iterable[tuple[Address, str, SecretReference]], resolve: Resolve) -> Known:
-    """Look all of them up.
+    """Resolve all of them.
 
     Raises:
-        ReconcilerError: with all that give something which cannot be sent.
+        ReconcilerError: lists all whose values cannot be sent.
     """
     values, unread = {}, []
     faults: list[ReconcilerError] = []
@@ -193,7 +191,7 @@ def _too_long(address: Address, name: str, reference: SecretReference, value: Se
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What an apply sets, and what was delivered for it."""
+    """The values that an apply sets, and what was delivered."""
 
     values: Values
     delivered: Mapping[Address, Sequence[Delivered]] = field(default_factory=dict)
@@ -201,7 +199,7 @@ class Prepared:
     deliverer: Deliverer | None = None
 
     def conclude(self, outcome: Outcome) -> Outcome:
-        """Add the fingerprints of what was set; take back what was delivered for a change that was not written."""
+        """Add the fingerprints of what was set; undo deliveries for a change that was not written."""
         address = outcome.change.address
         names = [one.field for one in outcome.change.secrets if (address, one.field) in self.values]
         prints = {
@@ -219,11 +217,15 @@ class Prepared:
         if is_set and not outcome.restored:
             return self._identified(outcome, mine)
         left = taken_back(mine)
-        said = f"{'; '.join(left)}; apply again to deliver another one" if left else "its new secret was taken back"
+        said = (
+            f"{'; '.join(left)}; apply again to deliver another one"
+            if left
+            else "the delivery of its new secret was undone"
+        )
         return replace(outcome, message="; ".join(filter(None, [outcome.message, said])), delivered=bool(left))
 
     def _identified(self, outcome: Outcome, mine: Sequence[Delivered]) -> Outcome:
-        """Tell commands the id, where the service has made another one than was planned, or the only one."""
+        """Deliver again to commands with the id of the service, if it differs from the planned one."""
         try:
             said = deliver_again(mine, outcome.id, required(self.deliverer)) if outcome.id else []
         except ReconcilerError as error:
@@ -233,13 +235,13 @@ class Prepared:
 
 
 def prepare(plan: Plan, resolve: Resolve, plan_key: bytes | None, deliverer: Deliverer | None) -> Prepared:
-    """Look up what a plan sets, make and deliver what it generates. Called before the first write.
+    """Resolve the secrets that a plan sets; generate and deliver the others. Called before the first write.
 
     Raises:
-        SecretMissing: with all that cannot be read on this machine.
-        PlanRefused: a secret has another value than when the plan was made.
-        ReconcilerError: a delivery cannot be made; what was delivered before it is taken back.
-        PartlyDelivered: the same, and a command has got a value, which cannot be taken back.
+        SecretMissing: lists all that cannot be read on this machine.
+        PlanRefused: a secret has changed since the plan was made.
+        ReconcilerError: a delivery failed; those before it are undone.
+        PartlyDelivered: the same, but a command has received a value, which cannot be undone.
     """
     intents = [
         (change, intent, intent.reference) for change in plan.changes for intent in change.secrets if intent.reference
@@ -273,5 +275,5 @@ def _lottery() -> Secret:
 def _require_planned(address: Address, intent: SecretIntent, secret: Secret, plan_key: bytes | None) -> None:
     about = f"{address} {intent.field}"
     if intent.fingerprint and plan_key and secret.fingerprint(plan_key, about) != intent.fingerprint:
-        message = f"{intent.reference} of {address} has another value than when the plan was made"
+        message = f"{intent.reference} of {address} has changed since the plan was made"
         raise PlanRefused("secret", message)

@@ -66,7 +66,7 @@ def test_a_plan_knows_a_secret_by_its_fingerprint_only(
     monkeypatch.setenv("SHOP_SECRET", "second-s3cret")
     refused = run("apply", "plan.json")
     assert refused.code == 4
-    assert "has another value than when the plan was made" in refused.err
+    assert "has changed since the plan was made" in refused.err
     monkeypatch.setenv("SHOP_SECRET", "first-s3cret")
     assert run("apply", "plan.json").code == 0
     assert "ClientSecret  (secret, will be set)" in planned.out

@@ -124,7 +124,7 @@ def test_what_was_delivered_for_a_change_that_is_refused_is_taken_back(
     generate(legacy, *places)
     refuse(legacy)
     code, text = apply(run)
-    assert (code, "its new secret was taken back" in text) == (1, True), text
+    assert (code, "the delivery of its new secret was undone" in text) == (1, True), text
     assert env.read_bytes() == b"A=1\r\n\r\n  SHOP=old # mine\r\nB=2\r\n"
     assert (output.read_bytes(), old.read_bytes()) == (b"version=1.2.3\n", b"before\xff")
     assert not (legacy.folder / "new").exists()
@@ -136,7 +136,7 @@ def test_a_second_delivery_that_fails_takes_the_first_one_back(legacy: Project, 
     generate(legacy, storing("kept", 3), {"file": "../first"})
     code, text = apply(run)
     assert (code, "exited with 3" in text, legacy.writes()) == (1, True, [])
-    assert "nothing was written to the service, and what was delivered was taken back" in text
+    assert "nothing was written to the service, and earlier deliveries were undone" in text
     assert not (legacy.folder / "first").exists()
 
 
@@ -162,7 +162,7 @@ def test_what_somebody_has_changed_meanwhile_is_left_and_named(legacy: Project, 
     refuse(legacy)
     code, text = apply(run)
     assert (code, (legacy.folder / "first").read_text()) == (5, "mine")
-    assert "has been changed since, and was left as it is" in text
+    assert "has changed since and was left as it is" in text
 
 
 def test_a_secret_that_is_set_stays_where_it_was_delivered(legacy: Project, run: Runner) -> None:
@@ -189,7 +189,7 @@ def test_what_was_delivered_for_a_change_that_never_began_is_taken_back(legacy: 
     legacy.ask("POST", "/_emulator/faults", {"spec": "PUT /v1/apiclients/* status=400 count=all"})
     code, text = apply(run)
     assert code == 1
-    assert "an earlier change did not succeed; its new secret was taken back" in text
+    assert "an earlier change did not succeed; the delivery of its new secret was undone" in text
     assert not (legacy.folder / ".env").exists()
 
 

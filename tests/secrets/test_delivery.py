@@ -150,7 +150,7 @@ def test_a_kubernetes_secret_is_a_manifest_with_the_value_in_base64(deliver: Del
         (ToCommand(("no-such-program-anywhere",)), "there is no program no-such-program-anywhere"),
         (ToCommand(python("import sys; sys.exit(3)")), "exited with 3"),
         (ToCommand(("cat", "a\0b")), "have a null character"),
-        (ToCommand(python("import time; time.sleep(60)"), timeout=0), "did not end within 0 s"),
+        (ToCommand(python("import time; time.sleep(60)"), timeout=0), "did not exit within 0 s"),
     ],
 )
 def test_a_delivery_that_fails_says_so_without_the_value(

@@ -57,7 +57,7 @@ def test_the_text_of_exports_is_refused_wherever_it_comes_from(tmp_path: Path, m
     monkeypatch.setenv("SHOP_SECRET", REDACTION)
     (tmp_path / "shop").write_text(f"{REDACTION}\n")
     for reference in (from_env("SHOP_SECRET"), from_file("shop")):
-        with pytest.raises(ReconcilerError, match="gives a placeholder for a hidden secret"):
+        with pytest.raises(ReconcilerError, match="has the placeholder of a hidden secret"):
             Resolver(AllowedPaths(tmp_path), {"SHOP_SECRET"})(reference)
 
 

@@ -289,7 +289,7 @@ def test_a_secret_with_another_value_than_was_planned_is_refused_where_a_key_tel
         {},
         secrets=(SecretIntent("ClientSecret", FROM_ENV, Secret("new").fingerprint(KEY, "ApiClient/a ClientSecret")),),
     )
-    refusal = pytest.raises(PlanRefused, match="has another value than") if is_refused else nullcontext()
+    refusal = pytest.raises(PlanRefused, match="has changed since the plan was made") if is_refused else nullcontext()
     with refusal:
         prepare(Plan((change,), BINDING), lambda _reference: Secret(value), key, None)
 
@@ -349,7 +349,7 @@ def test_a_live_secret_that_is_the_text_of_an_export_is_a_warning(tmp_path: Path
 def test_without_anybody_to_deliver_no_secret_is_made(one: Shop) -> None:
     plan = one.plan(desired(wanting(DELIVERED)))
     one.forget()
-    with pytest.raises(ReconcilerError, match="this run can deliver none"):
+    with pytest.raises(ReconcilerError, match="this run cannot deliver any"):
         one.apply(plan)
     assert one.writes() == []
 

@@ -1,8 +1,8 @@
-"""A new secret x where its manifest wants it -> delivered, or an error that shows no value.
+"""A new secret x its deliveries -> delivered, or an error without the value.
 
-Every delivery is checked beforehand, so that a secret is not created for nothing. A delivery may be repeated: done
-twice it is done once. What was written to files can be taken back; what a command has stored cannot. A command gets
-the value on its standard input: no shell, no argument, no echo of what it prints.
+Every delivery is checked first, so that no secret is created in vain. Deliveries are idempotent. Those to files can be
+undone, those to commands cannot. A command gets the value on its standard input: no shell, no argument, and its output
+is dropped.
 """
 
 import os
@@ -60,16 +60,16 @@ class Deliverer:
     allowed_paths: AllowedPaths
     """Where files may be written."""
     tell: Callable[[str], None]
-    """Writes to the log of a CI job: the line that has the value masked there."""
+    """Writes the line that masks the value to the log of the CI job."""
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     withheld: Collection[str] = ()
-    """Variables that no command finds in its environment: our own credentials. Nor does it find `RECONCILER_*`."""
+    """Variables that commands do not get: our own credentials. They do not get `RECONCILER_*` either."""
 
     def check(self, deliveries: Sequence[Delivery]) -> None:
-        """See whether all of these can be made, as far as that can be known. Writes nothing.
+        """Check whether all deliveries are possible. Writes nothing.
 
         Raises:
-            ReconcilerError: some cannot; names them all.
+            ReconcilerError: lists all that are not.
         """
         faults = []
         for delivery in dict.fromkeys(deliveries):
@@ -94,11 +94,11 @@ class Deliverer:
                 os.close(files.open_to_append(files.output_file(self.environ)))
 
     def deliver(self, new: NewSecret, delivery: Delivery) -> Undo | None:
-        """Make one delivery, and give a way to take it back; None: there is none.
+        """Make one delivery; return how to undo it, or None if that is not possible.
 
         Raises:
             ReconcilerError: it was not made.
-            PartlyDelivered: somebody may have got the value all the same.
+            PartlyDelivered: it may have been delivered all the same.
         """
         match delivery:
             case ToFile(path):
@@ -114,7 +114,7 @@ class Deliverer:
                 return None
 
     def recall(self, delivery: Delivery) -> Secret | None:
-        """The value that is where a delivery was made; None where nobody can read it back, or there is none."""
+        """The value at a delivery; None if it cannot be read back, or there is none."""
         try:
             match delivery:
                 case ToFile(path):
@@ -125,7 +125,7 @@ class Deliverer:
                     return files.kubernetes_value_in(self.allowed_paths.at(path))
                 case _:
                     return None
-        except (ReconcilerError, OSError, ValueError):  # it is not there, or not as a delivery leaves it
+        except (ReconcilerError, OSError, ValueError):  # it does not exist, or has another form
             return None
 
     def _at(self, path: str) -> Path:
@@ -140,26 +140,26 @@ class Deliverer:
 
 
 def required(deliverer: Deliverer | None) -> Deliverer:
-    """Go on only where new secrets can be delivered; a `ReconcilerError` where they cannot."""
+    """Return the deliverer; raise a `ReconcilerError` if there is none."""
     if deliverer is None:
-        raise ReconcilerError("the plan makes new secrets, and this run can deliver none")
+        raise ReconcilerError("the plan creates new secrets, but this run cannot deliver any")
     return deliverer
 
 
 Order: TypeAlias = tuple[NewSecret, Delivery]
-"""A new value and where it goes."""
+"""A new secret and where it goes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """One delivery that was made of a value that is not set yet."""
+    """A delivery that was made before its value is set."""
 
     new: NewSecret
     delivery: Delivery
     undo: Undo | None
 
     def take_back(self) -> str:
-        """Take it back; gives what cannot be, empty if nothing is left of it."""
+        """Undo it; return a message if that fails, else an empty text."""
         if self.undo is None:
             return f"{self.delivery} has a secret that does not work"
         try:
@@ -170,11 +170,11 @@ class Delivered:
 
 
 def deliver_all(orders: Iterable[Order], deliverer: Deliverer) -> tuple[Delivered, ...]:
-    """Make all of these; commands, which cannot be taken back, come last.
+    """Make all deliveries; those to commands, which cannot be undone, come last.
 
     Raises:
-        ReconcilerError: one cannot be made; those before it are taken back.
-        PartlyDelivered: the same, and something of them is left.
+        ReconcilerError: one failed; those before it are undone.
+        PartlyDelivered: the same, but some could not be undone.
     """
     done: list[Delivered] = []
     try:
@@ -186,13 +186,13 @@ def deliver_all(orders: Iterable[Order], deliverer: Deliverer) -> tuple[Delivere
             message = f"{error.message}; nothing was written to the service, but {'; '.join(left)}"
             raise PartlyDelivered(message, hint=error.hint) from error
         if done and isinstance(error, ReconcilerError):
-            error.message += "; nothing was written to the service, and what was delivered was taken back"
+            error.message += "; nothing was written to the service, and earlier deliveries were undone"
         raise
     return tuple(done)
 
 
 def deliver_again(delivered: Iterable[Delivered], client_id: str, deliverer: Deliverer) -> list[str]:
-    """Repeat the commands that got no id, or another one; gives what there is to say of it.
+    """Repeat the commands that got no id, or a different one; return messages about it.
 
     Raises:
         ReconcilerError: one failed.
@@ -207,12 +207,12 @@ def deliver_again(delivered: Iterable[Delivered], client_id: str, deliverer: Del
 
 
 def taken_back(delivered: Iterable[Delivered]) -> list[str]:
-    """Take all of these back, the last first; gives what is left of them."""
+    """Undo all of these, the last first; return messages about what is left."""
     return [left for one in reversed([*delivered]) if (left := one.take_back())]
 
 
 def recall(wanted: NamedSecret, live: Sequence[LiveSecret], deliverer: Deliverer) -> Mapping[str, Secret]:
-    """Id -> value of each secret of ours that a later run can still prove."""
+    """Id -> value of each unproven secret that can be read back."""
     relatives = family(wanted.name, live)
     untried = [relatives.current] if relatives.current and relatives.current.ending == UNTRIED else []
     unproven = [one for one in (*relatives.pending, *untried) if one.mark]
@@ -221,12 +221,12 @@ def recall(wanted: NamedSecret, live: Sequence[LiveSecret], deliverer: Deliverer
 
 
 def lost(wanted: NamedSecret, deliverer: Deliverer) -> tuple[Delivery, ...]:
-    """The places that can be read back and have no value: whatever was delivered there is gone."""
+    """The deliveries that can be read back and have no value: it is lost."""
     return tuple(one for one in wanted.deliver if isinstance(one, InFile) and not deliverer.recall(one))
 
 
 def _check_command(argv: Sequence[str], environ: Mapping[str, str], folder: Path) -> None:
-    """See whether a command can be started.
+    """Check whether a command can be started.
 
     Raises:
         ReconcilerError: it cannot.
@@ -238,7 +238,7 @@ def _check_command(argv: Sequence[str], environ: Mapping[str, str], folder: Path
 
 
 def _program(name: str, environ: Mapping[str, str], folder: Path) -> str:
-    """Find the program that a command starts: on the PATH, or by a path relative to a folder.
+    """Find the program of a command: on the PATH, or by a path relative to a folder.
 
     Raises:
         ReconcilerError: there is none.
@@ -247,16 +247,16 @@ def _program(name: str, environ: Mapping[str, str], folder: Path) -> str:
     found = shutil.which(str(folder / name) if is_path else name, path=environ.get("PATH"))
     if found is None:
         hint = "correct the command, or PATH"
-        raise ReconcilerError(f"there is no program {name} to deliver a secret to", hint=hint)
+        raise ReconcilerError(f"there is no program {name}, to which a secret is delivered", hint=hint)
     return found
 
 
 def _feed(wanted: ToCommand, new: NewSecret, environ: Mapping[str, str], folder: Path) -> None:
-    """Start the program in a folder and write the value to it. Whatever it prints may be the value, so it is dropped.
+    """Run the program in a folder with the value on its standard input. Its output is dropped: it may have the value.
 
     Raises:
         ReconcilerError: it cannot be started, or exits with another code than 0.
-        PartlyDelivered: it was stopped because it took too long, so that nobody knows what it has stored.
+        PartlyDelivered: it timed out, so it is unknown what it has stored.
     """
     name, *arguments = wanted.argv
     try:
@@ -271,10 +271,10 @@ def _feed(wanted: ToCommand, new: NewSecret, environ: Mapping[str, str], folder:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        message = f"{wanted} did not end within {wanted.timeout} s, and was stopped; it may have stored the secret"
+        message = f"{wanted} did not exit within {wanted.timeout} s and was stopped; it may have stored the secret"
         raise PartlyDelivered(message) from None
     except OSError as error:
         raise ReconcilerError(f"{wanted} cannot be started: {error.strerror}") from None
     if ended.returncode:
-        message = f"{wanted} exited with {ended.returncode}; what it printed is not shown, since it may hold the secret"
+        message = f"{wanted} exited with {ended.returncode}; its output is not shown, since it may contain the secret"
         raise ReconcilerError(message)

@@ -1,4 +1,4 @@
-"""A secret -> a file, and back to what the file was: alone, as a Kubernetes manifest, or as one line among others.
+"""A secret -> a file: alone, as a Kubernetes manifest, or as one line among others; and the file restored.
 
 A line is a variable of a dotenv file (the home of python-dotenv), or an output of the present step of a GitHub Actions
 job, masked in its log before anything else. Source: GitHub documentation, "Workflow commands": ``::add-mask::``, and
@@ -19,13 +19,13 @@ from reconciler.manifests.replacing import open_regular, replace_file, take_over
 from reconciler.model.secret import Secret, ToKubernetesSecret
 
 Undo: TypeAlias = Callable[[], None]
-"""Takes a delivery back, or raises a `ReconcilerError`. No `partial`, whose text would show the value."""
+"""Undoes a delivery, or raises a `ReconcilerError`. Not a `partial`, whose repr would show the value."""
 _LONGEST: Final = 2**20
-"""Bytes of a file that a delivery is read back from."""
+"""The maximum size of a file that is read back, in bytes."""
 
 
 def check(path: Path) -> None:
-    """See whether a file can be written; makes nothing.
+    """Check whether a file can be written, without creating it.
 
     Raises:
         ReconcilerError: it cannot.
@@ -41,7 +41,7 @@ def check(path: Path) -> None:
 
 
 def _is_there(path: Path) -> bool:
-    """Whether there is something; unlike `Path.exists`, an error other than its absence is raised."""
+    """Whether a path exists; unlike `Path.exists`, it raises other errors."""
     try:
         path.lstat()
     except FileNotFoundError:
@@ -50,10 +50,10 @@ def _is_there(path: Path) -> bool:
 
 
 def write(path: Path, text: str) -> Undo:
-    """Replace a file; a new one may be read by its owner only.
+    """Replace a file; a new one is readable by its owner only.
 
     Raises:
-        ReconcilerError: it cannot be written; the old one is still there.
+        ReconcilerError: it cannot be written; the old one is unchanged.
     """
     try:
         before = path.read_bytes() if path.exists() else None
@@ -87,7 +87,7 @@ def kubernetes_value_in(path: Path) -> Secret:
 
 
 def text_in(path: Path) -> str:
-    """The text of a file such as we write; nothing that may be endless is opened.
+    """The text of a regular file of limited size.
 
     Raises:
         OSError: there is none.
@@ -99,15 +99,15 @@ def text_in(path: Path) -> str:
 
 
 def unwritable(path: Path, error: OSError) -> ReconcilerError:
-    """Say that no secret can go to a file."""
+    """The error that no secret can be delivered to a file."""
     return ReconcilerError(f"no secret can be delivered to {path}: {error.strerror or type(error).__name__}")
 
 
 def open_to_append(path: Path) -> int:
-    """Open a file that somebody else made and reads; a pipe or a device is refused, not waited for.
+    """Open a file of another program; pipes and devices are refused without blocking.
 
     Raises:
-        ReconcilerError: it is not a file that can be written.
+        ReconcilerError: it is not a writable file.
     """
     try:
         return open_regular(path, os.O_RDWR | os.O_APPEND)
@@ -119,7 +119,7 @@ def _put_back(path: Path, ours: bytes, before: bytes | None) -> None:
     """Restore the content that a file had before a delivery; None: there was no such file."""
     try:
         if path.read_bytes() != ours:
-            raise ReconcilerError(f"{path} has been changed since, and was left as it is")
+            raise ReconcilerError(f"{path} has changed since and was left as it is")
         if before is None:
             path.unlink()
         else:
@@ -129,7 +129,7 @@ def _put_back(path: Path, ours: bytes, before: bytes | None) -> None:
 
 
 def cannot(path: Path, error: OSError) -> ReconcilerError:
-    """Say that a file could not be restored; its frames hold the value."""
+    """The error that a file could not be restored, without the frames, which hold the value."""
     return ReconcilerError(f"{path} still has the value: {error.strerror or type(error).__name__}")
 
 
@@ -137,7 +137,7 @@ def set_variable(path: Path, variable: str, value: Secret) -> Undo:
     """Set one variable.
 
     Raises:
-        ReconcilerError: the file cannot be read or written; the old one is still there.
+        ReconcilerError: the file cannot be read or written; the old one is unchanged.
     """
     existed, before = path.exists(), env_text(path)
     old = _bindings(before, variable)
@@ -156,9 +156,9 @@ def variable_in(path: Path, variable: str) -> Secret | None:
 
 
 def _unset(path: Path, variable: str, ours: Sequence[str], before: Sequence[str], *, was_empty: bool) -> None:
-    """Restore the lines that the variable had, unless somebody has changed them since.
+    """Restore the earlier lines of the variable, unless they have changed since.
 
-    A file in which nothing is left was made for deliveries, all of which have been taken back by now.
+    A file that is empty afterwards was created by deliveries, all of which are undone.
 
     Args:
         path: the file.
@@ -169,7 +169,7 @@ def _unset(path: Path, variable: str, ours: Sequence[str], before: Sequence[str]
     """
     text = env_text(path)
     if [one.strip() for one in _bindings(text, variable)] != [one.strip() for one in ours]:
-        raise ReconcilerError(f"{variable} in {path} has been changed since, and was left as it is")
+        raise ReconcilerError(f"{variable} in {path} has changed since and was left as it is")
     left = _edited(text, variable, before or [""] * len(ours))
     try:
         if not left and not was_empty:
@@ -191,7 +191,7 @@ def env_text(path: Path) -> str:
 
 
 def _parts(text: str) -> list[tuple[str | None, str]]:
-    """The text in pieces, each with the variable that it sets."""
+    """Split the text into pieces, each with the variable that it sets."""
     from dotenv.parser import parse_stream  # noqa: PLC0415  # only who delivers so needs it
 
     return [(one.key, one.original.string) for one in parse_stream(io.StringIO(text, newline=""))]
@@ -202,20 +202,20 @@ def _bindings(text: str, variable: str) -> list[str]:
 
 
 def _edited(text: str, variable: str, lines: Sequence[str]) -> str:
-    """Put these pieces in the places of those that set the variable, the first of none at the end."""
+    """Replace the pieces that set the variable by these; append them if there are none."""
     left = list(lines)
     pieces = [left.pop(0) if key == variable else piece for key, piece in _parts(text)]
     return "".join(pieces + left)
 
 
 def _end_of(text: str) -> str:
-    """What a new line is to begin and end with, as a piece that `_line` reads."""
+    """The line ends around a new line, as a piece for `_line`."""
     ending = "\r\n" if "\r\n" in text else "\n"
     return (ending if text and not text.endswith("\n") else "") + "x" + ending
 
 
 def _line(piece: str, variable: str, value: Secret) -> str:
-    """The line that sets the variable, with the blank lines before and the line end of the piece that it replaces."""
+    """The line that sets the variable, with the blank lines and the line end of the piece that it replaces."""
     before = piece[: len(piece) - len(piece.lstrip())]
     ending = piece[len(piece.rstrip("\r\n")) :]
     export = "export " if piece.lstrip().startswith("export ") else ""
@@ -224,29 +224,29 @@ def _line(piece: str, variable: str, value: Secret) -> str:
 
 
 def output_file(environ: Mapping[str, str]) -> Path:
-    """Give the file in which the runner looks for outputs.
+    """The file in which the runner expects outputs.
 
     Raises:
-        ReconcilerError: this is no step of a GitHub Actions job.
+        ReconcilerError: this is not a step of a GitHub Actions job.
     """
     path = environ.get("GITHUB_OUTPUT")
     if not path:
-        hint = "run it in a GitHub Actions job, or give the secret another delivery"
-        raise ReconcilerError("GITHUB_OUTPUT is not set, so that no output can be set", hint=hint)
+        hint = "run this in a GitHub Actions job, or use another delivery"
+        raise ReconcilerError("GITHUB_OUTPUT is not set, so no output can be set", hint=hint)
     return Path(path)
 
 
 def set_output(path: Path, name: str, value: Secret, tell: Callable[[str], None]) -> Undo:
-    """Mask the value and then set the output, on a line of its own.
+    """Mask the value, then set the output on a line of its own.
 
     Raises:
         ReconcilerError: the file cannot be written.
-        PartlyDelivered: it was written in part.
+        PartlyDelivered: it was partly written.
     """
     text = value.reveal()
     shown = text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
     tell(f"::add-mask::{shown}\n")
-    end = f"end_{secrets.token_hex(16)}"  # no value can end the block before its end
+    end = f"end_{secrets.token_hex(16)}"  # so that no value can end the block
     block = f"{name}<<{end}\n{text}\n{end}\n".encode()
     descriptor = open_to_append(path)
     try:
@@ -259,7 +259,7 @@ def set_output(path: Path, name: str, value: Secret, tell: Callable[[str], None]
 
 
 def _append(descriptor: int, block: bytes) -> None:
-    """Write it after what is there, on a line of its own; unbuffered, or closing the file would try it once more."""
+    """Append it on a line of its own; unbuffered, or closing the file would write again."""
     size = os.fstat(descriptor).st_size
     ends_a_line = not size or (os.lseek(descriptor, size - 1, os.SEEK_SET) >= 0 and os.read(descriptor, 1) == b"\n")
     left = block if ends_a_line else b"\n" + block

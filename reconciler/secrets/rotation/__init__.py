@@ -1,12 +1,11 @@
-"""The steps of a rotation -> done, one after the other, as far as they can be.
+"""The steps of a rotation -> carried out in order, up to the first that fails.
 
     create -> prove by a login -> deliver, deleting unproven ones that are replaced -> confirm -> expire the old one
     after the overlap -> (a later run) delete it
 
-What has been done stands in the service (see `model.named_secret`), so whoever runs it again goes on where it was left,
-from any machine. Nobody gets a value that opens nothing, and the secret in use is not touched before the new one is
-confirmed. Where nobody can log in through the client yet the proof is postponed: the secret is delivered and stays,
-marked as untried.
+The progress is stored in the service (see `model.named_secret`), so the next run continues from there, on any machine.
+Only values that work are delivered, and the secret in use is not changed before the new one is confirmed. If nobody can
+log in through the client yet, the proof is postponed: the secret is delivered and marked as untried.
 """
 
 import secrets
@@ -48,31 +47,31 @@ _TRIES: Final = 3
 _RESUME: Final = "run it again: it continues where it stopped"
 
 Record: TypeAlias = Callable[[str, Mapping[str, Json]], None]
-"""Keeps what is about to happen, or has happened, before anything else happens. Gets no value of a secret."""
+"""Records what is about to happen or has happened, before anything else. Gets no secret values."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What steps are carried out with."""
+    """What the steps need."""
 
     remote: SecretRemote
     deliverer: Deliverer
     clock: Callable[[], datetime]
     record: Record = lambda _event, _facts: None
     should_stop: Callable[[], bool] = lambda: False
-    """Asked before a new secret is made, and before each step that ends an old one."""
+    """Called before a new secret is created, and before each step that ends an old one."""
     on_step: Callable[[Step], None] = lambda _step: None
 
 
 @dataclass(slots=True)
 class Done:
-    """What was carried out, complete or not."""
+    """What was done, complete or not."""
 
     steps: list[Step] = field(default_factory=list)
     interrupted: bool = False
     error: ReconcilerError | None = None
     postponed: str = ""
-    """Why the new secret could not be tried; empty: it was, or there is none."""
+    """Why the new secret could not be tried; empty: it was tried, or there is none."""
     has_written: bool = False
     """Whether anything was or may have been changed or delivered."""
 
@@ -87,7 +86,7 @@ class Done:
 
 
 def carry_out(subject: Subject, steps: Sequence[Step], tools: Tools) -> Done:
-    """Carry out steps in their order. A failure ends it: what has been done is in the answer, with the error."""
+    """Carry out steps in order, up to the first failure. The result has the steps that were done, and the error."""
     run = _Run(subject, tools)
     done = run.done
     try:
@@ -109,24 +108,24 @@ def carry_out(subject: Subject, steps: Sequence[Step], tools: Tools) -> Done:
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """Makes the secrets that an object lacks, once the object is there."""
+    """Creates the missing secrets of an object that exists."""
 
     remote: SecretRemote
     deliverer: Deliverer | None
     record: Record = field(default=lambda _event, _facts: None)
 
     def __call__(self, change: Change, object_id: str) -> Provided:
-        """Make and deliver all that the change names; one that has appeared since it was planned stays.
+        """Create and deliver all that the change names, except those that exist by now.
 
         Raises:
-            ReconcilerError: the secrets that the object has could not be read.
+            ReconcilerError: the secrets of the object could not be read.
         """
         kind, deliverer = KINDS[change.address.kind], required(self.deliverer)
         key = ObjectKey(kind.name, object_id)
         tools = Tools(self.remote, deliverer, _utc_now, self.record)
         notes: list[str] = []
         has_written = False
-        live = read_secrets(self.remote, [key])[key]  # of one name each: making one changes no other
+        live = read_secrets(self.remote, [key])[key]  # each has its own name, so none affects another
         for wanted in change.new_secrets:
             at_hand = recall(wanted, live, deliverer)
             subject = Subject(change.address, object_id, wanted, live, kind, at_hand=at_hand)
@@ -145,21 +144,21 @@ def _utc_now() -> datetime:
 
 @dataclass(slots=True)
 class _Run:
-    """One execution: the only place where the value of the new secret is, until it is delivered and proven."""
+    """One execution. Only it holds the value of the new secret until that is delivered and proven."""
 
     subject: Subject
     tools: Tools
     done: Done = field(default_factory=Done)
     new_id: str = ""
     name: str = ""
-    """Of the new secret, as the service has it now."""
+    """The name of the new secret in the service."""
     value: Secret | None = None
     holders: set[Delivery] = field(default_factory=set)
     """The deliveries that may have the value."""
     is_postponed: bool = False
 
     def may_stop_before(self, step: Step) -> bool:
-        """Between making a secret and confirming it, a stop would leave work to the next run."""
+        """Whether the run may stop before a step: not between creating a secret and confirming it."""
         return step.kind in {StepKind.CREATE, StepKind.EXPIRE, StepKind.DELETE} and self.value is None
 
     def take(self, step: Step) -> None:
@@ -180,7 +179,7 @@ class _Run:
         self.tools.record(event, self._facts(step))
 
     def _settle(self, failed: Step) -> None:
-        """Delete a new secret that nobody has; say in the service who may have another, so that it can go in time."""
+        """Delete a new secret that nobody has; mark one that somebody may have, so that a later run can delete it."""
         if self.value is None or self._is_everywhere:
             return
         with suppress(ReconcilerError):  # then it is kept until another one is delivered everywhere
@@ -222,7 +221,7 @@ class _Run:
         return self.subject.named.of(self.subject.kind.path, self.subject.client_id)
 
     def _try(self) -> None:
-        """See whether the service tells a wrong secret from others: else a new one could not be proven either."""
+        """Check whether the service rejects a wrong secret; if not, a new one could not be proven either."""
         proof = self.tools.remote.proves(self.subject.client_id, Secret(secrets.token_urlsafe(32)))
         self.done.postponed = "" if proof.is_tried else proof.reason
 
@@ -237,20 +236,20 @@ class _Run:
             with self._naming():
                 shown, self.value = self.tools.remote.post_for_secret(self._path, body, named.value_field)
         except AnswerLost as error:
-            message = f"{error.message}; if it was made, its value is lost, and it will be deleted"
+            message = f"{error.message}; if it was created, its value is lost, and it will be deleted"
             raise ReconcilerError(message, hint=_RESUME) from error
         self.new_id, self.done.has_written = str(shown.get("ID") or self.new_id), True
         self._require_expiry(step, shown)
 
     def _require_expiry(self, step: Step, shown: Mapping[str, Json]) -> None:
-        """Refuse a secret that ends at another moment: it would be off policy, and be replaced again and again."""
+        """Refuse a secret with another expiry: it would be off policy and replaced again and again."""
         held = shown.get(self.subject.named.expiry_field)
         if self.subject.named.expiry_field in shown and _moment(held) != (step.until and moment_text(step.until)):
-            message = f"the service made secret {self.new_id} of {self.subject.address} with another expiry: {held}"
-            raise ReconcilerError(message, hint="it is not delivered; check whether the service takes an expiry")
+            message = f"the service created secret {self.new_id} of {self.subject.address} with another expiry: {held}"
+            raise ReconcilerError(message, hint="it is not delivered; check whether the service supports an expiry")
 
     def _rename(self, ending: str) -> None:
-        """Say in the service how far the secret has come; with an ending, the name bears the mark of the value."""
+        """Store the progress in the name of the secret; with an ending, the name has the mark of the value."""
         mark = self._value.mark(self.new_id) if ending else ""
         name = f"{self.subject.wanted.name}{ending}{f'-{mark}' if mark else ''}"
         try:
@@ -260,7 +259,7 @@ class _Run:
         self.name = name
 
     def _gone(self) -> ReconcilerError:
-        """Another run took the new secret for one that was left over."""
+        """The error that another run has deleted the new secret."""
         subject, holders = self.subject, ", ".join(sorted(map(str, self.holders)))
         message = f"secret {self.new_id} of {subject.address} was deleted by another run or in the portal"
         if not holders:
@@ -296,7 +295,7 @@ class _Run:
         if not proof.is_tried:
             self.done.postponed = proof.reason
         elif not proof.accepted:
-            message = f"the new secret opens no login through {self.subject.address}: {proof.reason}"
+            message = f"the new secret does not work for a login through {self.subject.address}: {proof.reason}"
             raise ReconcilerError(message, hint=f"the old secret stays as it is; {_RESUME}")
 
     def _confirm(self) -> None:
@@ -310,16 +309,16 @@ class _Run:
         self._patch(step.secret.id, retired)
 
     def _patch(self, secret_id: str, fields: Mapping[str, Json]) -> None:
-        """Change fields of a secret, and see that the service holds them. Done twice it is done once."""
+        """Change fields of a secret, and check that the service has them. Idempotent."""
         with self._naming():
             shown = _repeated(lambda: self.tools.remote.patch(self._path, secret_id, fields))
         name_field = self.subject.named.name_field
         if shown.get(name_field) != fields[name_field]:
-            message = f"the service did not take the new {name_field} of secret {secret_id} of {self.subject.address}"
-            raise ReconcilerError(message, hint="look at the client's secrets with reconciler secrets status")
+            message = f"the service did not store the new {name_field} of secret {secret_id} of {self.subject.address}"
+            raise ReconcilerError(message, hint="check the client's secrets with reconciler secrets status")
 
     def _delete(self, secret_id: str) -> None:
-        with self._naming(), suppress(NotFound):  # somebody else, or a request of ours whose answer was lost, did it
+        with self._naming(), suppress(NotFound):  # already deleted, perhaps by a request whose answer was lost
             _repeated(lambda: self.tools.remote.delete(self._path, secret_id))
 
     def _naming(self) -> AbstractContextManager[None]:
@@ -335,7 +334,7 @@ def _moment(value: Json) -> str | None:
 
 
 def _repeated(send: Callable[[], _T]) -> _T:
-    """Send a write that may be repeated until there is an answer to it, or no more tries."""
+    """Send an idempotent write until there is an answer, or no more tries."""
     for _ in range(_TRIES - 1):
         with suppress(AnswerLost):
             return send()

@@ -28,20 +28,20 @@ from reconciler.model.secret import Delivery, InFile, Secret
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Whose secret it is, and everything that decides what is due."""
+    """A secret and everything that decides what is due."""
 
     address: Address
     client_id: str
     wanted: NamedSecret
     live: tuple[LiveSecret, ...]
-    """All secrets of the object, of whatever name."""
+    """All secrets of the object."""
     kind: Kind
     is_active: bool = True
     """Whether anybody can log in through the object."""
     at_hand: Mapping[str, Secret] = field(default_factory=dict)
-    """The values of unproven and untried secrets that were found where they were delivered, by the secret's id."""
+    """The values of unproven and untried secrets that could be read back, by id."""
     lost: tuple[Delivery, ...] = ()
-    """Where the value of the present secret was delivered and is no longer."""
+    """The deliveries at which the value of the current secret is gone."""
 
     @property
     def named(self) -> NamedSecrets:
@@ -51,13 +51,13 @@ class Subject:
 
 
 def due(subject: Subject, now: datetime, begin: Begin = Begin.ANYWAY) -> tuple[Step, ...]:
-    """Give the steps that bring a rotation to its end; where none has begun, those of a new one, if it is to begin.
+    """The steps that complete a rotation; if none has begun, those of a new one, if one is due or requested.
 
-    An unproven secret is gone on with if its value is at hand. If not, another one is made; the unproven one, which
-    somebody may have until then, is deleted once the new one is delivered wherever it may have been.
+    The rotation continues with an unproven secret whose value is known. Otherwise another one is created, and the
+    unproven one is deleted once the new one is delivered everywhere that may have it.
 
     Raises:
-        ReconcilerError: it cannot be done; says why and what to do.
+        ReconcilerError: it is not possible; says why and what to do.
     """
     relatives = family(subject.wanted.name, subject.live)
     current = relatives.current
@@ -69,7 +69,7 @@ def due(subject: Subject, now: datetime, begin: Begin = Begin.ANYWAY) -> tuple[S
         proving = _proving(subject, relatives, resumed, clearing)
         return (*clearing, *proving, *_ending(subject, relatives, resumed, clearing, now))
     if current and not subject.is_active and _begins(subject, relatives, now, begin):
-        text = f"{subject.address} is not active, so that no secret can be tried: run it again once it is"
+        text = f"{subject.address} is not active, so no secret can be tried: run this again once it is"
         return (*clearing, Step(StepKind.WAIT, text))
     if not _begins(subject, relatives, now, begin):
         advice = _advice(subject, relatives) if begin is Begin.ANYWAY else ()
@@ -81,7 +81,7 @@ def due(subject: Subject, now: datetime, begin: Begin = Begin.ANYWAY) -> tuple[S
 
 
 def _resumed(subject: Subject, relatives: Family, now: datetime) -> LiveSecret | None:
-    """The secret of ours that can still be proven: its value was found where it was delivered."""
+    """The secret that can still be proven: its value could be read back."""
     untried = [relatives.current] if _is_untried(relatives.current) else []
     unproven = filter(None, (*untried, *relatives.pending))
     return next((one for one in unproven if one.id in subject.at_hand and not one.is_over(now)), None)
@@ -92,7 +92,7 @@ def _is_untried(one: LiveSecret | None) -> bool:
 
 
 def _begins(subject: Subject, relatives: Family, now: datetime, begin: Begin) -> bool:
-    """Whether a new secret is to be made. An unfinished rotation is brought to its end before another one begins."""
+    """Whether to create a new secret. An unfinished rotation is completed before another one begins."""
     standing = standing_of(subject.wanted, relatives.current, now)
     if relatives.is_unfinished or standing in {Standing.EXPIRED, Standing.UNTRIED}:
         return True
@@ -105,13 +105,13 @@ def _begins(subject: Subject, relatives: Family, now: datetime, begin: Begin) ->
 
 
 def _clearing(relatives: Family, now: datetime) -> Iterator[Step]:
-    """What nobody can use goes first: it makes room."""
+    """Delete what nobody can use first, to make room."""
     yield from (_delete(one, "has expired") for one in (*relatives.retired, *relatives.pending) if one.is_over(now))
     yield from (_delete(one, "nobody has") for one in relatives.undelivered)
 
 
 def _room(subject: Subject, relatives: Family, clearing: Sequence[Step]) -> list[Step]:
-    """Give up the oldest unproven secret where there is no other way to make a new one."""
+    """Delete the oldest unproven secret if there is no other room for a new one."""
     unproven = [one for one in relatives.pending if one.id not in _ids(clearing)]
     if not unproven or not _is_full(subject, clearing):
         return []
@@ -122,7 +122,7 @@ def _room(subject: Subject, relatives: Family, clearing: Sequence[Step]) -> list
 def _delivering(
     subject: Subject, relatives: Family, kept: LiveSecret | None, cleared: Sequence[Step]
 ) -> Iterator[Step]:
-    """Deliver to one after the other; delete each unproven secret as soon as whoever may have it has this one."""
+    """Deliver in order; delete each unproven secret as soon as everywhere that may have it has this one."""
     wanted, gone, done = subject.wanted, _ids(cleared), set[Delivery]()
     pending = [one for one in relatives.pending if one.id not in gone]
     left = {one: set(wanted.holders(one)) for one in pending if one != kept}
@@ -132,7 +132,7 @@ def _delivering(
         done.add(delivery)
         for one in [each for each, holders in left.items() if holders <= done]:
             del left[one]
-            yield _delete(one, "was not delivered everywhere, and is replaced wherever it was")
+            yield _delete(one, "was not delivered everywhere and is replaced where it was")
 
 
 def _ids(steps: Sequence[Step]) -> set[str]:
@@ -148,7 +148,7 @@ def _delete(one: LiveSecret, why: str) -> Step:
 
 
 def _advice(subject: Subject, relatives: Family) -> Iterator[Step]:
-    """What to do in an overlap where the value is lost and that cannot be seen."""
+    """What to do if the value is lost during an overlap, which cannot be detected."""
     current, is_seen = relatives.current, all(isinstance(one, InFile) for one in subject.wanted.deliver)
     if current and relatives.retired and not is_seen:
         text = f"if the value of secret {current.id} is lost, delete that secret in the portal and run apply"
@@ -156,7 +156,7 @@ def _advice(subject: Subject, relatives: Family) -> Iterator[Step]:
 
 
 def _proving(subject: Subject, relatives: Family, resumed: LiveSecret, cleared: Sequence[Step]) -> Iterator[Step]:
-    """Go on with a secret whose value is at hand. An untried one is delivered again if there are unproven ones."""
+    """Continue with a secret whose value is known. An untried one is delivered again if there are unproven ones."""
     yield Step(StepKind.PROVE, f"prove secret {resumed.id} by a login through {subject.address}", resumed)
     if relatives.pending:
         yield from _delivering(subject, relatives, resumed, cleared)
@@ -166,10 +166,10 @@ def _proving(subject: Subject, relatives: Family, resumed: LiveSecret, cleared: 
 def _making(subject: Subject, relatives: Family, cleared: Sequence[Step], now: datetime) -> Iterator[Step]:
     current = relatives.current
     if _is_untried(current):
-        yield Step(StepKind.TRY, f"see whether a secret of {subject.address} can be tried")
+        yield Step(StepKind.TRY, f"check whether a secret of {subject.address} can be tried")
     expiry = subject.wanted.expiry(now)
     until = f", valid until {moment_text(expiry)}" if expiry else ", without an expiry"
-    why = f", since there is none in {' and '.join(map(str, subject.lost))}" if current and subject.lost else ""
+    why = f", since it is gone from {' and '.join(map(str, subject.lost))}" if current and subject.lost else ""
     yield Step(StepKind.CREATE, f"create a new secret {subject.wanted.name}{until}{why}", until=expiry)
     yield Step(StepKind.PROVE, f"prove it by a login through {subject.address}")
     yield from _delivering(subject, relatives, None, cleared)
@@ -179,7 +179,7 @@ def _making(subject: Subject, relatives: Family, cleared: Sequence[Step], now: d
 def _ending(
     subject: Subject, relatives: Family, kept: LiveSecret | None, cleared: Sequence[Step], now: datetime
 ) -> Iterator[Step]:
-    """How each old secret is brought to its end: after the overlap, or at the moment at which it ends anyway."""
+    """How each old secret ends: after the overlap, or when it expires anyway."""
     wanted, last = subject.wanted, now + subject.wanted.overlap
     gone = _ids(cleared)
     for one in filter(None, (relatives.current, *relatives.superseded, *relatives.retired)):
@@ -199,7 +199,7 @@ def _ending(
 
 
 def _require_possible(subject: Subject, relatives: Family, clearing: Sequence[Step], now: datetime) -> None:
-    """Refuse what would lose a value, or end before it is of use.
+    """Refuse to create a secret whose value would be lost, or that would be due at once.
 
     Raises:
         ReconcilerError: says what to do.
@@ -208,19 +208,19 @@ def _require_possible(subject: Subject, relatives: Family, clearing: Sequence[St
     about = f"secret {wanted.name} of {subject.address}"
     if not wanted.deliver:
         hint = "declare a delivery in the manifest: deliver: [{file: PATH}]"
-        raise ReconcilerError(f"{about} is delivered nowhere, so that a new value would be lost", hint=hint)
+        raise ReconcilerError(f"{about} has no delivery, so a new value would be lost", hint=hint)
     if expiry is not None and expiry <= now + wanted.overlap:
         message = f"{about} expires at {moment_text(expiry)}, within its overlap of {duration_text(wanted.overlap)}"
         raise ReconcilerError(f"{message}: a new one would be due at once", hint="set a later expires in the manifest")
     if _is_full(subject, clearing):
         limit = subject.named.limit
         candidates = ", ".join(_candidates(subject, relatives, now))
-        message = f"{subject.address} has {limit} secrets, which is the most that the service keeps"
-        raise ReconcilerError(message, hint=f"delete one that nobody uses, in the portal; it could be {candidates}")
+        message = f"{subject.address} has {limit} secrets, the most that the service keeps"
+        raise ReconcilerError(message, hint=f"delete an unused one in the portal; candidates: {candidates}")
 
 
 def _candidates(subject: Subject, relatives: Family, now: datetime) -> Iterator[str]:
-    """Which secrets could go, the most useless first."""
+    """The secrets that could be deleted, the least useful first."""
     own = {one.id for one in relatives.members}
     over = [one for one in subject.live if one.is_over(now) and one.id not in own]
     others = [one for one in subject.live if not one.is_over(now) and one.id not in own]
