@@ -53,7 +53,7 @@ def config_of(data: Json, path: Path) -> Config | list[Fault]:
     environments = {name: _environment(part, name, file) for name, part in parts.items()}
     journal = file.part("journal").written("folder", JOURNAL_FOLDER)
     own = _own_credentials(environments.values())
-    rules, shared = _rules(file), file.read("scope", scope) or Scope()
+    shared = file.read("scope", scope) or Scope()
     _check_file(file, parts, own)
     if file.faults:
         return file.faults
@@ -61,12 +61,7 @@ def config_of(data: Json, path: Path) -> Config | list[Fault]:
         path,
         file.paths("manifests"),
         {
-            name: replace(
-                each,
-                own_credentials=own,
-                rules={**rules, **each.rules},
-                scope=shared if each.scope.is_everything else each.scope,
-            )
+            name: replace(each, own_credentials=own, scope=shared if each.scope.is_everything else each.scope)
             for name, each in environments.items()
         },
         journal=journal or path.parent,
@@ -172,8 +167,10 @@ def _numbers(part: _Part) -> dict[str, Any]:
     return {name: part.data[key] for key, name in names.items() if key in part.data}
 
 
-def _rules(part: _Part) -> dict[str, Level]:
-    return {name: Level(level) for name, level in part.get("rules", {}).items()}
+def _rules(part: _Part, file: _Part) -> dict[str, Level]:
+    """How strictly rules are taken; each of the environment wins over the file's."""
+    said = {**file.get("rules", {}), **part.get("rules", {})}
+    return {name: Level(level) for name, level in said.items()}
 
 
 def _defaults(part: _Part, file: _Part) -> Policy:
@@ -210,7 +207,7 @@ def _environment(part: _Part, name: str, file: _Part) -> Environment:
         limits=_limits(part.part("limits")),
         concurrency=part.get("concurrency", DEFAULT_CONCURRENCY),
         create=part.get("create", "auto"),
-        rules=_rules(part),
+        rules=_rules(part, file),
         overlays=part.paths("overlays"),
         freeze=part.read("freeze", windows) or (),
         defaults=_defaults(part, file),

@@ -156,7 +156,7 @@ def as_yaml(resolved: Iterable[Resolved], environment: str) -> Iterator[Iterator
     """The lines of each manifest, without line ends. The names of files in comments are as they are, not escaped."""
     yield iter([f"# The manifests of environment {environment}, after overlays and substitution."])
     for one in resolved:
-        yield chain(["---"], block(_literal(one), 0, Style(), partial(_comment, one, environment)))
+        yield chain(["---"], block(_literal(one), 0, Style(comment=partial(_comment, one, environment))))
 
 
 def _literal(resolved: Resolved) -> Body:

@@ -27,8 +27,6 @@ from reconciler.model.json import Json
 from reconciler.model.secret import SecretReference, SecretSource
 
 _SUFFIXES: Final = (".yaml", ".yml")
-NO_MANIFESTS: Final = "no-manifests"
-"""The rule that a folder without manifests breaks."""
 WAY_TO_FILL: Final = f"fill it with: reconciler export --write, or write a manifest: reconciler explain {DEFAULT_KIND}"
 
 
@@ -79,13 +77,15 @@ class Found:
     faults: tuple[Diagnostic, ...]
 
 
-def find_files(paths: Sequence[Path], apart: Sequence[Path] = ()) -> Found:
+def find_files(paths: Sequence[Path], apart: Sequence[Path] = (), *, may_be_empty: bool = False) -> Found:
     """Give the files that are named, and the manifests below the directories that are named.
 
     In directories, entries that start with a dot are passed over, and so is what is `apart`, with all that is below it.
+    That there is no manifest in one is a fault, unless it `may_be_empty`.
     What has been reached before is not given again, which also ends the circles that symbolic links can make.
     """
     search = _Search.past(apart) if apart else _Search()
+    search.may_be_empty = may_be_empty
     for path in paths:
         search.add(os.fspath(path))
     return Found(tuple(search.files), tuple(search.faults))
@@ -97,6 +97,7 @@ class _Search:
     faults: list[Diagnostic] = field(default_factory=list)
     _seen: set[tuple[int, int]] = field(default_factory=set)
     _apart: frozenset[tuple[int, int]] = frozenset()
+    may_be_empty: bool = False
 
     @classmethod
     def past(cls, apart: Sequence[Path]) -> Self:
@@ -121,10 +122,10 @@ class _Search:
             self.faults.append(Diagnostic(Place(name), message, "overlay", hint=hint))
         elif not S_ISDIR(status.st_mode):
             self._add_file(path, name, status)
-        elif not self._walk(path, name, status):
+        elif not self._walk(path, name, status) and not self.may_be_empty:
             kind = "file of manifests" if self._apart else "file"
             message = f"there is no {' or '.join('*' + suffix for suffix in _SUFFIXES)} {kind} in this directory"
-            self.faults.append(Diagnostic(Place(name), message, NO_MANIFESTS, hint=WAY_TO_FILL))
+            self.faults.append(Diagnostic(Place(name), message, "no-manifests", hint=WAY_TO_FILL))
 
     def _add_file(self, path: str, name: str, status: os.stat_result) -> None:
         if self._is_new(status):

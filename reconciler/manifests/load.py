@@ -23,7 +23,7 @@ from typing import Final
 from reconciler.errors import InputError
 from reconciler.kinds import KINDS, secret_fields
 from reconciler.manifests.context import LoadContext
-from reconciler.manifests.files import NO_MANIFESTS, UNREAD, Found, find_files
+from reconciler.manifests.files import UNREAD, Found, find_files
 from reconciler.manifests.manifest import Candidate, check
 from reconciler.manifests.overlays import Environments, Overlays, advice, file_faults, located, read_overlays
 from reconciler.manifests.secrets import empty_secrets, without_tails
@@ -108,7 +108,7 @@ def require_all(loaded: Loaded) -> None:
 def inspect(paths: Sequence[Path], context: LoadContext) -> Inspected:
     """Read what `load` reads, and tell of errors instead of raising them."""
     context = replace(context, inputs=(*context.inputs, *paths))
-    found, overlays = _found(paths, context), read_overlays(context)
+    found, overlays = find_files(paths, context.apart, may_be_empty=context.may_be_empty), read_overlays(context)
     candidates, diagnostics, waived = _check_all(found, overlays, context)
     diagnostics += clashes(candidates)
     diagnostics += dangling(candidates, context)
@@ -125,13 +125,6 @@ def _empty_secrets(candidates: Iterable[Candidate], found: Iterable[Diagnostic])
     for one in candidates:
         if one.document.file in files:
             yield from empty_secrets(one.document, KINDS[one.address.kind])
-
-
-def _found(paths: Sequence[Path], context: LoadContext) -> Found:
-    found = find_files(paths, context.apart)
-    if not context.may_be_empty:
-        return found
-    return replace(found, faults=tuple(fault for fault in found.faults if fault.rule != NO_MANIFESTS))
 
 
 def _elsewhere(paths: Sequence[Path], context: LoadContext) -> Mapping[str, tuple[DesiredResource, ...]]:

@@ -14,7 +14,7 @@ from typing import Any, Final
 from reconciler.kinds import KINDS, Kind, secrecy, secret_fields
 from reconciler.manifests.checks import API_VERSION, address_in, recognise
 from reconciler.manifests.context import LoadContext
-from reconciler.manifests.files import NO_MANIFESTS, WAY_TO_FILL, File, find_files
+from reconciler.manifests.files import WAY_TO_FILL, File, find_files
 from reconciler.manifests.schema import Fault, did_you_mean
 from reconciler.manifests.secrets import moved_paths, redacted
 from reconciler.manifests.yaml import Document, Layered, Parsed, lay, removals
@@ -109,13 +109,12 @@ def read_overlays(context: LoadContext) -> Overlays:
     """Read the overlays of an environment; without any this costs nothing."""
     overlays = Overlays()
     if context.overlays:
-        found = find_files([path for path in context.overlays if path.exists() or not context.may_be_empty])
+        paths = [path for path in context.overlays if path.exists() or not context.may_be_empty]
+        found = find_files(paths, may_be_empty=context.may_be_empty)
         overlays.files = found.files
         where = f"environment {context.environment} has it among its overlays"
         overlays.faults += [
-            replace(fault, hint=where if fault.hint in {"", WAY_TO_FILL} else fault.hint)
-            for fault in found.faults
-            if fault.rule != NO_MANIFESTS or not context.may_be_empty
+            replace(fault, hint=where if fault.hint in {"", WAY_TO_FILL} else fault.hint) for fault in found.faults
         ]
         for file in found.files:
             overlays.add(file, context.parsed(file))
@@ -147,9 +146,9 @@ def located(diagnostic: Diagnostic, document: Document) -> Diagnostic:
 def _identity_fault(data: Json) -> Fault | None:
     """Say why it cannot be known whose overlay this is."""
     unrecognised = recognise(data)
-    if unrecognised or not isinstance(data, Mapping):
-        return Fault("", unrecognised.message, "not-a-manifest", unrecognised.hint) if unrecognised else None
-    if data.get("apiVersion") != API_VERSION:
+    if unrecognised:
+        return Fault("", unrecognised.message, "not-a-manifest", unrecognised.hint)
+    if get_at(data, ("apiVersion",)) != API_VERSION:
         return Fault("/apiVersion", f"an overlay starts with apiVersion: {API_VERSION}", "choice")
     if address_in(data) is None:
         return Fault("/metadata/name", "an overlay has the name of its manifest as metadata.name", "required")

@@ -25,7 +25,6 @@ from reconciler.remote.http import RequestGuard, Wire, http_client
 from reconciler.remote.messages import (
     TOKEN_PATH,
     Call,
-    Meter,
     Misshapen,
     Sample,
     Stats,
@@ -48,14 +47,13 @@ class ReadClient:
     METHODS: ClassVar = frozenset({"GET"})
     """All that the wire lets pass, besides the login."""
 
-    def __init__(self, base_url: str, exchange: Exchange, pool: ThreadPoolExecutor, meter: Meter) -> None:
-        self.base_url = base_url
+    def __init__(self, exchange: Exchange, pool: ThreadPoolExecutor) -> None:
+        self.base_url = exchange.connection.base_url
         """Scheme and host, without a trailing slash."""
-        self.client_id = exchange.credentials.client_id
+        self.client_id = exchange.connection.credentials.client_id
         """The API client that the credentials log in through."""
         self._exchange = exchange
         self._pool = pool
-        self._meter = meter
         self._greeting: Future[Body] | None = None
         self._user = ""
 
@@ -74,12 +72,12 @@ class ReadClient:
     @property
     def stats(self) -> Stats:
         """What it has cost so far: requests, retries, bytes, seconds."""
-        return self._meter.stats
+        return self._exchange.meter.stats
 
     @property
     def samples(self) -> tuple[Sample, ...]:
         """How the last requests went, logins and retries included; the oldest first."""
-        return self._meter.samples
+        return self._exchange.meter.samples
 
     def claims(self) -> Claims:
         """Give what the token says of itself; logs in where there is no token yet."""
@@ -94,7 +92,7 @@ class ReadClient:
             roles = Claims.of(self._exchange.tokens.current()).roles or None
         except Misshapen:
             roles = None
-        credentials = self._exchange.credentials
+        credentials = self._exchange.connection.credentials
         return Access(
             self.client_id,
             roles,
@@ -277,14 +275,12 @@ def open_client(
         ReconcilerError: the environment's proxy or certificate settings are unusable.
     """
     base_url, at_a_time = connection.base_url, connection.concurrency
-    meter = Meter()
-    guards = (RequestGuard(base_url, kind.METHODS),)
-    http = http_client(
-        guards, connection.limits, at_a_time=at_a_time, base_url=httpx.URL(base_url), transport=transport
-    )
-    wire = Wire(base_url, http, connection.limits, meter, clock, connection.environment)
-    exchange = Exchange(wire, connection, meter, sleep, clock, random)
-    return kind(base_url, exchange, ThreadPoolExecutor(at_a_time, "reconciler-remote"), meter)
+    guard = RequestGuard(base_url, kind.METHODS)
+    url = httpx.URL(base_url)
+    http = http_client((guard,), connection.limits, at_a_time=at_a_time, base_url=url, transport=transport)
+    wire = Wire(base_url, http, connection.limits, clock, connection.environment)
+    exchange = Exchange(wire, connection, sleep, clock, random)
+    return kind(exchange, ThreadPoolExecutor(at_a_time, "reconciler-remote"))
 
 
 open_reader = partial(open_client, ReadClient)

@@ -11,7 +11,7 @@ from reconciler.remote.auth import Credentials, Grant, TokenSource, login_call
 from reconciler.remote.failures import accept, turned_away
 from reconciler.remote.hosts import Origin
 from reconciler.remote.http import Wire, checked
-from reconciler.remote.messages import Answer, Call, Meter, Misshapen, Result, object_in, unusable
+from reconciler.remote.messages import Answer, Call, Misshapen, Result, object_in, unusable
 from reconciler.remote.network import Limits
 from reconciler.remote.throttle import THROTTLED, AdaptiveLimit, Retries, RetryPolicy, may_pass, may_retry
 
@@ -54,15 +54,14 @@ class Exchange:
         self,
         wire: Wire,
         connection: Connection,
-        meter: Meter,
         sleep: Callable[[float], None] | None,
         clock: Callable[[], float],
         random: Callable[[], float],
     ) -> None:
         """Waits by `sleep`; None: in real time, ended by `stop_retrying`."""
         self._wire = wire
-        self.credentials, self._scope = connection.credentials, connection.scope
-        self._meter = meter
+        self.meter = wire.meter
+        self.connection = connection
         self._limit = AdaptiveLimit(connection.concurrency, clock)
         self._retries = Retries(connection.retries, random)
         self._sleep = sleep or self._retries.wait
@@ -89,7 +88,7 @@ class Exchange:
                 raise turned_away(call)
             if attempt is None:
                 result, attempts = self._persist(call, token)
-        return accept(call, result, attempts=attempts, hidden=(token, *self.credentials.secrets))
+        return accept(call, result, attempts=attempts, hidden=(token, *self.connection.credentials.secrets))
 
     def try_login(self, credentials: Credentials) -> Grant:
         """Log in with other credentials than our own. Its token is used for nothing.
@@ -112,7 +111,7 @@ class Exchange:
         self._wire.close()
 
     def _log_in(self) -> Grant:
-        return self._logged_in(login_call(self.credentials, self._scope))
+        return self._logged_in(login_call(self.connection.credentials, self.connection.scope))
 
     def _logged_in(self, call: Call) -> Grant:
         result, attempts = self._persist(call, None)
@@ -141,7 +140,7 @@ class Exchange:
             self._sleep(pause)
             if self._retries.is_over or not repeatable:
                 return result, tried
-            self._meter.retried()
+            self.meter.retried()
             if attempt:
                 raise turned_away(call)
             tried += 1

@@ -75,14 +75,13 @@ class Wire:
         base_url: str,
         http: httpx.Client,
         limits: Limits,
-        meter: Meter,
         clock: Callable[[], float],
-        environment: str = "",
+        environment: str,
     ) -> None:
         self._base_url = base_url
         self._http = http
         self._limits = limits
-        self._meter = meter
+        self.meter = Meter()
         self._clock = clock
         self._environment = environment
         self._is_closed = False
@@ -155,7 +154,7 @@ class Wire:
     def _note(self, call: Call, result: Result) -> None:
         answer = result if isinstance(result, Answer) else None
         sample = Sample(result.seconds, answer.status if answer else None, answer.date if answer else None)
-        self._meter.note(sample, len(answer.body) if answer else 0)
+        self.meter.note(sample, len(answer.body) if answer else 0)
         if log.isEnabledFor(logging.DEBUG):
             milliseconds = result.seconds * 1000
             facts = {"request": _facts(call, answer, milliseconds), "environment": self._environment}

@@ -114,7 +114,9 @@ class _Reader:
         )
 
 
-Comment = Callable[[tuple[str | int, ...]], str]
+Way: TypeAlias = tuple[str | int, ...]
+"""Keys and indices from the root to a value."""
+Comment: TypeAlias = Callable[[Way], str]
 """The way to a value -> what stands behind it on its line: two blanks, ``#`` and more, or nothing."""
 WIDTH: Final = 120
 _LONGEST_KEY: Final = 500
@@ -135,6 +137,7 @@ class Style:
     key: str = ""
     """The quotes around keys; none where they are empty."""
     value: str = ""
+    comment: Comment = lambda _: ""
 
 
 def style_of(key: Node | None) -> Style:
@@ -177,48 +180,38 @@ def flow_entry(key: str, value: Json, style: Style) -> str:
     return f"{name if len(name) <= _LONGEST_KEY else f'? {name} '}: {flow(value, style)}"
 
 
-def _uncommented(_: tuple[str | int, ...]) -> str:
-    return ""
-
-
-def block(
-    entries: Body, column: int, style: Style, comment: Comment = _uncommented, at: tuple[str | int, ...] = ()
-) -> Iterator[str]:
+def block(entries: Body, column: int, style: Style, at: Way = ()) -> Iterator[str]:
     """The lines of a mapping's entries, without line ends."""
     for key, value in entries.items():
         start = f"{' ' * column}{scalar(key, style.key)}"
         if len(start) > _LONGEST_KEY:
             yield f"{' ' * column}? {start.lstrip(' ')}"
             start = " " * column
-        yield from _entry(f"{start}:", value, column, style, comment, (*at, key))
+        yield from _entry(f"{start}:", value, column, style, (*at, key))
 
 
-def _entry(
-    start: str, value: Json, column: int, style: Style, comment: Comment, at: tuple[str | int, ...]
-) -> Iterator[str]:
+def _entry(start: str, value: Json, column: int, style: Style, at: Way) -> Iterator[str]:
     """A key with its value, beside it where that is short and without a mapping below."""
     if isinstance(value, Mapping) and value:
         yield start
-        yield from block(value, column + style.step, style, comment, at)
+        yield from block(value, column + style.step, style, at)
     elif is_array(value) and value and (_is_deep(value) or len(start) + len(flow(value, style)) >= WIDTH):
-        yield f"{start}{comment(at)}"
+        yield f"{start}{style.comment(at)}"
         for index, member in enumerate(value):
-            yield from item(member, column + style.step, style, comment, (*at, index))
+            yield from item(member, column + style.step, style, (*at, index))
     else:
-        yield f"{start} {flow(value, style)}{comment(at)}"
+        yield f"{start} {flow(value, style)}{style.comment(at)}"
 
 
-def item(
-    value: Json, column: int, style: Style, comment: Comment = _uncommented, at: tuple[str | int, ...] = ()
-) -> Iterator[str]:
+def item(value: Json, column: int, style: Style, at: Way = ()) -> Iterator[str]:
     """The lines of one member of a list in lines."""
     dash = " " * column + "- "
     if isinstance(value, Mapping) and value:
-        first, *others = block(value, column + 2, style, comment, at)
+        first, *others = block(value, column + 2, style, at)
         yield dash + first.lstrip(" ")
         yield from others
     else:
-        yield f"{dash}{flow(value, style)}{comment(at)}"
+        yield f"{dash}{flow(value, style)}{style.comment(at)}"
 
 
 def _is_deep(members: Json) -> bool:
