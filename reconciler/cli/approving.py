@@ -5,9 +5,10 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from itertools import chain
 from types import FrameType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -26,6 +27,9 @@ from reconciler.project.api import text_of
 from reconciler.render.escape import escape, joined
 from reconciler.render.jsonl import plan_events
 from reconciler.render.style import Style
+
+if TYPE_CHECKING:
+    from reconciler.project.apply import ApplyOptions
 
 _YES: Final = "yes"
 _STOPPING: Final = "reconciler.stopping"
@@ -101,15 +105,28 @@ def _answer() -> str:
         return sys.stdin.readline()
 
 
-def require_approval(common: Common, plan: Plan, ack: str | None, objections: Sequence[Finding], *, ask: bool) -> bool:
-    """Show the plan; ask unless it is approved already. What a guard refuses anyway is not asked about.
+def attended(options: "ApplyOptions", common: Common, *, ask: bool, about: str = "") -> "ApplyOptions":
+    """The same options, with the user at the terminal, who approves, watches and stops the run.
 
     Args:
-        common: the options of the run.
-        plan: what would be carried out.
-        ack: what acknowledges the findings of guards.
-        objections: what freeze windows say at this moment.
-        ask: whether it is not approved already; this is given back.
+        options: of what is applied.
+        common: the global options.
+        ask: whether it is not approved already.
+        about: a line ahead of the plan.
+    """
+
+    def approve(plan: Plan, objections: Sequence[Finding]) -> bool:
+        if about and not common.quiet:
+            tell(joined([about]))
+        _require_approval(common, plan, options.ack, objections, ask=ask)
+        return ask
+
+    watched = partial(_watch, common=common, is_saved=bool(options.saved))
+    return replace(options, approve=approve, watch=watched, should_stop=is_stopping(click.get_current_context()))
+
+
+def _require_approval(common: Common, plan: Plan, ack: str | None, objections: Sequence[Finding], *, ask: bool) -> None:
+    """Show the plan; ask unless it is approved already. What a guard refuses anyway is not asked about.
 
     Raises:
         ReconcilerError: the answer was no, or there is nobody to ask.
@@ -127,7 +144,6 @@ def require_approval(common: Common, plan: Plan, ack: str | None, objections: Se
         require_yes(f"Apply these changes to {_target(plan)}?", shown, plan_events(plan))
     elif not common.quiet and _says_more_than_the_result(plan):
         tell(shown(style_of_stderr()), plan_events(plan))
-    return ask
 
 
 def _says_more_than_the_result(plan: Plan) -> bool:
@@ -141,7 +157,7 @@ def _target(plan: Plan) -> str:
 
 
 @contextmanager
-def watch(plan: Plan, common: Common, *, is_saved: bool = False) -> Iterator[Callable[[Outcome], None]]:
+def _watch(plan: Plan, common: Common, *, is_saved: bool) -> Iterator[Callable[[Outcome], None]]:
     """Say where a saved plan is about to be carried out; then show progress on stderr, and stop at a signal."""
     if is_saved and not common.quiet:
         tell(joined([f"Applying the saved plan to {_target(plan)}"]))

@@ -19,7 +19,7 @@ from reconciler.cli.failures import tell_error, tell_problem, tell_warnings
 from reconciler.cli.options import Common, shared_options
 from reconciler.cli.outputs import Outputs, TextOf
 from reconciler.cli.streams import in_job
-from reconciler.errors import ReconcilerError, UsageError
+from reconciler.errors import GuardRefusal, ReconcilerError, UsageError
 from reconciler.model.diagnostic import Checked, Diagnostic
 from reconciler.model.secret import PLAN_KEY_VARIABLE
 from reconciler.project import plan_key
@@ -72,7 +72,20 @@ def plan_document(name: str, plan: "Plan", style: Style) -> str | Iterator[str]:
     return plan_file(plan) if name == "json" else text_of(plan, name, style)
 
 
-def require_formats(outputs: "Outputs", known: Collection[str]) -> None:
+def show_preview(outputs: Outputs, previewed: "tuple[Plan, GuardRefusal | None]", ack: str | None) -> ExitCode:
+    """Show what would be carried out, over a connection that cannot write.
+
+    Raises:
+        GuardRefusal: something speaks against it now that the plan does not say; the plan is shown.
+    """
+    plan, refused = previewed
+    outputs.write(lambda name, style: plan_document(name, plan, style))
+    if refused:
+        raise refused
+    return codes.of_plan(plan, ack, detailed=False)
+
+
+def require_formats(outputs: Outputs, known: Collection[str]) -> None:
     """Refuse formats that a plan does not have.
 
     Raises:

@@ -37,9 +37,6 @@ from reconciler.cli.options import (
 from reconciler.cli.streams import emit, in_job, wants_colour, width
 from reconciler.errors import ReconcilerError, UsageError, WouldOverwrite
 from reconciler.model.dataclass import dataclass
-from reconciler.model.drift import Drift
-from reconciler.model.outcome import ApplyResult
-from reconciler.model.plan import Plan
 from reconciler.project import environment_name
 from reconciler.project.files import identity, is_manifest, read_file, write_file
 from reconciler.render import FORMATS
@@ -48,7 +45,7 @@ from reconciler.render.style import PLAIN, Moment, Style
 if TYPE_CHECKING:
     from reconciler.remote.messages import Stats
     from reconciler.render.monitoring import Measured
-    from reconciler.render.several import Planned
+    from reconciler.render.several import Document, Part
 
 F = TypeVar("F", bound=Callable[..., Any])
 Into: TypeAlias = tuple[tuple[str, Path], ...]
@@ -275,50 +272,17 @@ class Metering:
     began: float
     found: "dict[str, Measured]" = field(default_factory=dict)
 
-    def plan(self, plan: Plan) -> None:
-        """Count a plan."""
-        from reconciler.render import monitoring  # noqa: PLC0415  # only commands that measure need it
+    def count(self, environment: str, found: "Document | None") -> None:
+        """Count what was found in an environment; None: there is no answer."""
+        from reconciler.render.monitoring import Measured, measured  # noqa: PLC0415  # only commands that measure need it
 
-        self._add(plan.binding.environment, actions=monitoring.actions_of(plan))
+        before = self.found.get(environment) or Measured(environment, self.command, succeeded=True)
+        self.found[environment] = measured(before, found)
 
-    def drift(self, drift: Drift) -> None:
-        """Count drift, and the plan that it was seen in."""
-        from reconciler.render import monitoring  # noqa: PLC0415  # only commands that measure need it
-
-        self._add(
-            drift.plan.binding.environment, actions=monitoring.actions_of(drift.plan), drift=monitoring.drift_of(drift)
-        )
-
-    def result(self, environment: str, result: ApplyResult) -> None:
-        """Count outcomes; a run that did not do all of it has no success."""
-        from reconciler.render import monitoring  # noqa: PLC0415  # only commands that measure need it
-
-        self._add(environment, outcomes=monitoring.outcomes_of(result))
-        if not result.is_complete or result.interrupted:
-            self.failed(environment)
-
-    def planned(self, planned: "Sequence[Planned]") -> None:
+    def count_all(self, parts: "Sequence[Part[Document]]") -> None:
         """Count several environments."""
-        for one in planned:
-            match one.found:
-                case Drift():
-                    self.drift(one.found)
-                case Plan():
-                    self.plan(one.found)
-                case ApplyResult():
-                    self.result(one.environment, one.found)
-                case None:
-                    self.failed(one.environment)
-
-    def failed(self, environment: str) -> None:
-        """Note that there is no answer for an environment."""
-        self._add(environment, succeeded=False)
-
-    def _add(self, environment: str, **facts: Any) -> None:  # noqa: ANN401  # fields of `Measured`
-        from reconciler.render.monitoring import Measured  # noqa: PLC0415  # as above
-
-        empty = Measured(environment, self.command, succeeded=True, ended_at=0, seconds=0, requests=0, retries=0)
-        self.found[environment] = replace(self.found.get(environment, empty), **facts)
+        for one in parts:
+            self.count(one.environment, one.found)
 
     def measured(self, costs: "Mapping[str, Stats]", old: str) -> "list[Measured]":
         """All runs with what they cost, by environment; `old` is the text of the file that is there already."""
@@ -357,7 +321,7 @@ def metrics_option(command: str) -> Callable[[F], F]:
             try:
                 return function(*arguments, metering=metering, **options)
             except BaseException:
-                metering.failed(_environment())
+                metering.count(_environment(), None)
                 raise
             finally:
                 if metrics_file and not is_manifest(metrics_file):

@@ -8,7 +8,7 @@ Names stand where a chat sees no mention, no link and no markup: in Slack in cod
 
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import field
+from dataclasses import field, replace
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
@@ -31,11 +31,11 @@ class Measured:
     command: str
     succeeded: bool
     """Whether it came to an answer; drift is one, too."""
-    ended_at: float
+    ended_at: float = 0
     """Seconds since 1970."""
-    seconds: float
-    requests: int
-    retries: int
+    seconds: float = 0
+    requests: int = 0
+    retries: int = 0
     last_success_at: float | None = None
     """Seconds since 1970; of this run, or of the one that last came to an answer."""
     actions: Counts = field(default_factory=dict)
@@ -43,21 +43,22 @@ class Measured:
     outcomes: Counts = field(default_factory=dict)
 
 
-def actions_of(plan: Plan) -> Counts:
-    """Resources by action, those that are 0 included: a series that vanishes raises no alarm."""
-    summary = plan.summary
-    numbers = (summary.create, summary.update, summary.delete, summary.no_op, summary.unmanaged)
-    return {action.value: number for action, number in zip(Action, numbers, strict=True)}
+def measured(run: Measured, found: Plan | Drift | ApplyResult | None) -> Measured:
+    """The run with the numbers of what it found, those that are 0 included: a series that vanishes raises no alarm.
 
-
-def drift_of(drift: Drift) -> Counts:
-    """Resources by kind of drift."""
-    return {kind.value: drift.count(kind) for kind in DriftKind}
-
-
-def outcomes_of(result: ApplyResult) -> Counts:
-    """Changes by outcome."""
-    return {status.value: result.count(status) for status in Status}
+    Where it found nothing, or did not do all of it, it has no success.
+    """
+    match found:
+        case Plan(summary=summary):
+            numbers = (summary.create, summary.update, summary.delete, summary.no_op, summary.unmanaged)
+            return replace(run, actions={one.value: number for one, number in zip(Action, numbers, strict=True)})
+        case Drift():
+            return replace(measured(run, found.plan), drift={kind.value: found.count(kind) for kind in DriftKind})
+        case ApplyResult():
+            is_done = run.succeeded and found.is_complete and not found.interrupted
+            return replace(run, outcomes={one.value: found.count(one) for one in Status}, succeeded=is_done)
+        case None:
+            return replace(run, succeeded=False)
 
 
 LAST_SUCCESS: Final = "reconciler_last_success_timestamp_seconds"

@@ -1,13 +1,13 @@
 """Saved plans, or manifests and services -> changes of the services, and what became of each."""
 
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from reconciler.cli import exit as codes
-from reconciler.cli.approving import is_stopping, require_approval, watch
+from reconciler.cli.approving import attended
 from reconciler.cli.console import project_of, requests_told, settings_of
 from reconciler.cli.documents import (
     PLANS,
@@ -16,9 +16,9 @@ from reconciler.cli.documents import (
     each,
     joined,
     key,
-    plan_document,
     require_formats,
     show_planned,
+    show_preview,
     tell_all_warnings,
     warn_if_blank,
     write_result,
@@ -49,9 +49,8 @@ from reconciler.render.wording import verdict
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from reconciler.model.inputs import Selection
     from reconciler.model.outcome import ApplyResult
-    from reconciler.model.plan import Finding, Plan
+    from reconciler.model.plan import Plan
     from reconciler.project.apply import ApplyOptions
 
 
@@ -121,23 +120,21 @@ def command(  # what is not in `ApplyOptions`
 
     keep_apart(settings_of(common), ())
     saved, others = _parted(paths)
-    _check(saved, choices["selection"], prune=choices["prune"])
+    options = ApplyOptions(others, saved, **choices)
+    _check(options)
     is_of_several = common.is_of_several or len(saved) > 1
-
-    def approve(plan: "Plan", objections: "Sequence[Finding]") -> bool:
-        return require_approval(common, plan, choices["ack"], objections, ask=not auto_approve)
-
-    def ended(plan: "Plan", result: "ApplyResult") -> None:
-        metering.plan(plan)
-        metering.result(plan.binding.environment, result)
-        _tell_end(plan, result, has_receipt=bool(choices["receipt"] or result.run), named=is_of_several)
-
-    watched = partial(watch, common=common, is_saved=bool(saved))
-    stopping = is_stopping(click.get_current_context())
-    options = ApplyOptions(others, saved, approve=approve, watch=watched, should_stop=stopping, ended=ended, **choices)
     if dry_run:
         require_formats(outputs, PLANS)
-        return (_several_shown if is_of_several else _shown)(common, options, outputs)
+        if is_of_several:
+            return _several_shown(common, options, outputs)
+        return show_preview(outputs, project_of(common).preview(options), options.ack)
+
+    def ended(plan: "Plan", result: "ApplyResult") -> None:
+        metering.count(plan.binding.environment, plan)
+        metering.count(plan.binding.environment, result)
+        _tell_end(plan, result, has_receipt=bool(options.receipt or result.run), named=is_of_several)
+
+    options = attended(replace(options, ended=ended), common, ask=not auto_approve)
     if is_of_several:
         return _several_applied(common, options, outputs, metering)
     result = project_of(common).carry_out(options)
@@ -150,20 +147,6 @@ def _tell_end(plan: "Plan", result: "ApplyResult", *, has_receipt: bool, named: 
         warn_if_blank("receipt")
     if named and not common_of_this_run().quiet:
         tell(f"{escape(plan.binding.environment)}: {verdict(result)}\n\n")
-
-
-def _shown(common: Common, options: "ApplyOptions", outputs: Outputs) -> ExitCode:
-    """Show what would be carried out, over a connection that cannot write.
-
-    Raises:
-        PlanRefused: the saved plan would be refused.
-        GuardRefusal: something speaks against it now that the plan does not say; the plan is shown.
-    """
-    plan, refused = project_of(common).preview(options)
-    outputs.write(lambda name, style: plan_document(name, plan, style))
-    if refused:
-        raise refused
-    return codes.of_plan(plan, options.ack, detailed=False)
 
 
 # -- several environments, in the order of the configuration ---------------------------------------------------------
@@ -212,7 +195,7 @@ def _several_applied(common: Common, options: "ApplyOptions", outputs: Outputs, 
     with requests_told(wanted=common.verbose and not common.quiet, sign_of_life=False, named=True):
         parts = project_of(common).promote(names, options, codes.of_result)
     tell_all_warnings(common, names)
-    metering.planned(parts)
+    metering.count_all(parts)
     write_result(outputs, joined(parts))
     return codes.of_promotion(parts)
 
@@ -220,19 +203,21 @@ def _several_applied(common: Common, options: "ApplyOptions", outputs: Outputs, 
 # -- what is common to both -------------------------------------------------------------------------------------------
 
 
-def _check(saved: "Sequence[Plan]", selection: "Selection", *, prune: bool) -> None:
+def _check(options: "ApplyOptions") -> None:
     """Refuse what does not go together.
 
     Raises:
         UsageError: a saved plan is to be restricted or to prune.
     """
-    if saved and not selection.is_everything:
+    if not options.saved:
+        return
+    if not options.selection.is_everything:
         hint = "remove them, or plan again with them"
         raise UsageError("--only and --selector are for new plans; a saved plan has its own", hint=hint)
-    if saved and selection.write_secrets:
+    if options.selection.write_secrets:
         message = "--write-secret is for new plans; a saved plan writes what it shows"
         raise UsageError(message, hint="remove it, or plan again with it")
-    if saved and prune:
+    if options.prune:
         raise UsageError("a saved plan prunes if it was made with --prune", hint="remove it, or plan again with it")
 
 

@@ -137,7 +137,7 @@ def _of_one(
     common: Common, find: "Callable[[Project], Drift]", outputs: Outputs, metering: Metering, notifier: Notifier
 ) -> ExitCode:
     drift = find(project_of(common))
-    metering.drift(drift)
+    metering.count(drift.plan.binding.environment, drift)
     _notify(common, notifier, [drift])
     outputs.write(
         lambda name, style: text_of(drift, name, style),
@@ -150,7 +150,7 @@ def _of_several(
     common: Common, find: "Callable[[Project], Drift]", outputs: Outputs, metering: Metering, notifier: Notifier
 ) -> ExitCode:
     parts = each(common, find, outputs.noun, codes.of_drift)
-    metering.planned(parts)
+    metering.count_all(parts)
     _notify(common, notifier, [one.found for one in parts if one.found])
     names = [one.environment for one in parts]
     return show_planned(parts, outputs, history=lambda: moments(settings_of(common), names))

@@ -131,12 +131,12 @@ def command(  # noqa: PLR0913  # one for each option
         files = files_of_each(common, out) if out else {}
         common.writes += files.values()
         plans = each(common, plan_of, outputs.noun, code_of)
-        metering.planned(plans)
+        metering.count_all(plans)
         _save(plans, files)
         return show_planned(plans, outputs, together=applied_together(common, plans, files))
     out = _file_in(common, out) if out and out.is_dir() else out
     plan = plan_of(project_of(common))
-    metering.plan(plan)
+    metering.count(plan.binding.environment, plan)
     if out:
         write_file(out, plan_file(plan))
     outputs.write(lambda name, style: plan_document(name, plan, style), plan_file=str(out or ""))

@@ -1,28 +1,22 @@
 """A run of the journal -> an ordinary plan back to what was before it, and what became of each change."""
 
-from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 import click
 
 from reconciler.cli import exit as codes
-from reconciler.cli.approving import is_stopping, require_approval, watch
+from reconciler.cli.approving import attended
 from reconciler.cli.console import project_of
-from reconciler.cli.documents import PLANS, RESULTS, plan_document, require_formats, write_result
+from reconciler.cli.documents import PLANS, RESULTS, require_formats, show_preview, write_result
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.options import Common, ack_option, common_options, offer, text
 from reconciler.cli.outputs import Outputs, outputs_option
-from reconciler.cli.streams import tell
-from reconciler.project.api import Project, text_of
+from reconciler.project.api import text_of
 from reconciler.project.apply import ApplyOptions
-from reconciler.render.escape import escape, joined
+from reconciler.render.escape import escape
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from reconciler.model.outcome import RecordedRun
-    from reconciler.model.plan import Finding, Plan
 
 
 @click.command(
@@ -75,35 +69,12 @@ def command(  # noqa: PLR0913  # one for each option
     project, recorded = project_of(common).run_to_roll_back(run)
     options = ApplyOptions(ack=ack, keep_going=keep_going)
     if dry_run:
-        return _shown(project, recorded, only, options, outputs)
-
-    def approve(plan: "Plan", objections: "Sequence[Finding]") -> bool:
-        if not common.quiet:
-            tell(joined([f"Rollback of {_about(recorded)}"]))
-        return require_approval(common, plan, ack, objections, ask=not auto_approve)
-
-    stopping = is_stopping(click.get_current_context())
-    options = replace(options, approve=approve, watch=partial(watch, common=common), should_stop=stopping)
+        require_formats(outputs, {*PLANS} - {"json"})  # that of a plan is a file that apply takes
+        return show_preview(outputs, project.preview_rollback(recorded, only, options), ack)
+    options = attended(options, common, ask=not auto_approve, about=f"Rollback of {_about(recorded)}")
     result = project.rollback(recorded, only, options)
     write_result(outputs, lambda name, style: text_of(result, name, style), recorded.environment)
     return codes.of_result(result)
-
-
-def _shown(
-    project: Project, run: "RecordedRun", only: tuple[str, ...], options: ApplyOptions, outputs: Outputs
-) -> ExitCode:
-    """Show what would be carried out, over a connection that cannot write.
-
-    Raises:
-        UsageError: a format that it does not have was asked for; nobody was contacted.
-        GuardRefusal: something speaks against it now that the plan does not say; the plan is shown.
-    """
-    require_formats(outputs, {*PLANS} - {"json"})  # that of a plan is a file that apply takes
-    plan, refused = project.preview_rollback(run, only, options)
-    outputs.write(lambda name, style: plan_document(name, plan, style))
-    if refused:
-        raise refused
-    return codes.of_plan(plan, options.ack, detailed=False)
 
 
 def _about(run: "RecordedRun") -> str:
