@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from reconciler.project.rotate import RotateOptions, Rotation
     from reconciler.project.session import Session
     from reconciler.render.history import Listed
+    from reconciler.render.reports import Adopted
     from reconciler.render.several import Part
 
 
@@ -280,6 +281,14 @@ class Project:
 
         session = self._session(None, paths, selection=selection, allow_unknown_roles=allow_unknown_roles)
         return write_back(session, view)
+
+    def adopt(
+        self, paths: Sequence[Path], given: Mapping[str, str], *, write: bool, allow_unknown_roles: bool
+    ) -> "Adopted":
+        """Find the live object of each manifest, and write its id if that is asked for; see `adopt.adopt`."""
+        from reconciler.project.adopt import adopt
+
+        return adopt(self._session(None, paths, allow_unknown_roles=allow_unknown_roles), given, write=write)
 
     def export(self, options: "ExportOptions", *, allow_unknown_roles: bool = False) -> "ExportResult":
         """Make manifests of what is live; see `export.from_live`."""
