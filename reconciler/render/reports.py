@@ -376,6 +376,8 @@ class Started:
     commands: Sequence[Command] = ()
     notes: Sequence[str] = ()
     """What to know besides."""
+    failure: ReconcilerError | None = None
+    """Why there is no export, although one was asked for."""
 
 
 def init_text(started: Started, style: Style) -> str:

@@ -1,0 +1,155 @@
+"""Answers about a marketplace -> a folder to work in, or one more environment in it, and what to do next."""
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from reconciler.config import Config, Environment, load_config
+from reconciler.errors import ReconcilerError, UsageError
+from reconciler.export.init import CONFIG, SETTINGS, Answers, files, files_at_top, passing_on, with_environment
+from reconciler.kinds import DEFAULT_KIND
+from reconciler.manifests.edit import write_contents
+from reconciler.manifests.files import repository_of, require_inside, resolved
+from reconciler.manifests.yaml import shown
+from reconciler.model.reports import ExportStatus
+from reconciler.model.secret import SecretSource
+from reconciler.project import Settings
+from reconciler.project.export import EVERYTHING, from_live
+from reconciler.project.files import new_file
+from reconciler.render.reports import Command, File, Started
+
+_SHARED: Final = (
+    "Another environment also reads {}. CI sets them for each job; for commands",
+    "with --env-all, give each environment its own: --client-id-env and --client-secret-env.",
+)
+
+
+def start(settings: Settings, folder: Path, answers: Answers, *, exports: bool) -> Started:
+    """Write the files, those that are there aside, and go on with an export of all that is live.
+
+    Raises:
+        ReconcilerError: a file cannot be written. What the export raises is in what is given.
+    """
+    top, below = _place(folder)
+    beside, above = files(answers), files_at_top(answers, below)
+    wanted = {folder / name: text for name, text in beside.items()} | {top / name: text for name, text in above.items()}
+    require_inside(wanted, folder)
+    started = Started(list(_written(wanted)))
+    try:
+        settings = replace(settings, config=folder / CONFIG, environment=answers.environment)
+        exported = from_live(settings, EVERYTHING, allow_unknown_roles=False).write().shown if exports else None
+    except ReconcilerError as error:
+        return replace(started, failure=error)
+    is_empty = exported is not None and all(one.status is ExportStatus.LEFT for one in exported.objects)
+    commands = list(_next(is_exported=exports, is_empty=is_empty, is_in_git=(top / ".git").exists()))
+    conditions = list(_conditions(folder, answers, is_exported=exports))
+    return replace(started, exported=exported, commands=commands, conditions=conditions)
+
+
+def extensible(path: Path, name: str) -> Config:
+    """The configuration to which an environment of this name can be added.
+
+    Raises:
+        UsageError: there is no configuration, or it has an environment of this name.
+    """
+    if not path.exists():
+        raise UsageError(f"there is no {shown(path)} to add an environment to", hint=f"reconciler init --env {name}")
+    config = load_config(path)
+    if name in config.environments:
+        hint = f"there are: {', '.join(config.environments)}"
+        raise UsageError(f"there is an environment {name} already", hint=hint)
+    return config
+
+
+def extended(path: Path, config: Config, answers: Answers) -> Started:
+    """Add an environment to the configuration of this file.
+
+    Raises:
+        ReconcilerError: a file cannot be changed without changing more, or not be written.
+    """
+    name, before = answers.environment, path.read_bytes()
+    changed = [
+        (path, before, with_environment(before, answers, shown(path))),
+        *passing_on(*_place(path.parent), answers),
+    ]
+    require_inside([file for file, _, _ in changed], path.parent)
+    write_contents({str(file): content for file, _, content in changed})
+    edits = [(shown(file), old.decode(errors="replace"), new.decode(errors="replace")) for file, old, new in changed]
+    commands = (f"reconciler doctor --env {name}", f"reconciler export --into-overlay {name} --write")
+    named = tuple(answers.auth.variables.values())
+    shared = [one for one in named if one in _variables(next(iter(config.environments.values())))]
+    conditions = [f"with {' and '.join(named)} set to the credentials of {name}"]
+    notes = [line.format(" and ".join(shared)) for line in _SHARED] if shared else []
+    notes += [f"{name} is the last of promote: move it to its position."] if config.promote else []
+    return Started(edits=edits, conditions=conditions, commands=[*map(Command, commands)], notes=notes)
+
+
+def answers_of(path: Path) -> Answers:
+    """What a configuration that is there already says, as far as the other files need it."""
+    first = next(iter(load_config(path).environments.values()))
+    return Answers(first.name, first.marketplace or "", variables=_variables(first))
+
+
+def _variables(environment: Environment) -> tuple[str, ...]:
+    """The names of the variables with credentials, those of all environments."""
+    return tuple(sorted(one.name for one in environment.own_credentials if one.source is SecretSource.ENVIRONMENT))
+
+
+def _place(folder: Path) -> tuple[Path, PurePosixPath]:
+    """The top of the git repository around a folder, and where the folder is in it; without one, the folder itself."""
+    here = resolved(folder)
+    if here is None:
+        raise UsageError(f"{folder} is not a folder: its symbolic links lead nowhere", hint="name another folder")
+    top = repository_of(here)
+    return folder if top == here else Path(os.path.relpath(top)), PurePosixPath(here.relative_to(top).as_posix())
+
+
+def _written(files: Mapping[Path, str]) -> Iterator[File]:
+    """Write each file, unless it is there already."""
+    for path, content in files.items():
+        if path.exists():
+            yield File(str(path), written=False, advice=_advice(path, content))
+        else:
+            new_file(path, content)
+            yield File(str(path), written=True)
+
+
+def _advice(path: Path, content: str) -> str:
+    """What somebody should do about a file that was left."""
+    known = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    if path.name == ".gitignore":
+        wanted = [line for line in content.splitlines() if not line.startswith("#") and line not in known.splitlines()]
+        return f"add {' and '.join(wanted)} to it" if wanted else ""
+    if path.name == CONFIG:
+        return "to add an environment to it: reconciler init --add-env NAME"
+    if path.name == Path(SETTINGS).name:
+        wanted = [line.strip(" ,") for line in content.splitlines() if "**" in line and line.strip(" ,") not in known]
+        return f"to have manifests completed, add {wanted[0]} to its yaml.schemas" if wanted else ""
+    return ""
+
+
+def _conditions(folder: Path, answers: Answers, *, is_exported: bool) -> Iterator[str]:
+    """What the next commands need."""
+    if os.path.abspath(folder) != os.path.abspath("."):  # noqa: PTH100  # in words, not through links
+        yield f"in {folder}"
+    if not is_exported:
+        yield f"with {' and '.join(answers.auth.variables.values())} set"
+
+
+def _next(*, is_exported: bool, is_empty: bool, is_in_git: bool) -> Iterator[Command]:
+    """The commands to run next; a marketplace is empty that has nothing but the client of the login."""
+    in_step = Command("reconciler plan", "no changes: git and the marketplace are in step")
+    if is_empty:
+        yield Command(f"reconciler explain {DEFAULT_KIND}", "how to write the first manifest, in manifests/")
+        yield Command("reconciler export --own-client --write", "or start with the client that you log in with")
+    elif is_exported:
+        yield in_step
+        yield Command("git add --all" if is_in_git else "git init && git add --all", "then commit")
+    else:
+        yield Command("reconciler doctor", "checks credentials, roles and marketplace")
+        yield Command(
+            "reconciler export --write", "one manifest for each live API client; of other objects, too: --kinds all"
+        )
+        yield in_step
