@@ -28,6 +28,7 @@ from reconciler.render.escape import escape, joined
 from reconciler.render.jsonl import event, outcome_event
 from reconciler.render.style import PLAIN
 from reconciler.render.text import outcome_line
+from reconciler.render.wording import Noun, number
 
 if TYPE_CHECKING:
     from reconciler.model.diagnostic import Diagnostic
@@ -126,13 +127,13 @@ class SignOfLife(logging.Handler):
         """Count one request."""
         self._requests[_environment_of(record)] += 1
         if self._is_long:
-            self._show(f"reading: {_counted(self._requests.total())}")
+            self._show(f"reading: {number(self._requests.total(), 'request')}")
 
     def ended(self, environment: str, how: str) -> None:
         """Leave a line of an environment."""
         with self.lock or nullcontext():
             if self._is_long:
-                self._show(f"{environment}: {how}, {_counted(self._requests[environment])}")
+                self._show(f"{environment}: {how}, {number(self._requests[environment], 'request')}")
                 self._stream.write("\n")
                 self._width = 0
 
@@ -182,10 +183,6 @@ def requests_told(*, wanted: bool, sign_of_life: bool, named: bool = False) -> I
         handler.close()
 
 
-def _counted(requests: int) -> str:
-    return f"{requests:,} {'request' if requests == 1 else 'requests'}"
-
-
 def _tell_end(environment: str, how: str) -> None:
     tell(joined([escape(f"{environment}: {how}")]))
 
@@ -199,11 +196,9 @@ def added(one: Stats, other: Stats) -> Stats:
 
 def tell_totals(stats: Stats, environment: str = "") -> None:
     """One line on what a connection has cost; of several, with its environment."""
-    text = (
-        f"{_counted(stats.requests)}, {stats.retries:,} of them "
-        f"{'a retry' if stats.retries == 1 else 'retries'}, {stats.bytes:,} bytes, "
-        f"{stats.seconds:.2f} s of waiting for answers"
-    )
+    retries = f"{stats.retries:,} of them {Noun('a retry', 'retries').of(stats.retries)}"
+    sent = f"{number(stats.requests, 'request')}, {retries}"
+    text = f"{sent}, {stats.bytes:,} bytes, {stats.seconds:.2f} s of waiting for answers"
     seconds = round(stats.seconds, 3)
     named: dict[str, Json] = {"environment": environment} if environment else {}
     costs = event("totals", text, requests=stats.requests, retries=stats.retries, bytes=stats.bytes, seconds=seconds)

@@ -112,7 +112,7 @@ def show(
     outputs: Outputs,
     find: Callable[[Project], T],
     writers: Mapping[str, Callable[[T, Style], str]],
-    end: Callable[[T], ExitCode],
+    end: Callable[[T], ExitCode] = lambda _found: ExitCode.DONE,
     *,
     in_turn: bool = False,
 ) -> ExitCode:
@@ -183,7 +183,7 @@ def each(
     common: Common,
     find: Callable[[Project], T],
     noun: str,
-    end: Callable[[T], ExitCode],
+    end: Callable[[T], ExitCode] = lambda _found: ExitCode.DONE,
     *,
     in_turn: bool = False,
     names: Sequence[str] = (),

@@ -62,17 +62,13 @@ def no_such_command(name: str, commands: Collection[str]) -> UsageError:
 def _instead(option: str, context: click.Context | None) -> str:
     known = _options(context) if context else ()
     if option.replace("-", "") == "dryrun" and "--dry-run" not in known:
-        return next((hint for name, hint in _WITHOUT_DRY_RUN.items() if name in known), _READS_ONLY)
+        how = (
+            "without --write nothing is written" if "--write" in known else "this command does not write to the service"
+        )
+        return f"remove it: {how}"
     named = next((one for one in _ELSEWHERE.get(option, ()) if one in known), None)
     close = named or closest(option, set(known) - _NEVER_SUGGESTED)
     return f"did you mean {close}?" if close else ""
-
-
-_READS_ONLY: Final = "remove it: this command does not write to the service"
-_WITHOUT_DRY_RUN: Final = {
-    "--write": "remove it: without --write nothing is written",
-}
-"""An option that a command has -> how to see what it would do, where it has no --dry-run."""
 
 
 def _options(context: click.Context) -> Collection[str]:

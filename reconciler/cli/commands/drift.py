@@ -30,6 +30,7 @@ from reconciler.project.environment import configuration
 from reconciler.project.records import moments
 from reconciler.render.monitoring import NOTIFICATIONS
 from reconciler.render.text import edits
+from reconciler.render.wording import number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -171,7 +172,7 @@ def _left(common: Common, found: WriteBack, *, write: bool) -> "Drift":
     style = style_of_stderr()
     for file, content in found.contents.items():
         tell(edits(file, Path(file).read_bytes().decode(), content.decode(), style))
-    files = f"{len(found.contents)} file{'' if len(found.contents) == 1 else 's'}"
+    files = number(len(found.contents), "file")
     if not write:
         tell(f"Nothing was written. To write {files}, add --write.\n")
         return found.drift

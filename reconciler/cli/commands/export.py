@@ -2,6 +2,7 @@
 
 import shlex
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -48,11 +49,11 @@ class Kinds(click.ParamType):  # type: ignore[type-arg]  # it takes a type only 
         return frozenset() if "all" in names else names
 
 
-def _writer(write: "Callable[[Exporting, Style], str]") -> "Callable[[ExportResult, Style], str]":
-    return lambda made, style: write(made.shown, style)
+def _written(write: "Callable[[Exporting, Style], str]", made: ExportResult, style: "Style") -> str:
+    return write(made.shown, style)
 
 
-_MAKINGS: Final = {name: _writer(write) for name, write in EXPORTS.items()}
+_MAKINGS: Final = {name: partial(_written, write) for name, write in EXPORTS.items()}
 
 
 @click.command(
@@ -137,12 +138,8 @@ def command(  # noqa: PLR0913  # one for each option
 
     if write and common.is_of_several and not overlaid:
         return _write_shared(common, outputs, work_out)
-    code = show(common, outputs, find if write else work_out, _MAKINGS, _done, in_turn=write)
+    code = show(common, outputs, find if write else work_out, _MAKINGS, in_turn=write)
     return of_writing(code, is_written=bool(written))
-
-
-def _done(_made: ExportResult) -> ExitCode:
-    return ExitCode.DONE
 
 
 def mean_overlays(common: Common, names: "Sequence[str]") -> None:
@@ -164,7 +161,7 @@ def _write_shared(common: Common, outputs: Outputs, find: "Callable[[Project], E
     Raises:
         ReconcilerError: they differ, or one could not be read: all that was found is shown, and nothing was written.
     """
-    parts = each(common, find, outputs.noun, _done)
+    parts = each(common, find, outputs.noun)
     found = {one.environment: one.found for one in parts if one.found}
     refusal = difference(found) if len(found) == len(parts) else "not every environment could be read"
     done = {} if refusal else written_once(found)

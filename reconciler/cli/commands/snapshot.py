@@ -17,6 +17,7 @@ from reconciler.planning import snapshot as snapshotfile
 from reconciler.project.api import Project
 from reconciler.project.files import make_folder, write_file
 from reconciler.render.escape import escape
+from reconciler.render.wording import number
 
 if TYPE_CHECKING:
     from reconciler.model.inputs import Snapshot
@@ -58,9 +59,7 @@ def command(common: Common, *, out: Path) -> ExitCode:
     files = files_of_each(common, out)
     common.writes += files.values()
     make_folder(out)
-    parts = each(
-        common, lambda one: _written(one, files[str(one.settings.environment)]), "snapshot", lambda _: ExitCode.DONE
-    )
+    parts = each(common, lambda one: _written(one, files[str(one.settings.environment)]), "snapshot")
     for part in parts:
         if part.found:
             _tell(common, part.found, files[part.environment])
@@ -78,7 +77,7 @@ def _written(project: Project, file: Path) -> "Snapshot":
 
 def _tell(common: Common, taken: "Snapshot", file: Path) -> None:
     if not common.quiet:
-        count = len(taken.live.resources)
-        tell(f"Saved {count} object{'' if count == 1 else 's'} of {taken.environment} to {escape(str(file))}.\n")
+        saved = number(len(taken.live.resources), "object")
+        tell(f"Saved {saved} of {taken.environment} to {escape(str(file))}.\n")
         for text in odd(taken.live):
             tell_problem(ReconcilerError(text))
