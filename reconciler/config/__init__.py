@@ -12,38 +12,16 @@ from pathlib import Path
 from typing import Any, Final
 
 from reconciler.config.file import config_of
-from reconciler.config.settings import (
-    BASE_URLS,
-    EMULATOR_MARKETPLACE,
-    EMULATOR_URL,
-    Auth,
-    Config,
-    EmulatorSettings,
-    Environment,
-)
+from reconciler.config.settings import Config, Environment
 from reconciler.errors import InputError, UsageError
 from reconciler.manifests.files import below, objection_to_write, resolved
 from reconciler.manifests.schema import Fault, did_you_mean, part_validator, validator
 from reconciler.manifests.secrets import redacted, secret_reference, without_tails
-from reconciler.manifests.yaml import IDS_LIMIT, Document, read, shown
+from reconciler.manifests.yaml import IDS_LIMIT, read, shown
+from reconciler.manifests.yaml.tree import Document
 from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Diagnostic, Place
 from reconciler.model.json import Body, Json, pointer, pointer_parts
-
-__all__ = [
-    "BASE_URLS",
-    "EMULATOR_MARKETPLACE",
-    "EMULATOR_URL",
-    "Auth",
-    "Config",
-    "EmulatorSettings",
-    "Environment",
-    "find_config",
-    "load_config",
-    "misnamed_config",
-    "select_environment",
-    "structure_faults",
-]
 
 SCHEMA: Final = "config.v1.schema.json"
 SECRET_POSITIONS: Final = frozenset({"clientSecret", "password"})

@@ -18,7 +18,8 @@ from reconciler.manifests.edit.live import Names, Sources
 from reconciler.manifests.edit.text import Style, block
 from reconciler.manifests.load import LoadContext
 from reconciler.manifests.substitution import literal
-from reconciler.manifests.yaml import merge_patch, shown
+from reconciler.manifests.yaml import shown
+from reconciler.manifests.yaml.tree import merge_patch
 from reconciler.model.dataclass import dataclass
 from reconciler.model.json import (
     ABSENT,

@@ -18,7 +18,7 @@ from reconciler.manifests.rules import RULES, Level, ManifestView, Objection, Ru
 from reconciler.manifests.schema import Fault, did_you_mean, validator
 from reconciler.manifests.secrets import SecretReader, redactions
 from reconciler.manifests.substitution import Substitution, take_references
-from reconciler.manifests.yaml import Document, Layered
+from reconciler.manifests.yaml.tree import Document, Layered
 from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Diagnostic, Severity, Waived, Waiver
 from reconciler.model.json import Body, Json, get_at, is_array, pointer, pointer_parts

@@ -17,7 +17,8 @@ from reconciler.manifests.context import LoadContext
 from reconciler.manifests.files import WAY_TO_FILL, File, find_files
 from reconciler.manifests.schema import Fault, did_you_mean
 from reconciler.manifests.secrets import moved_paths, redacted
-from reconciler.manifests.yaml import Document, Layered, Parsed, lay, removals
+from reconciler.manifests.yaml import Parsed
+from reconciler.manifests.yaml.tree import Document, Layered, lay, removals
 from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Diagnostic, Place, Severity, listed
 from reconciler.model.json import ABSENT, Body, Json, get_at, pointer

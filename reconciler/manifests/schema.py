@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
     from jsonschema.protocols import Validator as Explainer
 
-    from reconciler.manifests.yaml import Document
+    from reconciler.manifests.yaml.tree import Document
 
 
 @dataclass(frozen=True, slots=True)

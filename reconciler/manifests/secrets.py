@@ -14,7 +14,7 @@ from reconciler.manifests.context import LoadContext
 from reconciler.manifests.files import AllowedPaths, hint_for
 from reconciler.manifests.schema import UNPARTED, Fault, meant, part_validator
 from reconciler.manifests.substitution import Substitution, texts
-from reconciler.manifests.yaml import Document
+from reconciler.manifests.yaml.tree import Document
 from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Diagnostic, Place, Severity, listed
 from reconciler.model.json import Absent, Body, Json, get_at, is_array, pointer, pointer_parts

@@ -13,7 +13,7 @@ from reconciler.manifests.context import LoadContext
 from reconciler.manifests.git import GitFailed, InGit
 from reconciler.manifests.manifest import Candidate
 from reconciler.manifests.schema import Fault, did_you_mean
-from reconciler.manifests.yaml import Document
+from reconciler.manifests.yaml.tree import Document
 from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Diagnostic, Place, Severity
 from reconciler.model.json import pointer
@@ -55,7 +55,14 @@ def clashes(candidates: Sequence[Candidate]) -> Iterator[Diagnostic]:
         )
         hint = "change one of them: OrderCloud takes them once"
         yield Fault(at, message, "not-unique", hint).within(other.document)
-    yield from _indistinct(candidates)
+    named = [one for one in candidates if one.name_in_service]
+    for first, other in _pairs(named, lambda one: (one.address.kind, one.name_in_service)):
+        if first.address != other.address and not (first.id and other.id):  # its live object is found by that name
+            field = KINDS[other.address.kind].name_field
+            at = pointer("spec", field)
+            message = f"{other.address} has the same {field} as {first.address} at {first.document.place(at)}"
+            hint = "without an id, the two cannot be told apart: give both an id"
+            yield Fault(at, message, "duplicate-id", hint).within(other.document)
 
 
 def _unique_values(candidate: Candidate) -> Hashable | None:
@@ -124,19 +131,6 @@ def unclaimed_ids(candidates: Iterable[Candidate], context: LoadContext) -> Iter
         ids = (pointer("environments", context.environment or "", "ids", one) for one in (str(address), name))
         place = next(filter(None, map(context.config_place, ids)), Place("reconciler.yaml"))
         yield Diagnostic(place, message, "id-without-manifest", at, hint, Severity.WARNING)
-
-
-def _indistinct(candidates: Iterable[Candidate]) -> Iterator[Diagnostic]:
-    """Find manifests without an id whose live object would be found by a name that another manifest has, too."""
-    named = [one for one in candidates if one.name_in_service]
-    for first, other in _pairs(named, lambda one: (one.address.kind, one.name_in_service)):
-        if first.address != other.address and not (first.id and other.id):
-            field = KINDS[other.address.kind].name_field
-            message = (
-                f"{other.address} has the same {field} as {first.address} at {first.document.place(f'/spec/{field}')}"
-            )
-            hint = "without an id, the two cannot be told apart: give both an id"
-            yield Fault(f"/spec/{field}", message, "duplicate-id", hint).within(other.document)
 
 
 def _pairs(

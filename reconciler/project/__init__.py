@@ -14,7 +14,7 @@ from reconciler.model.secret import PLAN_KEY_VARIABLE
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from reconciler.config import Config
+    from reconciler.config.settings import Config
     from reconciler.manifests.context import Once
     from reconciler.model.diagnostic import Diagnostic
     from reconciler.model.outcome import RecordedRun

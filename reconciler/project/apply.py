@@ -227,7 +227,7 @@ def _require_unchanged(shown: Plan, now: Plan) -> None:
         GuardRefusal: something that would be rolled back was changed.
         ReconcilerError: the plan has changed.
     """
-    from reconciler.applying.rollback import RULE  # noqa: PLC0415  # only a rollback that was asked about needs it
+    from reconciler.applying.rollback.view import RULE  # noqa: PLC0415  # only a rollback that was asked about needs it
 
     moved = [finding for finding in now.guards if finding.rule == RULE]
     if moved:

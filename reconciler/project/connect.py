@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reconciler.config import Auth, EmulatorSettings, Environment
+from reconciler.config.settings import Auth, EmulatorSettings, Environment
 from reconciler.errors import ReconcilerError, SecretMissing, Unreachable, UsageError
 from reconciler.manifests.files import AllowedPaths
 from reconciler.model.secret import Secret, SecretReference

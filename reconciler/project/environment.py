@@ -8,15 +8,8 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from reconciler.config import (
-    EMULATOR_MARKETPLACE,
-    Config,
-    Environment,
-    find_config,
-    load_config,
-    misnamed_config,
-    select_environment,
-)
+from reconciler.config import find_config, load_config, misnamed_config, select_environment
+from reconciler.config.settings import EMULATOR_MARKETPLACE, Config, Environment
 from reconciler.errors import ReconcilerError, UsageError, WouldOverwrite
 from reconciler.manifests.context import Once
 from reconciler.manifests.files import find_files

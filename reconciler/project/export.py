@@ -11,7 +11,7 @@ from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING, Final
 
-from reconciler.config import Config, Environment
+from reconciler.config.settings import Config, Environment
 from reconciler.errors import InputError, ReconcilerError
 from reconciler.export import Choice, Export, Origin, export
 from reconciler.kinds import KINDS, LOGIN_KIND

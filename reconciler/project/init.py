@@ -6,7 +6,8 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from reconciler.config import Config, Environment, load_config
+from reconciler.config import load_config
+from reconciler.config.settings import Config, Environment
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.export.init import CONFIG, SETTINGS, Answers, files, files_at_top, passing_on, with_environment
 from reconciler.kinds import DEFAULT_KIND

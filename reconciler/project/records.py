@@ -37,7 +37,7 @@ from reconciler.render.history import Event, Listed, Uncertain, moment
 from reconciler.render.style import Moment
 
 if TYPE_CHECKING:
-    from reconciler.config import Environment
+    from reconciler.config.settings import Environment
     from reconciler.project.session import Session
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
 from reconciler.applying.journal.write import exclusive
-from reconciler.config import Config, Environment
+from reconciler.config.settings import Config, Environment
 from reconciler.errors import PlanRefused, ReconcilerError, UsageError
 from reconciler.manifests.files import AllowedPaths
 from reconciler.manifests.load import Loaded, load, require_all

@@ -138,46 +138,34 @@ def _not_a_proxy(name: str, why: str) -> ReconcilerError:
 
 
 def _is_exempt(url: httpx.URL, no_proxy: str) -> bool:
-    entries = [_entry(text) for text in no_proxy.replace(",", " ").split()]
-    return any(entry.covers(url) for entry in entries)
+    exempt = [_covers(entry, url) for entry in no_proxy.replace(",", " ").split()]  # all are read: one may be at fault
+    return any(exempt)
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    """One entry of NO_PROXY."""
+def _covers(entry: str, url: httpx.URL) -> bool:
+    """Whether requests to a URL need no proxy by an entry of NO_PROXY.
 
-    where: IPv4Network | IPv6Network | str
-    """Addresses, or a domain with its subdomains; with a dot in front these alone; ``*``: everything."""
-    scheme: str = ""
-    port: int | None = None
-
-    def covers(self, url: httpx.URL) -> bool:
-        """Whether requests to the URL need no proxy."""
-        if self.scheme not in {"", "all", url.scheme} or self.port not in {None, url.port or PORTS[url.scheme]}:
-            return False
-        if isinstance(self.where, str):
-            return self.where in {"*", url.host} or url.host.endswith(f".{self.where.lstrip('*.')}")
-        address = _network(url.host)
-        return address is not None and address.network_address in self.where
-
-
-def _entry(text: str) -> _Entry:
-    """Read an entry.
+    It names addresses, or a domain with its subdomains; with a dot in front these alone; ``*``: everything.
 
     Raises:
-        ReconcilerError: it is none.
+        ReconcilerError: it is no such entry.
     """
-    scheme, _, rest = text.lower().rpartition("://")
+    scheme, _, rest = entry.lower().rpartition("://")
     found = _HOST.fullmatch(rest)
     inner, host, port = found.groups() if found else (None, None, None)
     where = _network(inner or host or rest) or host
     if where is None:
         variable = _variable("no")
-        message = f"{variable} has an entry that is no host, address or network: {text[:_QUOTED]}"
+        message = f"{variable} has an entry that is no host, address or network: {entry[:_QUOTED]}"
         raise ReconcilerError(
             message, hint=f"correct it, for example: {variable}=localhost,.example.com,10.0.0.0/8,::1"
         )
-    return _Entry(where, scheme, int(port) if port else None)
+    if scheme not in {"", "all", url.scheme} or (port and int(port) != (url.port or PORTS[url.scheme])):
+        return False
+    if isinstance(where, str):
+        return where in {"*", url.host} or url.host.endswith(f".{where.lstrip('*.')}")
+    address = _network(url.host)
+    return address is not None and address.network_address in where
 
 
 def _network(text: str) -> IPv4Network | IPv6Network | None:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from reconciler.config import Auth, load_config
+from reconciler.config import load_config
+from reconciler.config.settings import Auth
 from reconciler.emulator import ADMIN_CLIENT_ID, ADMIN_CLIENT_SECRET, Emulator, Settings
 from reconciler.model.secret import SecretReference, SecretSource
 from tests.cli.conftest import Project, Runner, Switchboard, git

@@ -6,17 +6,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from reconciler.config import (
-    BASE_URLS,
-    EMULATOR_URL,
-    Auth,
-    Config,
-    EmulatorSettings,
-    Environment,
-    find_config,
-    load_config,
-    select_environment,
-)
+from reconciler.config import find_config, load_config, select_environment
+from reconciler.config.settings import BASE_URLS, EMULATOR_URL, Auth, Config, EmulatorSettings, Environment
 from reconciler.errors import InputError, UsageError
 from reconciler.manifests.schema import read_schema
 from reconciler.model.diagnostic import Place

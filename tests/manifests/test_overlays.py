@@ -9,10 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.config import Config, load_config
+from reconciler.config import load_config
+from reconciler.config.settings import Config
 from reconciler.errors import InputError
 from reconciler.manifests.load import LoadContext, Loaded, load
-from reconciler.manifests.yaml import Layered, lay, merge_patch, parse, removals
+from reconciler.manifests.yaml import parse
+from reconciler.manifests.yaml.tree import Layered, lay, merge_patch, removals
 from reconciler.model.json import Json, get_at, pointer_parts
 from tests.manifests.test_load import contents
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from reconciler.config import BASE_URLS
+from reconciler.config.settings import BASE_URLS
 from reconciler.kinds import KINDS, Kind
 from reconciler.kinds.fields import API_ROLES
 from reconciler.kinds.secrecy import field_of

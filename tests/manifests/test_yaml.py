@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from reconciler.manifests.yaml import SIZE_LIMIT, Document, Parsed, parse, read, shown
+from reconciler.manifests.yaml import SIZE_LIMIT, Parsed, parse, read, shown
 from reconciler.manifests.yaml.builder import ALIAS_LIMIT, DEPTH_LIMIT
+from reconciler.manifests.yaml.tree import Document
 from reconciler.model.json import Json, pointer, same
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from reconciler import live as reader
-from reconciler.applying.rollback.view import RULE, View, views_of
+from reconciler.applying.rollback.view import View, views_of
 from reconciler.errors import PlanRefused, UsageError
 from reconciler.kinds import KINDS
 from reconciler.model.dataclass import dataclass
@@ -23,8 +23,6 @@ from reconciler.planning import selection
 from reconciler.planning.comparison import Comparison, Target, identified
 from reconciler.planning.diff import secret_changes
 from reconciler.remote import ReadRemote
-
-__all__ = ["RULE"]
 
 
 @dataclass(frozen=True, slots=True)

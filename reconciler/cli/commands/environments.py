@@ -14,7 +14,7 @@ from reconciler.project.environment import configuration
 from reconciler.render.reports import ENVIRONMENTS, Listed
 
 if TYPE_CHECKING:
-    from reconciler.config import Config
+    from reconciler.config.settings import Config
 
 
 @click.command(

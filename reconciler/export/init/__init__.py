@@ -6,8 +6,9 @@ from pathlib import Path, PurePosixPath
 from textwrap import dedent, indent
 from typing import Final
 
-from reconciler.config import BASE_URLS, structure_faults
+from reconciler.config import structure_faults
 from reconciler.config.file import config_of
+from reconciler.config.settings import BASE_URLS
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.export.manifest import slug
 from reconciler.manifests.edit import with_values

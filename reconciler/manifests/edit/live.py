@@ -18,7 +18,8 @@ from reconciler.kinds.references import referred, with_references
 from reconciler.manifests.checks import address_in
 from reconciler.manifests.edit import At, with_documents
 from reconciler.manifests.substitution import literal
-from reconciler.manifests.yaml import Document, parse, unreadable
+from reconciler.manifests.yaml import parse, unreadable
+from reconciler.manifests.yaml.tree import Document
 from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Diagnostic, Place, Severity
 from reconciler.model.drift import Deviation, DriftKind

@@ -20,25 +20,9 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from reconciler.manifests.replacing import AS_IT_IS
 from reconciler.manifests.yaml.builder import Builder, Stop
 from reconciler.manifests.yaml.parser import Parser
-from reconciler.manifests.yaml.tree import Document, Layered, lay, merge_patch, removals
+from reconciler.manifests.yaml.tree import Document
 from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Diagnostic, Place
-
-__all__ = [
-    "IDS_LIMIT",
-    "SIZE_LIMIT",
-    "Document",
-    "Layered",
-    "Parsed",
-    "lay",
-    "merge_patch",
-    "parse",
-    "read",
-    "removals",
-    "shown",
-    "unreadable",
-]
-
 
 _QUOTE: Final = "put quotes around the value"
 _CLOSE: Final = "close it, or put quotes around the value"

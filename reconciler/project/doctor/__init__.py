@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from reconciler.config import Config, Environment
+from reconciler.config.settings import Config, Environment
 from reconciler.errors import GuardRefusal, ReconcilerError, RemoteError
 from reconciler.kinds import DEFAULT_KIND, KINDS, LOGIN_KIND, Kind
 from reconciler.kinds.fields import FULL_ACCESS
