@@ -312,7 +312,7 @@ def cut_off(run: RecordedRun, uncertain: Sequence[Uncertain], style: Style) -> s
 
 _CERTAIN: Final = {
     Certainty.ENDED: "came to an end",
-    Certainty.WRITTEN: "written, though not looked at again",
+    Certainty.WRITTEN: "written, but not read again",
     Certainty.REFUSED: "refused by the service",
     Certainty.NOT_STARTED: "not started",
 }

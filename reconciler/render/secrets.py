@@ -61,7 +61,7 @@ def _cells(row: SecretRow, now: datetime) -> tuple[str, ...]:
 
 
 def _age(live: LiveSecret | None, now: datetime) -> int | None:
-    """Days, never less than nothing: the service's clock may be ahead of this one."""
+    """Days, at least 0: the clock of the service may be ahead."""
     return max(now - live.made_at, timedelta()) // _DAY if live and live.made_at else None
 
 
@@ -75,7 +75,7 @@ def _days(days: int | None) -> str:
 
 def _verdict(report: SecretReport, style: Style) -> Iterator[str]:
     if report.left_out:
-        yield f"{report.left_out} live without a manifest; their secrets were not looked at."
+        yield f"{report.left_out} live without a manifest; their secrets were not read."
     others = [row for row in report.needing_attention if not row.state.is_due]
     if not report.needing_attention:
         yield f"{style.paint(Tone.CREATE, 'In step:')} no secret needs attention."
@@ -90,7 +90,7 @@ def _told(rows: Sequence[SecretRow], what: str, style: Style) -> Iterator[str]:
 
 
 _ROTATE: Final = "run reconciler secrets rotate {address} --secret '{name}'"
-_WAYS_OUT: Final[Mapping[Standing, str]] = {
+_FIXES: Final[Mapping[Standing, str]] = {
     Standing.EXPIRING: _ROTATE,
     Standing.EXPIRED: _ROTATE,
     Standing.OFF_POLICY: _ROTATE,
@@ -104,7 +104,7 @@ _WAYS_OUT: Final[Mapping[Standing, str]] = {
 
 def _fix(row: SecretRow) -> str:
     state = row.state
-    words = _WAYS_OUT.get(state.standing, "run reconciler plan, then apply")
+    words = _FIXES.get(state.standing, "run reconciler plan, then apply")
     if state.standing is Standing.MISSING and state.wanted and not state.wanted.deliver:
         words = "give it a delivery in the manifest, then run reconciler apply"
     if state.standing.is_for_rotation and not state.is_due:
@@ -161,7 +161,7 @@ def metrics(reports: Sequence[SecretReport]) -> str:
         ("secret_needs_attention", "1 where a secret needs attention, else 0.", attention),
         ("secret_rotation_due", "1 where secrets rotate --due has something to do, else 0.", due),
         ("secret_expiry_timestamp_seconds", "When a secret expires, in seconds since the epoch.", expires),
-        ("secrets_checked_timestamp_seconds", "When secrets were looked at, in seconds since the epoch.", checked),
+        ("secrets_checked_timestamp_seconds", "When secrets were read, in seconds since the epoch.", checked),
     )
     return "".join(
         family(f"reconciler_{name}", about, [(labels, f"{value:.0f}") for labels, value in samples])

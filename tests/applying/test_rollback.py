@@ -310,7 +310,7 @@ def test_it_says_where_the_manifests_still_ask_for_what_is_taken_back(two: Shop,
     ]
     run = run_of(two, tmp_path, *wanted)
     told = plan_back(two, run, manifests=desired(*wanted)).warnings[-1]
-    assert "still ask for what this takes back: ApiClient/a, ApiClient/b, ApiClient/c; revert them too" in told
+    assert "still ask for what this rolls back: ApiClient/a, ApiClient/b, ApiClient/c; revert them too" in told
     reverted = desired(manifest("a", AccessTokenDuration=600, assignments={"buyers": ("b1",)}), manifest("b"))
     assert not any("still ask" in warning for warning in plan_back(two, run, manifests=reverted).warnings)
     assigns = desired(manifest("a", assignments={"buyers": ("b1", "b2")}))
@@ -322,7 +322,7 @@ def test_it_says_where_the_manifests_still_ask_for_what_is_taken_back(two: Shop,
 def test_a_manifest_that_asks_for_one_of_the_fields_still_asks(two: Shop, tmp_path: Path) -> None:
     run = run_of(two, tmp_path, manifest("a", AccessTokenDuration=60, RefreshTokenDuration=600))
     half = desired(manifest("a", AccessTokenDuration=60))
-    assert "still ask for what this takes back: ApiClient/a;" in plan_back(two, run, manifests=half).warnings[-1]
+    assert "still ask for what this rolls back: ApiClient/a;" in plan_back(two, run, manifests=half).warnings[-1]
 
 
 def test_a_protected_resource_is_protected_from_a_rollback_as_well(two: Shop, tmp_path: Path) -> None:

@@ -118,7 +118,7 @@ def test_an_input_that_ends_before_the_answers_writes_nothing(
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ((), "init needs --region and --stage and --marketplace, and there is no terminal to ask on"),
+        ((), "init needs --region, --stage and --marketplace; it cannot ask: not a terminal"),
         (("--url", "https://shop.example"), "init needs --marketplace"),
         (("--region", "us-west", "--marketplace", "x"), "init needs --stage"),
         (("--region", "us-wst", "--stage", "sandbox", "--marketplace", "x"), "did you mean us-west?"),

@@ -77,7 +77,7 @@ def test_what_somebody_has_changed_since_refuses_with_3_and_writes_nothing(
     project.writes()
     done = run("rollback", "last", "--auto-approve")
     assert (done.code, project.writes()) == (3, [])
-    assert "rollback-moved: ApiClient/front cannot be taken back" in done.err
+    assert "rollback-moved: ApiClient/front cannot be rolled back" in done.err
     assert done.err.endswith("hint: these cannot be acknowledged\n")
 
 
@@ -127,7 +127,7 @@ def test_a_rollback_says_that_the_manifests_still_ask_for_what_it_takes_back(
     project: Project, run: Runner, applied: str
 ) -> None:
     told = run("rollback", "last", "--auto-approve").err
-    assert "the manifests still ask for what this takes back: ApiClient/front; revert them too" in told
+    assert "the manifests still ask for what this rolls back: ApiClient/front; revert them too" in told
 
 
 def test_a_client_that_goes_into_use_while_the_plan_is_read_is_not_deleted(

@@ -27,7 +27,7 @@ from reconciler.remote import ReadRemote
 
 @dataclass(frozen=True, slots=True)
 class Sides:
-    """What is taken back, and what is there."""
+    """The run to roll back, and the present state."""
 
     run: RecordedRun
     """With the changes that are selected."""
@@ -110,7 +110,7 @@ def _still_asked_for(views: Sequence[View]) -> Iterator[str]:
     if views:
         names = ", ".join(sorted(str(view.change.address) for view in views))
         yield (
-            f"the manifests still ask for what this takes back: {names}; revert them too, "
+            f"the manifests still ask for what this rolls back: {names}; revert them too, "
             "or the next apply makes these changes again"
         )
 

@@ -81,7 +81,7 @@ class View:
         return self._resource(spec, live.id, assignments=dict(self._parties(live)), secrets=self._inside(spec))
 
     def _inside(self, spec: Body) -> Mapping[str, SecretReference | None]:
-        """The secrets inside the records that are taken back: a record is written with all of its own."""
+        """The secrets inside the records that are rolled back: a record is written with all of its own."""
         return {name: one for name, one in self._secrets.items() if field_of(name) != name and field_of(name) in spec}
 
     def _created(self) -> DesiredResource | Finding | None:
@@ -199,7 +199,7 @@ class View:
         )
 
     def _is_replaced(self, name: str, value: Secret) -> bool | None:
-        """Whether a readable secret has another value than the run set; None: nobody can tell."""
+        """Whether a readable secret has another value than the run set; None: unknown."""
         left = self.change.fingerprints.get(name)
         if left is None or self.plan_key is None or value.is_placeholder:
             return None
@@ -286,7 +286,7 @@ class View:
         )
 
     def _moved(self, what: str) -> Finding:
-        message = f"{self.change.address} cannot be taken back: {what} since that run"
+        message = f"{self.change.address} cannot be rolled back: {what} since that run"
         return Finding(RULE, message, _WAY_OUT, (self.change.address,), can_be_acknowledged=False)
 
 

@@ -12,6 +12,7 @@ from reconciler.cli.options import Common, environment_option, file_name, output
 from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.errors import UsageError
 from reconciler.export.init import CONFIG, REGIONS, STAGES, Answers, Auth, check
+from reconciler.model.diagnostic import listed
 from reconciler.project import init
 from reconciler.render.reports import STARTS
 
@@ -114,7 +115,7 @@ def _answers(common: Common, given: dict[str, str | None], name: str | None = No
     missing += [] if marketplace else ["--marketplace"]
     if missing:
         hint = "or give --url instead of --region and --stage" if len(missing) > 1 else "reconciler init --help"
-        raise UsageError(f"init needs {' and '.join(missing)}, and there is no terminal to ask on", hint=hint)
+        raise UsageError(f"init needs {listed(missing)}; it cannot ask: not a terminal", hint=hint)
     name = chosen or stage or "default"
     if is_asked and not chosen:
         name = ask("Name of the environment", name, _checking("environment"))
