@@ -110,7 +110,7 @@ def settle(
     except RemoteError as error:
         if lost is None:
             raise
-        lost.message += f"; it could not be looked at: {error.message}"
+        lost.message += f"; it could not be read: {error.message}"
         lost.hint = error.hint
         raise lost from error
     if isinstance(now, Outcome):

@@ -266,7 +266,7 @@ def _minutes(text: str) -> int:
 def _dated(days: Sequence[str] | None, start: str, end: str) -> Dated | Fault:
     """A date without an hour means the whole day, as an end, too."""
     if days:
-        return Fault("/days", "days of the week do not go with dates", "freeze", _HINT)
+        return Fault("/days", "days of the week cannot be combined with dates", "freeze", _HINT)
     if "-" not in start or "-" not in end:
         return Fault("", "from and to are both dates, or neither is", "freeze", _HINT)
     try:

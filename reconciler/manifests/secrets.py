@@ -325,7 +325,7 @@ def _entry_faults(entry: Mapping[str, Any], at: str) -> Iterator[Fault]:
         message = f"a name does not end in {ending}: that marks a secret during its rotation"
         yield Fault(f"{at}/name", message, "name")
     if "expires" in entry and "maxAge" in entry:
-        message = "expires and maxAge exclude each other"
+        message = "expires and maxAge cannot be combined"
         yield Fault(f"{at}/maxAge", message, "contradiction", "keep one of them", at_key=True)
     if "expires" in entry and not _is_moment(entry["expires"]):
         message = (

@@ -51,9 +51,9 @@ EXCEPTIONS: Final[Mapping[type[Exception], tuple[RequestState, str]]] = {
     httpx.ProxyError: (RequestState.NEVER_SENT, "the proxy refused to connect"),
     httpx.InvalidURL: (RequestState.UNSENDABLE, "the address is not a valid URL"),
     httpx.UnsupportedProtocol: (RequestState.UNSENDABLE, "the address has an unknown scheme"),
-    httpx.ReadTimeout: (RequestState.LOST, "no whole answer in time"),
+    httpx.ReadTimeout: (RequestState.LOST, "no complete answer in time"),
     httpx.WriteTimeout: (RequestState.LOST, "the request could not be sent in time"),
-    httpx.TimeoutException: (RequestState.LOST, "no whole answer in time"),
+    httpx.TimeoutException: (RequestState.LOST, "no complete answer in time"),
     httpx.ReadError: (RequestState.LOST, "the connection broke while the answer was read"),
     httpx.WriteError: (RequestState.LOST, "the connection broke while the request was sent"),
     httpx.CloseError: (RequestState.LOST, "the connection broke"),
@@ -261,7 +261,7 @@ def _unanswered(call: Call, result: NoAnswer, attempts: int) -> RemoteError:
 
 def _denied(trouble: Trouble) -> RemoteError:
     if not trouble.errors:
-        hint = "the answer does not come from the API: a proxy or a firewall may stand between"
+        hint = "the answer does not come from the API: a proxy or a firewall may be in between"
         return trouble.as_error(AccessDenied, "access denied", hint=hint)
     advice = trouble.advice("check the credentials of this environment and the roles of its user")
     roles = roles_hint(trouble.errors[0].data)

@@ -141,7 +141,7 @@ class Wire:
             if size > self._limits.size:
                 return _unreadable(f"the answer is larger than {self._limits.size} bytes")
             if self._clock() - started > self._limits.answer:
-                return no_answer(httpx.ReadTimeout(f"not whole after {self._limits.answer:g} s"))
+                return no_answer(httpx.ReadTimeout(f"not complete after {self._limits.answer:g} s"))
         return Answer(
             response.status_code,
             b"".join(chunks),

@@ -52,7 +52,7 @@ def applying(plan: Plan, digest: str, style: Style, purpose: str = "To apply it"
     if not may_be_applied(plan):
         return _acknowledgement(plan, digest)
     if style.is_job and plan.guards:
-        return [Offer("To accept what the guards object to, run the pipeline again and acknowledge:", digest[:12])]
+        return [Offer("To accept the findings of the guards, run the pipeline again and acknowledge:", digest[:12])]
     if style.is_job and style.plan_file:
         how = "let this pipeline go on: its next job applies exactly this plan, or waits for approval."
         return [Offer(f"{purpose}, {how}")]
@@ -60,10 +60,10 @@ def applying(plan: Plan, digest: str, style: Style, purpose: str = "To apply it"
 
 
 def _acknowledgement(plan: Plan, digest: str) -> list[Offer]:
-    """The line of a commit that accepts what guards object to in a plan from a snapshot; none where nothing does."""
+    """The line of a commit that accepts the findings of a plan from a snapshot; none if there are none."""
     if not (plan.snapshot and plan.guards and _can_be_acknowledged(plan)):
         return []
-    words = "To accept what the guards object to, end the message of the last commit with this line:"
+    words = "To accept the findings of the guards, end the message of the last commit with this line:"
     return [Offer(words, f"Reconciler-Ack: {digest[:12]}", is_command=False)]
 
 

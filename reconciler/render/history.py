@@ -311,7 +311,7 @@ def cut_off(run: RecordedRun, uncertain: Sequence[Uncertain], style: Style) -> s
 
 
 _CERTAIN: Final = {
-    Certainty.ENDED: "came to an end",
+    Certainty.ENDED: "finished",
     Certainty.WRITTEN: "written, but not read again",
     Certainty.REFUSED: "refused by the service",
     Certainty.NOT_STARTED: "not started",

@@ -100,7 +100,7 @@ def _head(name: str, environment: str, heading: str) -> list[str]:
 
 
 def _guards(findings: Sequence[Finding], style: Style) -> list[str]:
-    """What guards object to, each with its fix."""
+    """The findings of guards, each with its fix."""
     if not findings:
         return []
     blocks = list(map(_finding, findings))
@@ -164,7 +164,7 @@ def _made_from(plan: Plan) -> str:
     binding = plan.binding
     commit = f", commit {code(binding.git_commit[:12])}" if binding.git_commit else ""
     dirty = " with uncommitted changes" if binding.git_dirty else ""
-    until = f", good until {code(binding.expires_at)}" if binding.expires_at else ""
+    until = f", valid until {code(binding.expires_at)}" if binding.expires_at else ""
     snapshot = f" This plan was {code(wording.snapshot_note(plan))}." if plan.snapshot else ""
     return f"Marketplace {code(binding.marketplace)} at {code(binding.base_url)}{commit}{dirty}{until}.{snapshot}"
 

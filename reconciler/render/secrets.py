@@ -217,7 +217,7 @@ class Rotated:
     turns: Sequence[Turned]
     is_dry_run: bool = False
     findings: Sequence[Finding] = ()
-    """What the guards object to."""
+    """The findings of the guards."""
     acknowledgement: str = ""
     run: str = ""
     """What the journal calls the run; empty: it wrote nothing."""

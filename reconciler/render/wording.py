@@ -404,5 +404,5 @@ def faults_of(error: ReconcilerError) -> list[Checked]:
 
 
 def findings_of(error: ReconcilerError) -> Sequence[Finding]:
-    """What guards object to, if it is about that."""
+    """The findings of guards, if it is about those."""
     return error.findings if isinstance(error, GuardRefusal) else ()

@@ -307,7 +307,7 @@ class _Late(WriteClient):
     def post(self, path: str, body: WireBody, **options: Any) -> dict[str, Json]:
         self.__dict__["posts"] += 1
         if self.__dict__["posts"] == 1:
-            raise AnswerLost("no whole answer in time", RequestFacts("POST", path))
+            raise AnswerLost("no complete answer in time", RequestFacts("POST", path))
         super().post(path, body, **options)
         return super().post(path, body, **options)
 

@@ -113,7 +113,7 @@ def test_a_look_after_a_lost_answer_that_lacks_a_role_names_it(two: Shop, faults
         two.fault(fault)
     (outcome,) = two.apply(plan, Controls(creation="post")).outcomes
     assert (outcome.status, outcome.uncertain) == (Status.FAILED, True)
-    assert "could not be looked at" in outcome.message
+    assert "could not be read" in outcome.message
     assert "reading API clients takes one of the roles ApiClientReader, ApiClientAdmin" in outcome.message
 
 

@@ -308,7 +308,7 @@ def test_a_second_signal_ends_the_process_at_once_and_leaves_a_whole_journal(pro
     assert journal.check_all(Path(".reconciler/runs")) == ()
     again = run("apply", "--auto-approve")
     assert (again.code, project.writes()) == (0, ["PUT"])
-    assert "certain: 1 came to an end: ApiClient/new" in again.err
+    assert "certain: 1 finished: ApiClient/new" in again.err
     assert "certain: 1 not started: ApiClient/front" in again.err
 
 

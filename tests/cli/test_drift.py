@@ -222,9 +222,9 @@ def test_write_back_names_all_that_it_does_not_own_and_brings_in_the_rest(projec
     edit(project, AccessTokenDuration=300, xp={"a": 2})
     done = run("drift", "--write-back", "--write")
     assert done.code == 2
-    assert "ApiClient/front AccessTokenDuration is not brought back: values.minutes gives its value" in done.err
+    assert "ApiClient/front AccessTokenDuration is not written back: values.minutes gives its value" in done.err
     assert "live is 300: change it under environments.test" in done.err
-    assert "ApiClient/gone is not brought back: it is not in the service" in done.err
+    assert "ApiClient/gone is not written back: it is not in the service" in done.err
     assert "2 errors found" in done.err
     assert '"xp": {"a": 2}' in Path("manifests/front.yaml").read_text(encoding="utf-8")
     assert "Drift: 1 missing, 1 differs" in done.out
@@ -272,7 +272,7 @@ def test_write_back_refuses_files_that_somebody_shares_by_an_anchor(project: Pro
     done = run("drift", "--write-back", "--write")
     assert (done.code, Path("manifests/front.yaml").read_text(encoding="utf-8")) == (1, text)
     assert (
-        "ApiClient/front AccessTokenDuration is not brought back: it cannot be edited without changing other lines"
+        "ApiClient/front AccessTokenDuration is not written back: it cannot be edited without changing other lines"
         in done.err
     )
     assert "(at /spec/AccessTokenDuration); change it by hand: live is 300" in done.err

@@ -149,7 +149,7 @@ def test_a_crash_in_mid_line_is_made_good(project: Project, run: Runner, applied
     path = journal.find(RUNS, "last")
     path.write_bytes(path.read_bytes()[:-30])
     done = run("apply", "--auto-approve")
-    assert "certain: 1 came to an end: ApiClient/front" in done.err
+    assert "certain: 1 finished: ApiClient/front" in done.err
     assert "the journal is incomplete" in run("history", "show", applied).out
 
 

@@ -195,7 +195,7 @@ def test_in_a_ci_job_a_refused_plan_says_what_to_acknowledge(
     done = run("plan", "--out", "plan.json", "--into", "markdown=plan.md")
     digits = json.loads(Path("plan.json").read_text())["changes_digest"][:12]
     for text in (done.out, Path("plan.md").read_text()):
-        assert "To accept what the guards object to, run the pipeline again and acknowledge:" in text
+        assert "To accept the findings of the guards, run the pipeline again and acknowledge:" in text
         assert (digits in text, "reconciler apply" in text) == (True, False)
 
 

@@ -2,7 +2,7 @@
 
 A value goes where it is owned: into the environment's overlay if that says it, else into the manifest. What a value of
 the environment or a secret gives is not a manifest's to change, and is refused; so is what cannot be changed in a file
-without changing more. What is refused stays as it is, and the rest is brought in.
+without changing more. What is refused stays as it is, and the rest is written.
 """
 
 import json
@@ -109,7 +109,7 @@ NAMELESS: Final = Names()
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A value that is not brought in."""
+    """A value that is not written back."""
 
     address: Address
     at: str
@@ -122,16 +122,16 @@ class Refused:
     def diagnostic(self) -> Diagnostic:
         """The same as an error."""
         what = f"{self.address}{' ' if self.at else ''}{self.at.removeprefix('/spec').removeprefix('/')}"
-        return Diagnostic(self.place, f"{what} is not brought back: {self.message}", _RULE, self.at, self.hint)
+        return Diagnostic(self.place, f"{what} is not written back: {self.message}", _RULE, self.at, self.hint)
 
 
 def bring_back(
     deviations: Iterable[Deviation], manifests: Iterable[EffectiveManifest], environment: str, names: Names = NAMELESS
 ) -> tuple[Contents, tuple[Refused, ...]]:
-    """Give the new contents of all files that must change, and tell of what cannot be brought in.
+    """Give the new contents of all files that must change, and report what cannot be written back.
 
     Args:
-        deviations: what is to be brought in; unmanaged objects have no manifest, and are skipped, drift or not.
+        deviations: what to write back; unmanaged objects have no manifest, and are skipped, drift or not.
         manifests: those that the deviations are of.
         environment: its name, for messages.
         names: the objects that have a manifest.
@@ -149,7 +149,7 @@ def bring_in(
     environment: str,
     names: Names,
 ) -> tuple[Contents, tuple[Refused, ...]]:
-    """Do the same for what can be brought in, and tell of the rest.
+    """Do the same for what can be written back, and report the rest.
 
     Args:
         changes: fields of resources; `before` is live, `after` is what the manifest asks for.

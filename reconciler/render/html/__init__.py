@@ -78,13 +78,13 @@ def _origin(plan: Plan) -> Html:
     binding = plan.binding
     commit = [" · commit ", el("code", binding.git_commit[:12])] if binding.git_commit else []
     dirty = " with uncommitted changes" if binding.git_dirty else None
-    until = [" · good until ", el("code", binding.expires_at)] if binding.expires_at else []
+    until = [" · valid until ", el("code", binding.expires_at)] if binding.expires_at else []
     place = ["marketplace ", el("code", brief(binding.marketplace)), " at ", el("code", brief(binding.base_url))]
     return join(*place, *commit, dirty, *until, f" · {wording.snapshot_note(plan)}" if plan.snapshot else None)
 
 
 def _refused(findings: Sequence[Finding]) -> Html:
-    """What guards object to; nothing where they do not."""
+    """The findings of guards; nothing if there are none."""
     if not findings:
         return NOTHING
     return el(
