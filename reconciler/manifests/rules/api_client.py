@@ -126,7 +126,7 @@ def long_token_with_admin_role(view: ManifestView) -> Iterator[Objection]:
         return
     if found := administrative(view.members("MaximumGrantedRoles") or ()):
         message = f"an access token is valid for {minutes} minutes, and may grant {listed(found)}"
-        hint = f"make it {SHORT_TOKEN_MINUTES} at most; a RefreshTokenDuration spares users the next login"
+        hint = f"set it to at most {SHORT_TOKEN_MINUTES}; a RefreshTokenDuration saves users the next login"
         yield Objection("/spec/AccessTokenDuration", message, hint)
 
 
@@ -135,7 +135,7 @@ def refresh_shorter_than_access(view: ManifestView) -> Iterator[Objection]:
     refresh, access = view.minutes("RefreshTokenDuration"), view.minutes("AccessTokenDuration")
     if refresh and access and refresh < access:
         message = f"RefreshTokenDuration is {refresh} minutes, AccessTokenDuration {access}"
-        yield Objection("/spec/RefreshTokenDuration", message, "make it the longer of the two, or 0 for none")
+        yield Objection("/spec/RefreshTokenDuration", message, "make it the longer one, or 0 for none")
 
 
 def nobody_can_log_in(view: ManifestView) -> Iterator[Objection]:
@@ -214,14 +214,14 @@ RULES: Final = (
     ),
     Rule(
         "long-token-with-admin-role",
-        "a token that leaks is good until it expires, and the more it opens the shorter it should live",
+        "a leaked token is valid until it expires, so tokens with much access should expire soon",
         _CLIENTS + '"Token Durations"',
         long_token_with_admin_role,
         frozenset({"AccessTokenDuration"}),
     ),
     Rule(
         "refresh-shorter-than-access",
-        "a refresh token has to outlive the access token that it is to renew",
+        "a refresh token must be valid for longer than the access token that it renews",
         _CLIENTS + '"Token Durations"',
         refresh_shorter_than_access,
         frozenset({"RefreshTokenDuration"}),
