@@ -99,7 +99,7 @@ def require_formats(outputs: Outputs, known: Collection[str]) -> None:
 def write_result(outputs: Outputs, text_of: TextOf, environment: str = "") -> None:
     """Write the result. Where that fails, the exit code is still that of what was done to the service."""
     try:
-        outputs.write(text_of, environment=environment)
+        outputs.write(text_of, environment=environment, is_repeatable=False)
     except ReconcilerError as error:
         tell_error(error)
 

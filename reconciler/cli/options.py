@@ -348,12 +348,13 @@ _SHARED: Final = ("prune", "allow_unknown_roles")
 _MEANT: Final = (
     "only",
     "selector",
-    "out",
-    "own_client",
+    "write_secrets",
     "from_snapshot",
     "baseline",
+    "receipt",
     "since_receipt",
     "strict",
+    "dry_run",
     *_SHARED,
 )
 """Options that say what a command is about, not how it shows that."""
@@ -372,14 +373,15 @@ def carried_out_by() -> tuple[str, ...]:
 
 def like_this_command(*words: str) -> list[str]:
     """This command about the same, with other words in place of its environments."""
-    options = (*_of_common(common_of_this_run()), *_options((*_MEANT, "out")))
+    options = (*_of_common(common_of_this_run()), *_options((*_MEANT, "out", "kinds", "own_client", "named_secrets")))
     return [*click.get_current_context().command_path.split(), *words, *options]
 
 
 def this_command() -> list[str]:
     """The command line as it was given, word by word, with text on stdout and without what it writes besides."""
     context = click.get_current_context()
-    common, arguments = common_of_this_run(), map(str, context.params.get("paths") or ())
+    common, given = common_of_this_run(), context.params
+    arguments = map(str, given.get("paths") or filter(None, [given.get("run")]))
     environments = ["--env-all"] if common.env_all else [word for name in common.envs for word in ("--env", name)]
     return [*context.command_path.split(), *arguments, *environments, *_of_common(common), *_options(_MEANT)]
 
@@ -393,13 +395,16 @@ def _of_common(common: Common) -> Iterator[str]:
 
 def _options(names: tuple[str, ...]) -> Iterator[str]:
     """Those of them that this command has and that were given."""
-    params = click.get_current_context().params
+    context = click.get_current_context()
+    known = {one.name: one.opts[0] for one in context.command.params}
     for name in names:
-        option, value = f"--{name.replace('_', '-')}", params.get(name)
+        option, value = known.get(name, ""), context.params.get(name)
         if value is True:
             yield option
         elif isinstance(value, dict):
             yield from (word for label, one in value.items() for word in (option, f"{label}={one}"))
+        elif isinstance(value, frozenset):
+            yield from (option, ",".join(sorted(value)) or "all")
         elif value:
             yield from (
                 word for one in (value if isinstance(value, tuple) else (value,)) for word in (option, str(one))

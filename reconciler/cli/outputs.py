@@ -94,9 +94,12 @@ class Outputs:
         *,
         environment: str = "",
         plan_file: str = "",
+        is_repeatable: bool = True,
         history: Callable[[], tuple[Moment, ...]] = tuple,
     ) -> None:
         """Write all documents, files first; the rest is what a `Style` tells of. `history` is asked for by pages only.
+
+        `is_repeatable` says whether this command gives the document again, and does nothing else.
 
         Raises:
             ReconcilerError: a file or stdout cannot be written.
@@ -109,7 +112,7 @@ class Outputs:
             options=shared_options(),
             verb=carried_out_by(),
             is_job=in_job(),
-            source=shlex.join(["reconciler", "show", _found_as(plan_file)] if plan_file else this_command()),
+            source=shlex.join(_source(plan_file)) if is_repeatable else "",
             is_offered=True,
         )
         look = style_of_stdout()
@@ -141,6 +144,11 @@ class Outputs:
 def style_of_stdout() -> Style:
     """How the document is to look."""
     return Style(colour=wants_colour(sys.stdout), width=width(sys.stdout))
+
+
+def _source(plan_file: str) -> list[str]:
+    """The command that shows the document."""
+    return ["reconciler", "show", _found_as(plan_file)] if plan_file else this_command()
 
 
 def _found_as(plan_file: str) -> str:

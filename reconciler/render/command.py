@@ -6,6 +6,7 @@ from typing import Final
 
 from reconciler.model.dataclass import dataclass
 from reconciler.model.drift import Drift, DriftKind
+from reconciler.model.outcome import ApplyResult
 from reconciler.model.plan import Plan
 from reconciler.render.escape import escape
 from reconciler.render.style import Style
@@ -21,7 +22,7 @@ def apply_command(plan: Plan, digest: str, style: Style) -> str:
     """
     words = [*style.verb]
     if style.plan_file:
-        words += [style.plan_file, *plan.selection.paths, *(word for word in style.options if word != "--prune")]
+        words += [style.plan_file, *plan.selection.paths, *_shared(style.options, _UNKNOWN_ROLES)]
     else:
         words += [*plan.selection.paths, "--env", plan.binding.environment, *_selection(plan), *style.options]
     if plan.guards and _can_be_acknowledged(plan):
@@ -84,7 +85,7 @@ def together(plans: Mapping[str, Plan], files: Mapping[str, str], options: Seque
     any_of_them = next(iter(plans.values()))
     if files:
         words = [*(files[name] for name, plan in plans.items() if plan.has_changes), *any_of_them.selection.paths]
-        return command("apply", *words, *(word for word in options if word != "--prune"))
+        return command("apply", *words, *_shared(options, _UNKNOWN_ROLES))
     environments = [word for name, plan in plans.items() if plan.has_changes for word in ("--env", name)]
     return command("apply", *any_of_them.selection.paths, *environments, *_selection(any_of_them), *options)
 
@@ -105,16 +106,32 @@ def to_git(found: Plan | Drift, style: Style) -> Iterator[Offer]:
     if found.uncontrolled:
         purpose = "To write manifests of the unmanaged objects that are drift (to delete them, use plan --prune):"
         only = [word for one in found.uncontrolled for word in ("--only", str(one.address))]
-        yield Offer(purpose, command("export", "--env", plan.binding.environment, *only, "--write"))
+        options = _shared(style.options, _UNKNOWN_ROLES)
+        yield Offer(purpose, command("export", "--env", plan.binding.environment, *only, *options, "--write"))
 
 
 def _write_back(plan: Plan, style: Style) -> Offer:
     if style.is_job:
         return Offer("To write the live values into the manifests, apply the patch that this job keeps:", _PATCH)
-    options = (word for word in style.options if word != "--prune")
+    options = _shared(style.options, _UNKNOWN_ROLES)
     words = [*plan.selection.paths, "--env", plan.binding.environment, *_selection(plan), *options]
     purpose = "To see the manifests with the live values in them (to write them, add --write):"
     return Offer(purpose, command("drift", *words, "--write-back"))
+
+
+_UNKNOWN_ROLES: Final = "--allow-unknown-roles"
+_NOT_FOR_ALL: Final = frozenset({"--prune", _UNKNOWN_ROLES})
+"""The shared options that some commands do not have."""
+
+
+def _shared(options: Sequence[str], *also: str) -> list[str]:
+    """The shared options of a command that has no others than these of `_NOT_FOR_ALL`."""
+    return [word for word in options if word in also or word not in _NOT_FOR_ALL]
+
+
+def details(result: ApplyResult, style: Style) -> str:
+    """The command that shows all of a run; empty where it has no journal."""
+    return command("history", "show", result.run, *_shared(style.options)) if result.run else ""
 
 
 def _selection(plan: Plan) -> list[str]:

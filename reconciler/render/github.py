@@ -6,6 +6,7 @@ https://docs.github.com/actions/reference/workflow-commands-for-github-actions.
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from enum import StrEnum
 from typing import Final
 
@@ -15,6 +16,7 @@ from reconciler.model.drift import Drift
 from reconciler.model.outcome import ApplyResult, Outcome, Status
 from reconciler.model.plan import Change, Finding, Plan
 from reconciler.render import wording
+from reconciler.render.command import details
 from reconciler.render.escape import LONGEST_MESSAGE, brief, escape
 from reconciler.render.rows import line, outcome_rows, rows
 from reconciler.render.several import Planned, TextOf, texts_of
@@ -126,6 +128,7 @@ def _remark(level: Level, text: str) -> str:
 def result(result: ApplyResult, style: Style) -> str:
     """An error for each change that was not applied; those that were are lines of the log."""
     shown = [_outcome(outcome) for outcome in result.outcomes if outcome.status is not Status.APPLIED]
+    style = replace(style, source=details(result, style))
     return document(shown, _last(style.environment, verdict(result)), style)
 
 

@@ -15,8 +15,8 @@ from reconciler.model.drift import Drift
 from reconciler.model.json import digest as digest_of
 from reconciler.model.outcome import ApplyResult, Outcome, Status
 from reconciler.model.plan import Change, Finding, Plan, Review
+from reconciler.render import command, wording
 from reconciler.render import text as terminal
-from reconciler.render import wording
 from reconciler.render.command import Offer, all_together, to_git, ways
 from reconciler.render.comment import (
     NOT_WHOLE,
@@ -174,6 +174,7 @@ def _made_from(plan: Plan) -> str:
 
 def result(result: ApplyResult, style: Style) -> str:
     """What became of a plan, failures first."""
+    style = replace(style, source=command.details(result, style))
     title = f"Apply to {code(style.environment)}: {verdict(result)}"
     head = [*_head("apply", style.environment, title), *counts(wording.counts(result))]
     return document(head, [*map(_outcome, wording.failures_first(result.outcomes))], [], _OUTCOMES, style)

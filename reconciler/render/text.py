@@ -13,7 +13,7 @@ from reconciler.model.drift import Drift, DriftKind, Side
 from reconciler.model.outcome import ApplyResult, Outcome, Status
 from reconciler.model.plan import Action, Change, Finding, Plan
 from reconciler.render import wording
-from reconciler.render.command import Offer, applying, command, to_git, ways
+from reconciler.render.command import Offer, applying, details, to_git, ways
 from reconciler.render.escape import LONGEST_MESSAGE, brief, escape, joined
 from reconciler.render.rows import Row, outcome_rows, pair, rows
 from reconciler.render.style import Style, Tone, laid_out
@@ -281,7 +281,7 @@ def _result_summary(result: ApplyResult, style: Style) -> Iterator[str]:
         yield style.paint(Tone.ALARM, f"Interrupted: {_left(count(Status.SKIPPED))}. Run plan to see what is left.")
     if result.run and not result.is_complete:
         yield "The journal has the details:"
-        yield f"    {command('history', 'show', result.run, *style.options)}"
+        yield f"    {details(result, style)}"
 
 
 def _left(count: int) -> str:

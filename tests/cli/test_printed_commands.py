@@ -102,3 +102,48 @@ def test_a_comment_without_room_says_which_command_shows_all_of_it(project: Proj
     comment = run("plan", "--out", "my plan.json", "--format", "markdown").out
     assert comment.splitlines()[1].endswith("All of it: `reconciler show 'my plan.json'`.")
     assert Path("my plan.json").exists()
+
+
+def without_limits(project: Project, **more: object) -> None:
+    target = json.loads((project.folder / "reconciler.yaml").read_text())["environments"]["test"]
+    project.configure(test=target | {"limits": {"changes": 20, "deletes": 20, "changesPercent": 100}} | more)
+
+
+def test_the_journal_of_a_failed_run_is_shown_by_the_command_that_it_prints(project: Project, run: Runner) -> None:
+    without_limits(project)
+    (project.folder / "reconciler.yaml").rename(project.folder / "other config.yaml")
+    project.manifest("front", AccessTokenDuration=500)
+    project.ask("POST", "/_emulator/faults", {"spec": "PUT /v1/apiclients/* status=400 count=all"})
+    options = ["--config", "other config.yaml", "--allow-unknown-roles", "--auto-approve", "--prune"]
+    words = printed(run("apply", *options).out, "history")
+    assert (words[:2], words[3:]) == (["history", "show"], ["--config", "other config.yaml"])
+    assert run(*words).code == 0
+
+
+def test_manifests_of_what_is_unmanaged_are_exported_with_the_same_configuration(project: Project, run: Runner) -> None:
+    without_limits(project, drift={"unmanaged": "fail"})
+    (project.folder / "reconciler.yaml").rename(project.folder / "other config.yaml")
+    words = printed(run("drift", "--config", "other config.yaml").out, "export")
+    assert words[-3:] == ["--config", "other config.yaml", "--write"]
+    assert run(*words).code == 0
+
+
+def test_no_document_names_a_command_that_writes_to_show_all_of_it(project: Project, run: Runner) -> None:
+    without_limits(project)
+    for number in range(11):
+        project.manifest(f"new-{number:02}", AccessTokenDuration=600)
+    (preview,) = re.findall("all of it: (.*)", run("apply", "--dry-run", "--format", "github").out)
+    assert preview == "reconciler apply --dry-run"
+    project.ask("POST", "/_emulator/faults", {"spec": "PUT /v1/apiclients/* status=400 count=all"})
+    failed = run("apply", "--auto-approve", "--keep-going", "--format", "github").out
+    (words,) = re.findall("all of it: reconciler (.*)", failed)
+    assert words.startswith("history show ")
+    assert run(*shlex.split(words)).out.count("failed") > 10
+
+
+def test_the_command_that_shows_plans_again_does_not_save_them(project: Project, run: Runner) -> None:
+    for number in range(11):
+        project.manifest(f"new-{number:02}", AccessTokenDuration=600)
+    (project.folder / "plans").mkdir()
+    several = run("plan", "--env-all", "--out", "plans", "--format", "github").out
+    assert re.findall("all of it: (.*)", several) == ["reconciler plan --env-all"]

@@ -298,6 +298,14 @@ def test_an_export_of_several_environments_that_differ_writes_nothing_and_names_
     assert run("drift", "--env", "one", "--env", "other").code == 0
 
 
+def test_the_commands_for_one_environment_after_the_other_export_the_same(twins: Project, run: Runner) -> None:
+    wanted = ("--out", "manifests", "--kinds", "all", "--named-secrets")
+    done = run("export", "--env", "one", "--env", "other", *wanted, "--write")
+    first, second = re.findall(r": reconciler (export [^,:\n]*)", done.err)
+    assert first == "export --env one --write --out manifests --kinds all --named-secrets"
+    assert second == "export --into-overlay other --write --out manifests --kinds all --named-secrets"
+
+
 def test_an_export_writes_nothing_where_one_environment_cannot_be_read(twins: Project, run: Runner) -> None:
     target = json.loads((twins.folder / "reconciler.yaml").read_text())["environments"]["one"]
     twins.configure(one=target, wrong=target | {"marketplace": "another"})
