@@ -21,12 +21,13 @@ ReconcilerError                 1   the base; nothing was written
 └── PlanRefused                 4   the saved plan is stale, altered, expired or for another target: plan again
 """
 
-from typing import TYPE_CHECKING
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
 
 from reconciler.model.dataclass import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from reconciler.model.diagnostic import Diagnostic
     from reconciler.model.plan import Finding
@@ -183,3 +184,27 @@ class PlanRefused(ReconcilerError):
     def __init__(self, reason: str, message: str, *, hint: str = "run plan again and review the new plan") -> None:
         super().__init__(message, hint=hint)
         self.reason = reason
+
+
+_BEGUN: Final = "the run had begun to write; the next one finds out how far it came (reconciler history show last)"
+
+
+@contextmanager
+def cutting_off(has_begun: "Callable[[], bool]") -> "Iterator[None]":
+    """Note on whatever ends a run that nobody foresaw that something may have been written, if so: see `cut_off`."""
+    try:
+        yield
+    except Exception as error:
+        if has_begun():
+            error.add_note(_BEGUN)
+        raise
+
+
+def cut_off(error: BaseException) -> str:
+    """What is to be said of an error that ended a run after it had begun to write; empty: it has not."""
+    return _BEGUN if _BEGUN in getattr(error, "__notes__", ()) else ""
+
+
+def is_no_thread(error: RuntimeError) -> bool:
+    """Whether an error says that the machine starts no more threads. Python has no class for it."""
+    return "start new thread" in str(error)

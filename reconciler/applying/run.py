@@ -12,7 +12,6 @@ Before each write is sent it is announced to a recorder, and after it what came 
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import field, replace
 from typing import TypeAlias
@@ -27,6 +26,7 @@ from reconciler.model.outcome import ApplyResult, NoRecord, Outcome, Recorder, S
 from reconciler.model.plan import Action, Change, Creation, Plan, known_after
 from reconciler.model.resource import Address, Values
 from reconciler.remote import WriteRemote
+from reconciler.remote.threads import Threads
 
 
 def _write_login_client(task: Task) -> Outcome:
@@ -90,7 +90,7 @@ def apply(plan: Plan, remote: WriteRemote, secrets: Values, controls: Controls, 
     todo = [change for change in plan.changes if change.action.writes]
     mine, others = _parted(todo, lambda change: change.key == login_key(remote.client_id))
     deletes, rest = _parted(others, lambda change: change.action is Action.DELETE)
-    with ThreadPoolExecutor(controls.concurrency) as pool:
+    with Threads(controls.concurrency) as pool:
         writer = Writer(remote, secrets, newcomers, controls.recorder, provide, controls.creation, pool)
         run = _Run(writer, controls)
         for wave in _waves(rest):
@@ -134,7 +134,7 @@ class _Run:
         """Return when every change has an outcome."""
         if changes:
             # A few more than requests at a time, which the remote sees to: while one compares, another's request goes.
-            with ThreadPoolExecutor(self._controls.concurrency + self._controls.concurrency // 4) as pool:
+            with Threads(self._controls.concurrency + self._controls.concurrency // 4) as pool:
                 futures = [pool.submit(self._one, change, way) for change in changes]
                 with self._or_broken():
                     self._controls.recorder.make_ready()

@@ -7,7 +7,6 @@ list does not show as it should be is read by itself all the same, since a list 
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from enum import StrEnum
@@ -24,6 +23,7 @@ from reconciler.model.outcome import Certainty, Outcome, RecordedChange, Recorde
 from reconciler.model.plan import Action, FieldChange
 from reconciler.model.resource import ObjectKey
 from reconciler.remote import ReadRemote
+from reconciler.remote.threads import Threads
 
 _PAGE: Final = 100
 """Objects in a page of a list, at most."""
@@ -52,7 +52,7 @@ def look_again(written: Sequence[_Written], writer: Writer, *, live: int, at_a_t
         else:
             alone.append((task, outcome))
     if alone:
-        with ThreadPoolExecutor(min(at_a_time, len(alone))) as pool:
+        with Threads(min(at_a_time, len(alone))) as pool:
             yield from pool.map(lambda one: look.by_itself(*one), alone)
 
 

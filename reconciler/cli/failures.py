@@ -14,7 +14,7 @@ import click
 
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.streams import tell, wants_colour, width
-from reconciler.errors import ReconcilerError, UsageError
+from reconciler.errors import ReconcilerError, UsageError, cut_off, is_no_thread
 from reconciler.manifests.schema import closest
 from reconciler.model.diagnostic import Checked
 from reconciler.render.escape import escape
@@ -92,10 +92,11 @@ def report(error: BaseException, *, verbose: bool, arguments: Sequence[str] = ()
             return _misused(wrong_usage(error), arguments)
         case UsageError() if not _command_of(arguments):
             return _misused(error, arguments)
-        case ReconcilerError() | OSError():
-            return _show(_of_the_system(error) if isinstance(error, OSError) else error)
+        case ReconcilerError():
+            return _show(error)
         case _:
-            return _internal(error, verbose=verbose)
+            known = _of_the_system(error)
+            return _cut_off(error, _show(known) if known else _internal(error, verbose=verbose))
 
 
 def tell_warnings(warnings: Iterable[Checked]) -> None:
@@ -126,8 +127,24 @@ def tell_error(error: ReconcilerError) -> None:
     tell(error_text(error, style_of_stderr()), error_events(error))
 
 
-def _of_the_system(error: OSError) -> ReconcilerError:
-    """A file or folder that the system refuses in a way that nobody has foreseen: no fault of the program."""
+def _cut_off(error: BaseException, code: int) -> int:
+    """The code of an error that nobody foresaw: 1 says that nothing was written."""
+    if not (note := cut_off(error)):
+        return code
+    tell(f"  hint: {note}\n")
+    return ExitCode.PARTLY_APPLIED
+
+
+def _of_the_system(error: BaseException) -> ReconcilerError | None:
+    """What the system refuses in a way that nobody has foreseen, if it is that: no fault of the program."""
+    if isinstance(error, MemoryError):
+        return ReconcilerError("there is no memory left", hint="allow this process more memory")
+    if isinstance(error, RuntimeError) and is_no_thread(error):
+        return ReconcilerError("the system starts no more threads", hint="allow more processes, or more memory")
+    return _of_files(error) if isinstance(error, OSError) else None
+
+
+def _of_files(error: OSError) -> ReconcilerError:
     if isinstance(error, FileNotFoundError) and not _has_folder():
         return ReconcilerError("the working directory no longer exists", hint="change to a folder that exists")
     why = error.strerror or type(error).__name__

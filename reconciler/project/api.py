@@ -12,7 +12,15 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from reconciler.errors import GuardRefusal, Interrupted, ReconcilerError, Skipped, UsageError, WouldOverwrite
+from reconciler.errors import (
+    GuardRefusal,
+    Interrupted,
+    ReconcilerError,
+    Skipped,
+    UsageError,
+    WouldOverwrite,
+    cutting_off,
+)
 from reconciler.model.dataclass import dataclass
 from reconciler.model.drift import Drift
 from reconciler.model.inputs import Selection
@@ -192,7 +200,8 @@ class Project:
             elif options.should_stop():
                 parts.append(_not_applied(one.environment, Interrupted()))
             elif one.found:
-                parts.append(_part(one.environment, partial(apply, one.found, options), "apply", end))
+                with cutting_off(lambda: any(done.found and done.found.run for done in parts)):
+                    parts.append(_part(one.environment, partial(apply, one.found, options), "apply", end))
         return tuple(parts)
 
     def each(  # noqa: PLR0913  # one for each choice
@@ -217,13 +226,12 @@ class Project:
             in_turn: for what writes files: one environment after another, each reading what the previous one wrote.
             ended: called with each environment and how it ended, in a word.
         """
-        from concurrent.futures import ThreadPoolExecutor
-
         # Imported in this thread: threads that import the same modules at once can see one half-initialized.
         from reconciler import pipeline  # noqa: F401
         from reconciler.manifests.context import Once
         from reconciler.project.environment import configuration
         from reconciler.remote import client  # noqa: F401
+        from reconciler.remote.threads import Threads
 
         shared = self.settings
         if not in_turn:
@@ -234,7 +242,7 @@ class Project:
             ended(name, "failed" if found.error else "done")
             return found
 
-        with ThreadPoolExecutor(1 if in_turn else jobs or min(len(names), AT_A_TIME) or 1) as pool:
+        with Threads(1 if in_turn else jobs or min(len(names), AT_A_TIME) or 1) as pool:
             return tuple(pool.map(part, names))
 
     def run_to_roll_back(self, run: str) -> "tuple[Project, RecordedRun]":

@@ -9,7 +9,7 @@ from typing import TypeAlias
 from reconciler.applying import journal
 from reconciler.applying import receipt as receiptfile
 from reconciler.applying.journal import events
-from reconciler.errors import GuardRefusal, PlanRefused, ReconcilerError
+from reconciler.errors import GuardRefusal, PlanRefused, ReconcilerError, cutting_off
 from reconciler.model.dataclass import dataclass
 from reconciler.model.inputs import Selection
 from reconciler.model.outcome import ApplyResult, Outcome, RecordedRun
@@ -107,8 +107,9 @@ def apply(session: Session, options: ApplyOptions) -> ApplyResult:
                 options.approve(plan, objections)
                 objections = session.frozen(plan)
             result = _execute(session, remote, options, plan, objections, follows_up=follows_up)
-    keep(options.receipt, session, plan, result)
-    options.ended(plan, result)
+    with cutting_off(lambda: bool(result.run)):
+        keep(options.receipt, session, plan, result)
+        options.ended(plan, result)
     return result
 
 
@@ -142,7 +143,7 @@ def _execute(  # noqa: PLR0913  # both ends, what to do, and what is known of ea
     from reconciler.applying.run import Controls  # noqa: PLC0415
 
     recorder, environment = recorder_of(session, plan, follows_up, rolls_back), session.environment
-    with options.watch(plan) as on_outcome:
+    with options.watch(plan) as on_outcome, cutting_off(lambda: bool(recorder.run_id)):
         result = pipeline.apply(
             plan,
             remote,

@@ -6,7 +6,8 @@ A `ReadClient` cannot write, not even by a private road: the wire below it lets 
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
+from contextlib import suppress
 from functools import partial
 from random import random as draw
 from threading import Thread
@@ -36,6 +37,7 @@ from reconciler.remote.messages import (
     unusable,
 )
 from reconciler.remote.paging import PAGE_SIZE, ListKeepsChanging, Page, Paged, Query
+from reconciler.remote.threads import Threads
 
 
 class ReadClient:
@@ -47,7 +49,7 @@ class ReadClient:
     METHODS: ClassVar = frozenset({"GET"})
     """All that the wire lets pass, besides the login."""
 
-    def __init__(self, exchange: Exchange, pool: ThreadPoolExecutor) -> None:
+    def __init__(self, exchange: Exchange, pool: Threads) -> None:
         self.base_url = exchange.connection.base_url
         """Scheme and host, without a trailing slash."""
         self.client_id = exchange.connection.credentials.client_id
@@ -112,8 +114,9 @@ class ReadClient:
                 greeting.set_exception(error)
 
         # Not in the pool, which is waited for at the end: who breaks off in a long silence waits for nobody.
-        Thread(target=ask, name="reconciler-greeting", daemon=True).start()
-        self._greeting = greeting
+        with suppress(RuntimeError):  # the machine starts no thread: `me` asks itself
+            Thread(target=ask, name="reconciler-greeting", daemon=True).start()
+            self._greeting = greeting
 
     def me(self) -> Body:
         """``GET /v1/me``: the user that the credentials act as."""
@@ -280,7 +283,7 @@ def open_client(
     http = http_client((guard,), connection.limits, at_a_time=at_a_time, base_url=url, transport=transport)
     wire = Wire(base_url, http, connection.limits, clock, connection.environment)
     exchange = Exchange(wire, connection, sleep, clock, random)
-    return kind(exchange, ThreadPoolExecutor(at_a_time, "reconciler-remote"))
+    return kind(exchange, Threads(at_a_time, "reconciler-remote"))
 
 
 open_reader = partial(open_client, ReadClient)

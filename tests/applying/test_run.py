@@ -24,6 +24,7 @@ from reconciler.remote.auth import ClientCredentials
 from reconciler.remote.client import WriteClient, open_writer
 from reconciler.remote.exchange import Connection
 from tests.builders import body, desired, manifest
+from tests.limits import no_more_threads_than
 from tests.service import BASE_URL, Shop, client_id, shop
 
 A, B = client_id(0xA), client_id(0xB)
@@ -457,6 +458,15 @@ def test_an_error_of_ours_in_one_change_keeps_the_record_of_the_others(two: Shop
     result = two.apply(replace(plan, changes=broken), Controls(concurrency=1, keep_going=True))
     assert statuses(result) == [Status.FAILED, Status.APPLIED]
     assert "internal error (ValueError)" in result.outcomes[0].message
+
+
+@pytest.mark.parametrize("threads", [0, 1, 3])
+def test_a_machine_that_starts_few_threads_or_none_makes_a_run_slower_only(two: Shop, threads: int) -> None:
+    plan = two.plan(desired(manifest("a", Active=False), manifest("b", Active=False)))
+    with two.writer() as writer, no_more_threads_than(threads):
+        result = pipeline.apply(plan, writer, two.resolve, Controls(concurrency=2))
+    assert statuses(result) == [Status.APPLIED, Status.APPLIED]
+    assert len(two.writes()) == 2
 
 
 class Crowded(httpx.BaseTransport):

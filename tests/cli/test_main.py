@@ -41,6 +41,20 @@ def test_those_who_ask_see_the_way_to_an_internal_error_but_no_value(capsys: pyt
     assert "s3cret" not in err
 
 
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (MemoryError(), "there is no memory left"),
+        (RuntimeError("can't start new thread"), "the system starts no more threads"),
+    ],
+)
+def test_what_a_machine_runs_out_of_is_no_fault_of_the_program(
+    capsys: pytest.CaptureFixture[str], error: BaseException, said: str
+) -> None:
+    assert report(error, verbose=False) == 1
+    assert capsys.readouterr().err.startswith(f"error: {said}\n  hint: allow ")
+
+
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), click.Abort()])
 def test_an_interruption_exits_with_130(capsys: pytest.CaptureFixture[str], error: BaseException) -> None:
     assert report(error, verbose=False) == 130

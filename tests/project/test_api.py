@@ -14,7 +14,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 import reconciler
+from reconciler.cli.exit import of_result
+from reconciler.cli.failures import report
 from reconciler.emulator import ADMIN_CLIENT_ID
+from reconciler.project.apply import ApplyOptions
 from reconciler.remote.messages import Stats
 from tests.cli.conftest import BACK, Project, Switchboard
 
@@ -175,6 +178,35 @@ def test_no_two_calls_write_to_one_environment_at_a_time(shop: Project) -> None:
     project.apply(plan, on_outcome=again)
     assert len(refusals) == 1
     assert "staging" in refusals[0]
+
+
+def test_an_error_that_nobody_foresaw_says_whether_the_run_had_begun_to_write(
+    shop: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def gone(_outcome: reconciler.Outcome) -> None:
+        raise OSError("the screen is gone")
+
+    project = reconciler.load()
+    with pytest.raises(OSError, match="screen") as before:
+        project.apply(project.plan("staging"), should_stop=lambda: True, on_outcome=gone)
+    with pytest.raises(OSError, match="screen") as after:
+        project.apply(project.plan("staging"), on_outcome=gone)
+    assert (report(before.value, verbose=False), capsys.readouterr().err.count("had begun to write")) == (1, 0)
+    assert (report(after.value, verbose=False), capsys.readouterr().err.count("had begun to write")) == (5, 1)
+
+
+@pytest.mark.parametrize(("last", "code"), [("staging", 1), ("production", 5)])
+def test_an_error_that_nobody_foresaw_says_whether_an_environment_before_was_written(
+    shop: Project, last: str, code: int
+) -> None:
+    def approve(plan: reconciler.Plan, _findings: object) -> bool:
+        if plan.binding.environment == last:
+            raise MemoryError
+        return False
+
+    with pytest.raises(MemoryError) as caught:
+        reconciler.load().promote(("staging", "production"), ApplyOptions(approve=approve), of_result)
+    assert (report(caught.value, verbose=False), bool(shop.writes())) == (code, code == 5)
 
 
 def test_a_run_that_is_stopped_writes_nothing_more(shop: Project) -> None:
