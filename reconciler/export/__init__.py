@@ -1,12 +1,12 @@
-"""Live objects x manifests that are there already -> files, new ones and changed ones.
+"""Live objects x existing manifests -> new and changed files.
 
-1. Each manifest is matched with a live object, as a plan does it.
+1. Each manifest is matched with a live object, as in a plan.
 2. A live object without a manifest gets a file of its own, named after it.
 3. A manifest whose object differs gets the live values where they differ: comments, anchors and the environment's
-   values stay. A manifest without a live object is left alone. Where an overlay is to have what differs
-   (`overlaying`), manifests that are there do not change.
+   values stay. A manifest without a live object is left alone. If differences go into overlays (`overlaying`),
+   existing manifests do not change.
 
-What comes out plans to nothing: whatever a manifest cannot say is left out, and so keeps its live value.
+Afterwards a plan has no changes: what a manifest cannot express is left out, and so keeps its live value.
 """
 
 from collections import Counter, defaultdict
@@ -62,17 +62,17 @@ _NO_SECRETS: Final[Mapping[ObjectKey, Sequence[LiveSecret]]] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """What was worked out; nothing reaches a disk before `write`."""
+    """Files to write; nothing is written before `write`."""
 
     objects: tuple[Exported, ...]
     """Sorted by address."""
     changed: Contents
-    """File, as messages call it -> what it is to hold."""
+    """Name of the file in messages -> its new content."""
     new: Mapping[Path, str]
     ids: Mapping[Address, str] = field(default_factory=dict)
-    """Manifest -> id, where neither the environment nor the manifest knows an id that is live."""
+    """Manifest -> id, if neither the environment nor the manifest has an id that is live."""
     out_of_scope: int = 0
-    """How many objects were passed over, since they belong to other repositories."""
+    """The number of objects that belong to other repositories."""
 
     @property
     def has_changes(self) -> bool:
@@ -108,20 +108,20 @@ def export(  # noqa: PLR0913  # one for each thing that a file is made of
     *,
     choice: Choice = _EVERYTHING,
 ) -> Export:
-    """Work out the files for all that is live.
+    """Make the files for all that is live.
 
     Args:
         live: all objects with their assignments.
-        manifests: those that are there already.
+        manifests: the existing ones.
         context: of the environment that was read.
         folder: where new files go.
-        origin: where it all comes from.
+        origin: the source of the objects, for comments.
         secrets: the named secrets of each object; a comment names them.
-        choice: what of it.
+        choice: the part to export.
 
     Raises:
         InputError: a manifest could be several live objects, or two manifests one.
-        ReconcilerError: a manifest cannot be read again, or nothing is what was chosen.
+        ReconcilerError: a manifest cannot be read again, or nothing matches the choice.
     """
     desired = DesiredState(tuple(one.resource for one in manifests), "", context.scope)
     matches = match(desired, live)
@@ -148,9 +148,9 @@ def _take(
     manifests: Mapping[Address, EffectiveManifest],
     choice: Choice,
 ) -> None:
-    """Bring each object that is chosen into its manifest, or into a new one; leave manifests of what is not live.
+    """Write each chosen object into its manifest, or into a new one. Manifests without a live object stay.
 
-    An overlay says of these that they are absent.
+    With overlays, those get `state: absent`.
     """
     choice.check([*addresses.values(), *manifests], [_by_id(one) for one in live.resources])
     for resource in live.resources:
@@ -170,7 +170,7 @@ def _take(
 
 
 def _without_foreign(live: LiveState, bound: Collection[ObjectKey], scope: Scope) -> LiveState:
-    """What is live, less what belongs to other repositories."""
+    """The live objects, without those of other repositories."""
     own = (one for one in live.resources if one.key in bound or not KINDS[one.kind].outside(scope, one.id, one.body))
     return replace(live, resources=tuple(own))
 
@@ -180,7 +180,7 @@ def _by_id(resource: LiveResource) -> Address:
 
 
 def _same_names(live: LiveState, manifests: Sequence[EffectiveManifest]) -> Collection[tuple[str, Json]]:
-    """The AppNames by which more than one object of a kind could be meant."""
+    """The AppNames that do not identify a single object of a kind."""
     counts = Counter((resource.kind, _title(resource)) for resource in live.resources)
     named = {
         (one.resource.address.kind, title)
@@ -196,7 +196,7 @@ def _title(resource: LiveResource) -> str:
 
 
 def _called(resource: LiveResource) -> str:
-    """What a manifest is named after: what people call the object, else the id that they chose."""
+    """The source of a manifest's name: the title of the object, else its chosen id."""
     return _title(resource) or (resource.id if KINDS[resource.kind].has_chosen_ids else "")
 
 
@@ -207,7 +207,7 @@ def _addresses(
     context: LoadContext,
     folder: Path,
 ) -> Mapping[ObjectKey, Address]:
-    """An address for each object that has none: the one that the environment has for its id, else one of its name."""
+    """An address for each object without one: by its id in the environment, else by its name."""
     kept = {ObjectKey(one.kind, known): one for one, known in context.ids.items() if one not in manifests}
     files = {path.stem: path for path in folder.glob("*")} if folder.is_dir() else {}
     nameless = [resource for resource in live.resources if resource.key not in bound]
@@ -221,12 +221,12 @@ def _addresses(
 
 
 def _stems(manifests: Mapping[Address, EffectiveManifest], kind: str) -> Collection[str]:
-    """What the files of other kinds are called: an object of this kind may have such a name."""
+    """The file names of other kinds, which this kind may also use."""
     return {Path(one.resource.place.file).stem for address, one in manifests.items() if address.kind != kind}
 
 
 def _files(addresses: Collection[Address], folder: Path) -> Mapping[Address, Path]:
-    """The file of each new manifest: named after it, in a folder of its kind where another kind has that name."""
+    """The file of each new manifest: named after it, in a folder of its kind if another kind has that name."""
     counts = Counter(one.name for one in addresses)
 
     def choices(one: Address) -> Iterator[Path]:
@@ -239,27 +239,27 @@ def _files(addresses: Collection[Address], folder: Path) -> Mapping[Address, Pat
 
 @dataclass(slots=True)
 class _Run:
-    """Collects what becomes of each object."""
+    """Collects the result for each object."""
 
     context: LoadContext
     files: Mapping[Address, Path]
     """Where new manifests go."""
     origin: Origin
     ambiguous: Collection[tuple[str, Json]]
-    """Kinds and AppNames by which an object cannot be found."""
+    """Kinds and AppNames that are ambiguous."""
     secrets: Mapping[ObjectKey, Sequence[LiveSecret]]
     overlays: Overlaying | None
-    """Has what differs, instead of the manifests."""
+    """Collects differences, instead of the manifests."""
     others: Names
     """The objects that have or get a manifest."""
     kept: Collection[ObjectKey]
-    """Those whose ids the environment has."""
+    """Objects whose ids the environment has."""
     ids: dict[Address, str] = field(default_factory=dict)
     """See `Export.ids`."""
     new: dict[Path, str] = field(default_factory=dict)
     objects: list[Exported] = field(default_factory=list)
     _later: list[Callable[[], None]] = field(default_factory=list)
-    """Worked out when it is known which objects have a manifest."""
+    """Called once it is known which objects have a manifest."""
     _updated: list[tuple[Exported, Sequence[FieldChange]]] = field(default_factory=list)
 
     def add(self, kind: Kind, live: LiveResource, name: str) -> None:
@@ -300,10 +300,7 @@ class _Run:
         self.new[path] = text_of(kind, live, body, beside, origin)
 
     def _with_policy(self, kind: Kind, empty: Body, wanted: Mapping[At, Json], found: WritableBody) -> Body:
-        """What a manifest cannot say keeps its live value: where manifests own all fields, it must be ignored.
-
-        What only one environment is known to have is absent in the others.
-        """
+        """Add `policy.ignore` for fields that cannot be expressed, and `state: absent` for overlays."""
         compared = [name for area, name in wanted if area == "spec" and name in kind.fields]
         unsaid: list[Json] = [pointer(name) for name in compared if ("spec", name) not in found.values]
         policy: dict[str, Json] = {}
@@ -318,14 +315,14 @@ class _Run:
         self.objects.append(Exported(_by_id(live), ExportStatus.LEFT, _title(live), live.id, left_out=reasons))
 
     def _bind(self, address: Address, known: str | None, live: LiveResource) -> None:
-        """Keep the id of an object, so that it is found whatever it is called; an id that is kept is never replaced."""
+        """Record the id of an object, so that it is found after a rename; a recorded id is never replaced."""
         if KINDS[address.kind].has_chosen_ids:
             return
         if address not in self.context.ids and live.key not in self.kept and not same_id(known, live.id):
             self.ids[address] = live.id
 
     def update(self, kind: Kind, live: LiveResource, manifest: EffectiveManifest) -> None:
-        """Bring what is live into a manifest that is there, unless the manifest would be out of scope then."""
+        """Write live values into an existing manifest, unless it would then be out of scope."""
         if why := kind.outside(self.context.scope, live.id, live.body):
             self.leave(live, LeftOut("everything", f"it is out of scope: {why}"))
             return
@@ -342,7 +339,7 @@ class _Run:
         self._later.append(partial(self._update, kind, live, manifest))
 
     def _update(self, kind: Kind, live: LiveResource, manifest: EffectiveManifest) -> None:
-        """Work out what a manifest must say to say what is live."""
+        """Compute the values that a manifest needs to equal what is live."""
         address, file = manifest.resource.address, manifest.resource.place.file
         found = writable_body(kind, self.context, manifest.body, dict(differences(kind, live, manifest, self.others)))
         fields = [one for at, value in found.values.items() for one in changes(kind, manifest, at, value)]
@@ -350,7 +347,7 @@ class _Run:
         self._updated.append((exported, fields))
 
     def finish(self, manifests: Sequence[EffectiveManifest]) -> Contents:
-        """Bring everything into the manifests that are there, as far as it goes, and write the new ones."""
+        """Edit the existing manifests as far as possible, and write the new ones."""
         for step in self._later:
             step()
         if self.overlays:

@@ -1,7 +1,7 @@
-"""Live objects -> which of them are exported, and the manifest of one: what it says, and the text of its file.
+"""Live objects -> those that are exported, and the manifest of each: its values, and the text of its file.
 
-Left out are what the service makes itself, what equals the API's default, and secrets. So is a value that no manifest
-may have: the field then keeps its live value, as every field does that a manifest does not name.
+Read-only fields, values that equal the API's default, and secrets are left out, as are values that a manifest cannot
+have: such a field keeps its live value, as any field that a manifest does not name.
 """
 
 import os
@@ -36,32 +36,32 @@ from reconciler.render.escape import escape
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What of all that is live."""
+    """The part of what is live."""
 
     only: tuple[str, ...] = ()
     """Patterns of addresses; none: everything."""
     own_client_id: str = ""
     """An object that is left out unless a manifest has it; empty: none."""
     overlay: Path | None = None
-    """The folder of overlays that are to have what differs; None: the manifests have it."""
+    """The folder of overlays for differences; None: they go into the manifests."""
     kinds: frozenset[str] = frozenset()
     """The kinds that are exported; empty: all that were read."""
 
     def takes(self, address: Address, live: Address | None = None) -> bool:
-        """Whether an object of this address is meant; a bare name is enough.
+        """Whether an object of this address is chosen; a bare name is enough.
 
         Args:
             address: of its manifest.
-            live: of the object by its ID, as drift lists it. It counts only in full: patterns are about names.
+            live: of the object by its ID, as drift lists it. Patterns do not apply to it.
         """
         is_of_kind = not self.kinds or address.kind in self.kinds
         return is_of_kind and (not self.only or any(_matches(glob, address, live) for glob in self.only))
 
     def check(self, addresses: Collection[Address], live: Collection[Address]) -> None:
-        """Refuse a pattern that nothing has.
+        """Refuse a pattern that matches nothing.
 
         Args:
-            addresses: of manifests, those that would be made included.
+            addresses: of manifests, including new ones.
             live: of all objects by their IDs.
 
         Raises:
@@ -84,23 +84,23 @@ def _is_id(glob: str, live: Address) -> bool:
 
 _LONGEST: Final = 60
 _DIGITS: Final = 8
-"""Of an id: enough to tell a handful of objects apart."""
+"""Digits of an id that are enough to distinguish a few objects."""
 _RESERVED: Final = frozenset(
     {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10))}
 )
-"""Names that Windows has for devices: no file can be called so, with whatever suffix."""
+"""Names of devices on Windows, which no file may have, with any suffix."""
 
 
 def names(objects: Mapping[str, str], taken: Collection[str], nameless: str) -> Mapping[str, str]:
     """Give each object a name of its own.
 
-    Two objects whose names come to the same get a part of their ids, both of them: so neither is called otherwise when
-    the other one comes or goes.
+    If two objects would get the same name, both get a part of their ids, so that neither name depends on the other
+    object.
 
     Args:
-        objects: id -> what people call it.
+        objects: id -> its title.
         taken: names that others have.
-        nameless: what an object without a usable name is called.
+        nameless: the name for an object without a usable title.
     """
     plain = {one: slug(title) for one, title in objects.items()}
     counts = Counter(plain.values())
@@ -129,7 +129,7 @@ def _with_id(name: str, object_id: str) -> Iterable[str]:
 
 
 def file_names(folder: Path, name: str) -> Iterator[Path]:
-    """What a new file can be called, the best first."""
+    """Possible names of a new file, the best first."""
     yield folder / f"{name}.yaml"
     yield from (folder / f"{name}-{number}.yaml" for number in count(2))
 
@@ -144,12 +144,12 @@ class Origin:
     source: str
     """``marketplace acme-staging``, or a file."""
     schema: Path | None = None
-    """The JSON Schema of manifests, for editors, be it there or not; None: nowhere."""
+    """The path of the JSON Schema of manifests; it may not exist. None: no path."""
     marketplace: str = ""
-    """The ID of the marketplace, which is another one in each environment."""
+    """The ID of the marketplace, which differs between environments."""
 
     def way(self, file: Path) -> str:
-        """The way from a new file to the schema; empty where that is not there."""
+        """The relative path from a new file to the schema; empty if the schema does not exist."""
         if self.schema is None or not self.schema.is_file():
             return ""
         return Path(os.path.relpath(self.schema, file.parent)).as_posix()
@@ -157,7 +157,7 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """What a manifest does not say, and a comment does."""
+    """What comments say, because the manifest cannot."""
 
     file: Path
     """Where the manifest goes."""
@@ -167,13 +167,13 @@ class Beside:
 
 
 def base(kind: Kind, name: str, object_id: str) -> Body:
-    """A manifest that says nothing yet; the id stands in it only where its AppName alone would not find the object."""
+    """A manifest without values; it has the id only if the AppName alone would not find the object."""
     metadata = {"name": name} | ({"id": object_id} if object_id else {})
     return {"apiVersion": API_VERSION, "kind": kind.name, "metadata": metadata, "spec": {}}
 
 
 def text_of(kind: Kind, live: LiveResource, manifest: Body, beside: Beside, origin: Origin) -> str:
-    """The whole file: comments with what a manifest cannot say, then the manifest."""
+    """The whole file: comments, then the manifest."""
     said = literal_body({key: manifest[key] for key in _ORDER if key in manifest})
     for name, field in kind.fields.items():
         if field.is_owner and same_id(str(get_at(manifest, ("spec", name))), origin.marketplace):
@@ -207,7 +207,7 @@ def _comments(kind: Kind, live: LiveResource, manifest: Body, beside: Beside, or
 
 
 def _named_secrets(secrets: Sequence[LiveSecret]) -> Iterator[str]:
-    """Those in use; what a rotation keeps beside them for a while is its own affair."""
+    """The secrets in use, without those that a rotation keeps for a while."""
     found = sorted(
         ((one.base, one.expires) for one in secrets if one.ending in {"", UNTRIED}),
         key=lambda one: (one[0], str(one[1])),
@@ -222,7 +222,7 @@ def _named_secrets(secrets: Sequence[LiveSecret]) -> Iterator[str]:
 
 
 def _read_only_facts(kind: Kind, live: LiveResource) -> Iterator[tuple[str, Json]]:
-    """What the service makes itself, as far as it says something."""
+    """Read-only values that are not empty."""
     for name in sorted(kind.read_only - {kind.id_field}):
         value = live.body.get(name)
         if isinstance(value, str | int) and value:
@@ -230,7 +230,7 @@ def _read_only_facts(kind: Kind, live: LiveResource) -> Iterator[tuple[str, Json
 
 
 def _without(kind: Kind, path: str) -> str:
-    """What an object is that is created without a secret, and what for one would add it."""
+    """The consequence of creating the object without the secret, and the purpose of adding it."""
     if kind.secret_rows[path].required:
         return "to create it from this manifest,"
     if kind.named_secrets:
@@ -239,7 +239,7 @@ def _without(kind: Kind, path: str) -> str:
 
 
 def _variable(manifest: Body, path: str) -> str:
-    """A name for the environment variable that could hold the secret: ``CHECKOUT_HASH_KEY``."""
+    """A name for the environment variable of the secret: ``CHECKOUT_HASH_KEY``."""
     metadata = manifest["metadata"]
     name = str(metadata["name"]) if isinstance(metadata, Mapping) else ""
     field = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", path.rpartition("/")[2])
@@ -248,9 +248,9 @@ def _variable(manifest: Body, path: str) -> str:
 
 
 def wanted_fields(kind: Kind, live: LiveResource) -> dict[At, Json]:
-    """What is worth saying of an object: path in a manifest -> value; lists without order are sorted.
+    """The values for the manifest of an object: path -> value; lists without order are sorted.
 
-    Every level of assignments that is known is named, for only what is named is watched; single users are data.
+    Every level of assignments is named, because only named ones are watched; single users are data.
     """
     found: dict[At, Json] = {}
     for name, field in {**kind.fields, **kind.initial_fields}.items():
@@ -265,7 +265,7 @@ def wanted_fields(kind: Kind, live: LiveResource) -> dict[At, Json]:
 
 
 def _given(field: Field, value: Json) -> Json:
-    """A record without the members that are null: to say so means nothing."""
+    """A record without members that are null, which mean nothing."""
     if not field.members or not isinstance(value, Mapping):
         return value
     members = field.members
@@ -275,7 +275,7 @@ def _given(field: Field, value: Json) -> Json:
 
 
 def _in_order(value: Json) -> Json:
-    """Sorted keys: the service gives them in the order in which somebody once wrote them, or in another one."""
+    """Sort keys, since the service returns them in any order."""
     if isinstance(value, Mapping):
         return {key: _in_order(value[key]) for key in sorted(value)}
     if is_array(value):
@@ -285,22 +285,22 @@ def _in_order(value: Json) -> Json:
 
 @dataclass(frozen=True, slots=True)
 class WritableBody:
-    """Values that a manifest may have, and the others."""
+    """Values that a manifest can have, and those that it cannot."""
 
     values: Mapping[At, Json]
     left_out: tuple[LeftOut, ...]
     is_manifest: bool = True
-    """Whether a manifest can be made of what is left."""
+    """Whether the rest is a valid manifest."""
 
 
 def writable_body(kind: Kind, context: LoadContext, base: Body, values: Mapping[At, Json]) -> WritableBody:
-    """Take out what would be an error in a manifest.
+    """Remove values that would be errors in a manifest.
 
     Args:
         kind: of the manifest.
         context: of the environment.
-        base: what the manifest says without the values; nothing in it is looked up among the environment's values.
-        values: what it is to say besides, by path.
+        base: the manifest without the values; `${...}` in it is not substituted.
+        values: the values to add, by path.
     """
     kept, left = dict(values), []
     for path in [path for path, value in values.items() if not _can_be_written(value)]:
@@ -317,7 +317,7 @@ def writable_body(kind: Kind, context: LoadContext, base: Body, values: Mapping[
 
 
 def body_of(base: Body, values: Mapping[At, Json]) -> Body:
-    """What a manifest says with the values in it."""
+    """The manifest with the values."""
     body = base
     for path, value in values.items():
         body = with_value_at(body, path, value)
@@ -348,7 +348,7 @@ def _reason(fault: Fault) -> str:
 
 
 def _can_be_written(value: Json) -> bool:
-    """Whether what is written is read again as the same: not so for half a character, or for keys without end."""
+    """Whether a written value is read back as the same; not so for lone surrogates or very long keys."""
     try:
         parsed = parse(f"- {flow(value, Style())}".encode(), "")
     except UnicodeEncodeError:

@@ -1,7 +1,7 @@
-"""Live objects x the manifests of several environments -> overlays that have what differs in one of them.
+"""Live objects x shared manifests -> overlays with the differences of one environment.
 
-An overlay is laid over its manifest as a JSON Merge Patch, so that it has a null for what is to go. What this
-environment lacks is absent in its overlay.
+An overlay is a JSON Merge Patch of its manifest, so null removes a key. Objects that this environment lacks get
+`state: absent`.
 """
 
 from collections import defaultdict
@@ -42,7 +42,7 @@ from reconciler.render.escape import escape
 def differences(
     kind: Kind, live: LiveResource, manifest: EffectiveManifest, others: Names
 ) -> Iterator[tuple[At, Json]]:
-    """What a manifest must say to say what is live: fields that it names, and fields that are no longer the default."""
+    """The values that make a manifest equal what is live: of fields that it names or that differ from the default."""
     wanted = wanted_fields(kind, live)
     for name, known in kind.fields.items():
         path = ("spec", name)
@@ -63,7 +63,7 @@ def differences(
 
 
 def changes(kind: Kind, manifest: EffectiveManifest, at: At, value: Json) -> Iterator[FieldChange]:
-    """What differs, with mappings taken apart and sets member by member; `before` is live."""
+    """The differences, with mappings by key and sets by member; `before` is live."""
     said = get_at(manifest.body, at)
     if at[0] == "assignments" and kind.assignments:
         rows = list(kind.assignments.level(at[1]).texts(value))
@@ -97,7 +97,7 @@ def _leaves(at: At, before: Json | Absent, after: Json | Absent) -> Iterator[Fie
 
 
 def _less_ignored(manifest: EffectiveManifest, name: str, before: Json, after: Json) -> Json:
-    """What is ignored stays as the manifest has it."""
+    """The live value, with ignored parts as the manifest has them."""
     holder: Mapping[str, Json] = {name: after}
     for text in manifest.resource.policy.ignore:
         path = pointer_parts(text)
@@ -122,21 +122,21 @@ class Overlaying:
     folder: Path
     """Where new ones go."""
     source: str
-    """Where it all comes from."""
+    """The source of the objects, for comments."""
     others: Names
     """The objects that manifests name."""
     new: dict[Path, str] = field(default_factory=dict)
     changed: dict[str, bytes] = field(default_factory=dict)
-    """File, as messages call it -> what it is to hold."""
+    """Name of the file in messages -> its new content."""
     objects: list[Exported] = field(default_factory=list)
     _edits: dict[str, dict[int, tuple[Exported, Mapping[At, Json | Absent]]]] = field(
         default_factory=lambda: defaultdict(dict)
     )
-    """File -> number of a document -> whose it is, and what it is to say."""
+    """File -> number of a document -> its object, and the values to write."""
     _sources: Sources = field(default_factory=Sources)
 
     def update(self, kind: Kind, live: LiveResource, manifest: EffectiveManifest) -> None:
-        """Say in an overlay what is live and not in the manifest."""
+        """Write differences from the manifest into an overlay."""
         values: dict[At, Json] = {_STATE: "present"} if manifest.resource.policy.absent else {}
         found = writable_body(kind, self.context, manifest.body, dict(differences(kind, live, manifest, self.others)))
         left = list(found.left_out)
@@ -148,7 +148,7 @@ class Overlaying:
         self._put(manifest, values, str(live.body.get(kind.name_field) or ""), left)
 
     def miss(self, manifest: EffectiveManifest) -> None:
-        """Say in an overlay that this environment lacks the object."""
+        """Write `state: absent` into an overlay."""
         policy = manifest.resource.policy
         if policy.protected:
             self._put(manifest, {}, "", [LeftOut("everything", _PROTECTED)])
@@ -156,7 +156,7 @@ class Overlaying:
             self._put(manifest, {_STATE: "absent"}, "", [])
 
     def add(self, address: Address, title: str) -> None:
-        """Say in an overlay that this environment has what the new manifest says."""
+        """Write `state: present` for a new manifest into an overlay."""
         self._make(address, {_STATE: "present"}, title, [])
 
     def _put(self, manifest: EffectiveManifest, values: Mapping[At, Json], title: str, left: list[LeftOut]) -> None:
@@ -172,7 +172,7 @@ class Overlaying:
             self._edits[overlay][number] = exported, self._less_needless(manifest, values)
 
     def finish(self) -> None:
-        """Put what is to be said into the overlays that are there, each file at once."""
+        """Edit the existing overlays, each file once."""
         for file, edits in self._edits.items():
             wanted = {index: values for index, (_, values) in edits.items()}
             content, refused = with_documents(self._sources.content(file), file, wanted)
@@ -184,7 +184,7 @@ class Overlaying:
                 self.changed[file] = content
 
     def _less_needless(self, manifest: EffectiveManifest, values: Mapping[At, Json]) -> Mapping[At, Json | Absent]:
-        """The values with nothing in place of a null that has nothing to remove: only the overlay says such a key."""
+        """The values, with a removal instead of a null that would remove nothing from the manifest."""
         if None not in values.values():
             return values
         base = self._sources.data(manifest.resource.place.file, manifest.resource.address)
@@ -200,7 +200,7 @@ class Overlaying:
 
 
 def _steps(at: At, before: Json | Absent, after: Json | Absent) -> Iterator[tuple[At, Json | Absent]]:
-    """What must stand where, so that the one becomes the other; `ABSENT` is to go."""
+    """The edits that turn the one into the other, by path; `ABSENT` removes a key."""
     if same(before, after):
         return
     if isinstance(before, Mapping) and isinstance(after, Mapping):
@@ -211,7 +211,7 @@ def _steps(at: At, before: Json | Absent, after: Json | Absent) -> Iterator[tupl
 
 
 def _has_null(at: At, step: Json | Absent) -> bool:
-    """Whether it says null inside of a field; a field that is null is left out, which means the same."""
+    """Whether the value has a null inside a field; a null for a whole field is expressed by leaving it out."""
     if step is None:
         return len(at) > _FIELD
     return isinstance(step, Mapping) and not same(merge_patch({}, step), step)

@@ -1,8 +1,8 @@
-"""A seeding file of OrderCloud's own tools -> objects as the service would show them, and what is left out.
+"""A seeding file of OrderCloud's own tools -> objects as the service would return them, and what is left out.
 
-The format has ``Objects:`` with a list for each type of object, and ``Assignments:``. Files of many years and tools
-differ in what they leave out, in the case of ids and keys, and in where they keep the lists; request bodies and pages
-of the API are taken, too. Whatever cannot be used is reported, and keeps nothing else from being taken.
+The format has ``Objects:`` with a list for each type of object, and ``Assignments:``. Files of different tools and
+versions differ in what they leave out, in the case of ids and keys, and in the place of the lists; request bodies and
+pages of the API are read, too. What cannot be used is reported and does not affect the rest.
 """
 
 import json
@@ -31,18 +31,18 @@ _MEMBERS: Final[Mapping[str, tuple[str, str]]] = {
     "supplierusers": ("supplier", "user"),
     "supplierusergroups": ("supplier", "group"),
 }
-"""Section, in lower case -> the company that each of its objects is of, and what the object is."""
+"""Section, in lower case -> the type of company of its objects, and the type of object."""
 _OBJECTS: Final = {(kind.section or f"{name}s").casefold(): name for name, kind in KINDS.items()}
 _SINGLES: Final = {
     f"{name}{path.removeprefix(kind.path)}".casefold(): (name, one)
     for name, kind in KINDS.items()
     for one, path in kind.singles.items()
 }
-"""What sections with one object are called, in lower case -> its kind and the id that we give it."""
+"""Section with a single object, in lower case -> its kind and the id that we use."""
 _ASSIGNMENTS: Final = {
     (level.section or f"{name}Assignments").casefold(): name for name, kind in KINDS.items() for level in kind.levels
 }
-"""What sections are called, in lower case -> the kind of what is in them."""
+"""Section of assignments, in lower case -> the kind of the assigned objects."""
 _PATHS: Final[Mapping[str, str]] = {
     "buyers": PARTIES["buyer"].path,
     "suppliers": PARTIES["supplier"].path,
@@ -54,7 +54,7 @@ _PATHS: Final[Mapping[str, str]] = {
 
 @dataclass(slots=True)
 class Held:
-    """The objects of a file. Of a section that it lacks nothing can be said: the service may have the objects."""
+    """The objects of a file. Objects of a section that it lacks may exist in the service."""
 
     _lists: set[str] = field(default_factory=set)
     _objects: dict[tuple[str, str], Mapping[str, Json]] = field(default_factory=dict)
@@ -72,13 +72,13 @@ class Held:
                 self._objects[path.casefold(), str(one.get("id")).casefold()] = one
 
     def faults(self, kind: Kind, body: Body, marketplace: str) -> Iterator[str]:
-        """What is wrong with what an object refers to. A list may name what is gone, as those of webhooks do."""
+        """The invalid references of an object. Lists, such as those of webhooks, may name objects that do not exist."""
         for (name, *index), to, value in references(kind, body, marketplace):
             if isinstance(value, str) and not index and (fault := self.fault(to, value)):
                 yield f"{name}: {fault}"
 
     def fault(self, to: Reference, object_id: str) -> str:
-        """What is wrong with a reference; empty: nothing, as far as the file says."""
+        """What is wrong with a reference; empty: nothing that the file shows."""
         if _list_of(to.path) not in self._lists:
             return ""
         found = self._objects.get((to.path.casefold(), object_id.casefold()))
@@ -101,10 +101,10 @@ def _list_of(path: str) -> str:
 
 
 LIMIT: Final = 1 << 26
-"""Bytes in a file: exports of marketplaces with their products are larger than any manifest."""
+"""The maximum size of a file, in bytes: exports with products are larger than any manifest."""
 _ALL_ASSIGNMENTS: Final = "assignments"
 _MARKETPLACE: Final = "<MarketplaceID placeholder>"
-"""What OrderCloud's own tool writes in place of the marketplace's ID, which differs in each."""
+"""What OrderCloud's own tool writes in place of the ID of the marketplace."""
 _ITEMS: Final = "items"
 """A page of the API's own."""
 _DEPTH: Final = 9
@@ -124,7 +124,7 @@ def read_seeds(content: bytes, file: str) -> Seeds:
     """Read a seeding file, YAML or JSON.
 
     Raises:
-        InputError: it can be read as neither, or there is nothing in it that can be managed.
+        InputError: it is neither, or has nothing that can be managed.
     """
     found = _Sections()
     for data in _documents(content, file):
@@ -141,7 +141,7 @@ def read_seeds(content: bytes, file: str) -> Seeds:
 
 
 def _documents(content: bytes, file: str) -> list[Json]:
-    """JSON is read as such: its escapes are not all YAML's. Where it has a key twice, YAML's parser knows the place."""
+    """Parse JSON as JSON, which has escapes that YAML lacks; but as YAML if a key is there twice, for its place."""
     is_repeated = False
     try:
         return [json.loads(content.decode("utf-8-sig"), object_pairs_hook=_object_of)]
@@ -175,7 +175,7 @@ class _Sections:
     assignments: dict[str, list[tuple[str, Json]]] = field(default_factory=dict)
     """The same of the assignments of the objects of a kind."""
     has_assignments: bool = False
-    """Whether the file speaks of assignments at all; a page of the API or a request body does not."""
+    """Whether the file has assignments; pages of the API and request bodies do not."""
     others: dict[str, int] = field(default_factory=dict)
     """Name of a section -> how many members it has."""
     held: Held = field(default_factory=Held)
@@ -186,7 +186,7 @@ class _Sections:
         self.left_out.append(LeftOut(what, why))
 
     def walk(self, value: Json, at: str, depth: int) -> None:
-        """Find lists wherever a file keeps them: mappings are gone through, members of lists are not."""
+        """Find lists at any depth of mappings, but not inside lists."""
         key = at.casefold()
         self.has_assignments |= key == _ALL_ASSIGNMENTS or key in _ASSIGNMENTS
         if is_array(value):

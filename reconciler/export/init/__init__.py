@@ -52,7 +52,7 @@ class Auth:
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What must be known of a marketplace."""
+    """What `init` needs to know of a marketplace."""
 
     environment: str
     marketplace: str
@@ -62,23 +62,23 @@ class Answers:
     url: str | None = None
     auth: Auth = Auth()
     variables: tuple[str, ...] = ()
-    """The names of all variables with credentials, where there are environments already."""
+    """The names of all variables with credentials of existing environments."""
 
     @property
     def is_staging(self) -> bool:
-        """Whether OrderCloud restores it from production every week; of another host only the name can say so."""
+        """Whether OrderCloud restores it from production every week; by the name of the environment for other hosts."""
         stages = {url: stage for (_, stage), url in BASE_URLS.items()}
         return (self.stage or stages.get((self.url or "").rstrip("/").casefold(), self.environment)) == _STAGING
 
 
 def files(answers: Answers) -> Mapping[str, str]:
-    """Path below the folder -> content; manifests are made by an export."""
+    """Path below the folder -> content; an export writes manifests."""
     schemas = {f"schemas/{name}": schema_path(name).read_text(encoding="utf-8") for name in _SCHEMAS}
     return {CONFIG: _configuration(answers), ".gitignore": _file("gitignore"), **schemas}
 
 
 def files_at_top(answers: Answers, below: PurePosixPath) -> Mapping[str, str]:
-    """The files that are read at the top of a repository alone: the workflows of `ci/github/`, and editor settings.
+    """The files that are only read at the top of a repository: the workflows of `ci/github/`, and editor settings.
 
     Args:
         answers: what the workflows name.
@@ -115,7 +115,7 @@ def passing_on(top: Path, below: PurePosixPath, answers: Answers) -> Iterator[tu
 
 
 def _with_variables(workflow: bytes, names: Iterable[str]) -> bytes:
-    """The same with more variables wherever it passes on those of credentials, which stand before the plan key."""
+    """The same with more variables beside those of credentials, which come before the plan key."""
     known = b"RECONCILER_PLAN_KEY"
     new = [name.encode() for name in names if f"{name}: ".encode() not in workflow]
     lines = []
@@ -130,7 +130,7 @@ def with_environment(content: bytes, answers: Answers, file: str) -> bytes:
     """The bytes of a configuration with one more environment, and nothing else changed.
 
     Args:
-        content: a configuration without faults, in which there is no environment of this name.
+        content: a valid configuration without an environment of this name.
         answers: what is known of the new one.
         file: what messages call the configuration.
 
@@ -154,7 +154,7 @@ def with_environment(content: bytes, answers: Answers, file: str) -> bytes:
 
 
 def _in_the_style_of_init(before: bytes, after: bytes, answers: Answers) -> bytes:
-    """The added lines as in a new configuration, with its comments; as they are where that would say something else."""
+    """The added lines with the comments of a new configuration, unless that would change their meaning."""
     old, new = before.splitlines(keepends=True), after.splitlines(keepends=True)
     at = next((number for number, (one, other) in enumerate(zip(old, new, strict=False)) if one != other), len(old))
     end = at + len(new) - len(old)
@@ -167,16 +167,16 @@ def _in_the_style_of_init(before: bytes, after: bytes, answers: Answers) -> byte
 
 
 def _meaning(content: bytes) -> list[Json]:
-    """Its documents; of what is no longer YAML there are none."""
+    """Its documents; none if it is not valid YAML."""
     parsed = parse(content, CONFIG)
     return [] if parsed.faults else [document.data for document in parsed.documents]
 
 
 def check(answers: Answers) -> None:
-    """Refuse answers that no configuration can hold.
+    """Refuse answers that are invalid in a configuration.
 
     Raises:
-        UsageError: with all that is wrong.
+        UsageError: lists all faults.
     """
     parsed = parse(_configuration(answers).encode(), CONFIG)
     if parsed.faults:
