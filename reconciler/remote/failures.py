@@ -87,7 +87,8 @@ def no_answer(error: Exception) -> NoAnswer:
     """Say what is known of a request that ended in this exception, one of `EXCEPTIONS` or a subclass."""
     root = _system_error(error)
     if isinstance(root, ssl.SSLCertVerificationError):
-        return _not_trusted(error, root.verify_message)
+        reason = f"the server's certificate was not accepted: {root.verify_message}"
+        return NoAnswer(RequestState.UNSENDABLE, reason, error, TRUST_HINT)
     if isinstance(error, httpx.ProxyError):
         return _turned_away(error)
     state, reason = next(EXCEPTIONS[cls] for cls in type(error).__mro__ if cls in EXCEPTIONS)
@@ -103,10 +104,6 @@ def _whither(error: httpx.TransportError) -> str:
         return f" to {error.request.url.host}"
     except RuntimeError:
         return ""
-
-
-def _not_trusted(error: Exception, why: str) -> NoAnswer:
-    return NoAnswer(RequestState.UNSENDABLE, f"the server's certificate was not accepted: {why}", error, TRUST_HINT)
 
 
 def _turned_away(error: httpx.ProxyError) -> NoAnswer:

@@ -363,8 +363,9 @@ def _misplaced(line: int, expected: int) -> str:
 
 def _succession(path: Path, lines: list[str], hashes: Mapping[str, list[str]]) -> Iterator[Fault]:
     """Whether the run before is there, and as long as it was when this one began."""
-    after = _after(lines)
-    if not after:
+    begun = _entry(lines[0]) if lines else None
+    after = begun.facts.get("after") if begun else None
+    if not after or not isinstance(after, Mapping):
         return
     run, line, known = str(after.get("run")), after.get("line"), after.get("hash")
     if run not in hashes:
@@ -376,12 +377,6 @@ def _succession(path: Path, lines: list[str], hashes: Mapping[str, list[str]]) -
         yield Fault(path, 1, f"the run before it, {run}, had {line} lines when this run began, and has {len(there)}")
     elif there[line - 1] != known:
         yield Fault(path, 1, f"line {line} of the run before it, {run}, has changed since this run began")
-
-
-def _after(lines: list[str]) -> Mapping[str, object] | None:
-    first = _entry(lines[0]) if lines else None
-    found = first.facts.get("after") if first else None
-    return found if isinstance(found, Mapping) else None
 
 
 def _hash_of(line: str) -> str:

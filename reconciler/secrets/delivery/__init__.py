@@ -89,7 +89,7 @@ class Deliverer:
                 files.check(self._at(path))
                 files.env_text(self._at(path))
             case ToCommand(argv):
-                _check_command(argv, self._surroundings(), self.allowed_paths.root)
+                _command(argv, self._surroundings(), self.allowed_paths.root)
             case ToGithubOutput():
                 os.close(files.open_to_append(files.output_file(self.environ)))
 
@@ -225,30 +225,22 @@ def lost(wanted: NamedSecret, deliverer: Deliverer) -> tuple[Delivery, ...]:
     return tuple(one for one in wanted.deliver if isinstance(one, InFile) and not deliverer.recall(one))
 
 
-def _check_command(argv: Sequence[str], environ: Mapping[str, str], folder: Path) -> None:
-    """Check whether a command can be started.
+def _command(argv: Sequence[str], environ: Mapping[str, str], folder: Path) -> list[str]:
+    """A command with its program as it was found: on the PATH, or by a path relative to a folder.
 
     Raises:
-        ReconcilerError: it cannot.
+        ReconcilerError: it cannot be started.
     """
-    _program(argv[0], environ, folder)
-    if any("\0" in one for one in argv):
-        message = f"the arguments of {argv[0]} have a null character, so it cannot be started to deliver a secret"
-        raise ReconcilerError(message, hint="correct the command")
-
-
-def _program(name: str, environ: Mapping[str, str], folder: Path) -> str:
-    """Find the program of a command: on the PATH, or by a path relative to a folder.
-
-    Raises:
-        ReconcilerError: there is none.
-    """
+    name, *arguments = argv
     is_path = Path(name).name != name
     found = shutil.which(str(folder / name) if is_path else name, path=environ.get("PATH"))
     if found is None:
         hint = "correct the command, or PATH"
         raise ReconcilerError(f"there is no program {name}, to which a secret is delivered", hint=hint)
-    return found
+    if any("\0" in one for one in argv):
+        message = f"the arguments of {name} have a null character, so it cannot be started to deliver a secret"
+        raise ReconcilerError(message, hint="correct the command")
+    return [found, *arguments]
 
 
 def _feed(wanted: ToCommand, new: NewSecret, environ: Mapping[str, str], folder: Path) -> None:
@@ -258,10 +250,9 @@ def _feed(wanted: ToCommand, new: NewSecret, environ: Mapping[str, str], folder:
         ReconcilerError: it cannot be started, or exits with another code than 0.
         PartlyDelivered: it timed out, so it is unknown what it has stored.
     """
-    name, *arguments = wanted.argv
     try:
         ended = subprocess.run(  # noqa: S603  # the manifest names it, and no shell reads it
-            [_program(name, environ, folder), *arguments],
+            _command(wanted.argv, environ, folder),
             input=new.value.reveal().encode(),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
