@@ -4,18 +4,18 @@ ReconcilerError                 1   the base; nothing was written
 ├── UsageError                 64   correct the command line
 │   └── WouldOverwrite         64   an output is an input: name another file; nothing at all is written
 ├── InputError                  1   correct the files: carries every diagnostic of the run
-├── SecretMissing               1   a reference gives no secret here: set it, or go on without comparing it
-├── RemoteError                 1   a request did not give what was asked for: method, path, status, code, log id
+├── SecretMissing               1   a reference has no value here: set it, or continue without comparing it
+├── RemoteError                 1   a request failed: method, path, status, code, log id
 │   ├── Unreachable                 try again later, or fix the network: no answer, or 5xx and 429 to the end
 │   │   ├── AnswerLost              the request was sent and no answer came: the write may have happened
-│   │   └── TurnedAway              the write was not carried out and may be tried again now: look first
+│   │   └── NotExecuted             the write was not carried out and may be tried again now: look first
 │   ├── AccessDenied                correct the credentials or the roles: 401, 403, and logins refused
 │   ├── NotFound                    the object is not there: 404, and nothing else, means absent
 │   ├── Rejected                    the service refuses the content: other 4xx
-│   └── BadAnswer                   the service answered, but not what the API promises (HTML, half a list, wrong types)
+│   └── BadAnswer                   the service answered, but not as the API does (HTML, half a list, wrong types)
 ├── GuardRefusal                3   a guard refused the plan: change the plan, or acknowledge it
 │   └── WrongMarketplace        3   the credentials open another marketplace than the configuration names
-├── PartlyDelivered             5   a delivery failed, and somebody may have got a value all the same: apply again
+├── PartlyDelivered             5   a delivery failed, but a value may have been delivered: apply again
 ├── Skipped                     1   an environment before it did not exit with 0: correct that one, and run again
 ├── Interrupted               130   the user wants to stop, and nothing was written: no reaction
 └── PlanRefused                 4   the saved plan is stale, altered, expired or for another target: plan again
@@ -112,7 +112,7 @@ class AnswerLost(Unreachable):
     """A write was sent, and its answer never came or cannot be used: look before trying again."""
 
 
-class TurnedAway(Unreachable):
+class NotExecuted(Unreachable):
     """A write was certainly not carried out, and may be sent again now. Time has passed: look before that."""
 
 

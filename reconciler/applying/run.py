@@ -18,7 +18,7 @@ from typing import TypeAlias
 
 from reconciler.applying import verify
 from reconciler.applying.task import Conflict, Provide, Task, Writer
-from reconciler.applying.write import Newcomers, write
+from reconciler.applying.write import Appeared, write
 from reconciler.errors import AnswerLost, ReconcilerError, RemoteError
 from reconciler.kinds import login_key
 from reconciler.model.dataclass import dataclass
@@ -86,7 +86,7 @@ class Controls:
 def apply(plan: Plan, remote: WriteRemote, secrets: Values, controls: Controls, provide: Provide) -> ApplyResult:
     """Carry out every change of the plan that writes. Errors become outcomes, none is raised."""
     known = frozenset(change.key for change in plan.changes if change.key and change.before is not None)
-    newcomers = Newcomers(remote, known)
+    newcomers = Appeared(remote, known)
     todo = [change for change in plan.changes if change.action.writes]
     mine, others = _parted(todo, lambda change: change.key == login_key(remote.client_id))
     deletes, rest = _parted(others, lambda change: change.action is Action.DELETE)

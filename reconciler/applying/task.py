@@ -15,7 +15,7 @@ from dataclasses import field
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
-from reconciler.errors import AnswerLost, BadAnswer, NotFound, ReconcilerError, RemoteError, RequestFacts, TurnedAway
+from reconciler.errors import AnswerLost, BadAnswer, NotExecuted, NotFound, ReconcilerError, RemoteError, RequestFacts
 from reconciler.kinds import KINDS, LOGIN_KIND, Kind, naming_roles
 from reconciler.kinds.assignments import Level
 from reconciler.kinds.fields import with_moments
@@ -32,7 +32,7 @@ from reconciler.model.secret import Secret
 from reconciler.remote import ReadRemote, WriteRemote
 
 if TYPE_CHECKING:
-    from reconciler.applying.write import Newcomers
+    from reconciler.applying.write import Appeared
 
 ALREADY: Final = "already up to date"
 """The message of a body that nobody had to write."""
@@ -72,7 +72,7 @@ def repeated(
     """
     try:
         send(attempt)
-    except TurnedAway:
+    except NotExecuted:
         return repeated(send, tries, attempt + 1, lost)
     except AnswerLost as error:
         if tries == 1:
@@ -119,7 +119,7 @@ def settle(
         raise lost
     try:
         return now(attempt)
-    except TurnedAway:
+    except NotExecuted:
         return settle(step, tries, lost, attempt + 1)
     except AnswerLost as error:
         return settle(step, tries - 1, error, attempt + 1)
@@ -136,7 +136,7 @@ class Writer:
     remote: WriteRemote
     secrets: Values
     """Those to be sent."""
-    newcomers: "Newcomers"
+    newcomers: "Appeared"
     recorder: Recorder
     provide: Provide
     creation: Creation

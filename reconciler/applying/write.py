@@ -157,7 +157,7 @@ def _ids(found: Sequence[LiveResource]) -> str:
 
 
 @dataclass(slots=True)
-class Newcomers:
+class Appeared:
     """Knows what has appeared since the plan. Thread-safe."""
 
     remote: ReadRemote

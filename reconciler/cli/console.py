@@ -114,7 +114,7 @@ def _environment_of(record: logging.LogRecord) -> str:
     return str(getattr(record, "environment", ""))
 
 
-class SignOfLife(logging.Handler):
+class RequestCounter(logging.Handler):
     """How many requests there were, on one line of a terminal, once they take longer than a second."""
 
     def __init__(self, stream: TextIO, clock: Callable[[], float]) -> None:
@@ -165,7 +165,7 @@ def requests_told(*, wanted: bool, sign_of_life: bool, named: bool = False) -> I
     if wanted:
         handler = _Lines(named=named)
     elif sign_of_life and is_terminal(sys.stderr) and Log.format == "text":
-        handler = sign = SignOfLife(sys.stderr, time.monotonic)
+        handler = sign = RequestCounter(sys.stderr, time.monotonic)
         ended = sign.ended
     else:
         yield _tell_end if sign_of_life and Log.format == "json" else lambda _environment, _how: None

@@ -25,7 +25,7 @@ from reconciler.emulator.marketplace import Marketplace
 from reconciler.emulator.rows import kinds_of, tables_of
 from reconciler.emulator.seed import add_administration, load_seed
 from reconciler.emulator.store import Store, key_of
-from reconciler.emulator.tokens import TokenOffice
+from reconciler.emulator.tokens import TokenIssuer
 from reconciler.emulator.web import PREFIX, SITE, application, bearer
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class Emulator:
         except BaseException:
             self._market.store.abandon()
             raise
-        self._site = Site(self._market, TokenOffice(self._market), faults, [])
+        self._site = Site(self._market, TokenIssuer(self._market), faults, [])
         self._app = application(settings.profile, revisions=settings.revisions)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from reconciler.emulator.faults import FaultBox
     from reconciler.emulator.marketplace import Marketplace
     from reconciler.emulator.store import Body
-    from reconciler.emulator.tokens import TokenOffice
+    from reconciler.emulator.tokens import TokenIssuer
 
 
 JSON = "application/json; charset=utf-8"
@@ -67,7 +67,7 @@ class Site:
     """The parts of one emulator."""
 
     market: Marketplace
-    office: TokenOffice
+    office: TokenIssuer
     faults: FaultBox
     journal: list[Entry]
 

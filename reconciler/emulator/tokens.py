@@ -72,7 +72,7 @@ def _private_key(pem: str) -> rsa.RSAPrivateKey:
     return cast("rsa.RSAPrivateKey", serialization.load_pem_private_key(pem.encode(), password=None))
 
 
-class TokenOffice:
+class TokenIssuer:
     """Issues access tokens and recognises them; the signing key lives in the store, so tokens outlive the process."""
 
     def __init__(self, market: Marketplace) -> None:
@@ -265,7 +265,7 @@ def _admit(market: Marketplace, login: Login) -> None:
         raise _refusal("Auth.UnauthorizedRole", message=f"{user.party.usrtype} users may not use this client.")
 
 
-def _issue(market: Marketplace, office: TokenOffice, login: Login) -> dict[str, object]:
+def _issue(market: Marketplace, office: TokenIssuer, login: Login) -> dict[str, object]:
     client, roles = login.client, granted_roles(market, login)
     minutes = int(client["AccessTokenDuration"])
     if login.anonymous_id is not None:

@@ -230,23 +230,23 @@ def in_git(paths: Collection[Path]) -> Mapping[Path, InGit | GitFailed]:
     return found
 
 
-class Disbelieved(ReconcilerError):
+class Untrusted(ReconcilerError):
     """What earlier runs are said to have left may have come with the checkout."""
 
 
-def disbelief(paths: Iterable[Path]) -> Mapping[Path, Disbelieved]:
-    """Say which files of earlier runs are not believed, and why: what git tracks may come from a pull request."""
-    found: dict[Path, Disbelieved] = {}
+def untrusted(paths: Iterable[Path]) -> Mapping[Path, Untrusted]:
+    """Say which files of earlier runs are not trusted, and why: what git tracks may come from a pull request."""
+    found: dict[Path, Untrusted] = {}
     for repository, names in _by_repository(path for path in paths if os.path.lexists(path)):
         try:
             tracked = _tracked(repository, names)
         except GitFailed as failure:
             why = f"is not used, because git may track it: {failure.problem}"
-            found |= {path: Disbelieved(f"{path} {why}", hint=failure.fix) for path in names.values()}
+            found |= {path: Untrusted(f"{path} {why}", hint=failure.fix) for path in names.values()}
             continue
         for name in tracked:
             hint = f"run git rm --cached {shlex.quote(':/' + os.fsdecode(name))}"
-            found[names[name]] = Disbelieved(f"{names[name]} is not used: git tracks it", hint=hint)
+            found[names[name]] = Untrusted(f"{names[name]} is not used: git tracks it", hint=hint)
     return found
 
 

@@ -15,7 +15,7 @@ from reconciler.applying import receipt as receiptfile
 from reconciler.errors import InputError, ReconcilerError, UsageError
 from reconciler.manifests.edit.live import Contents, Names, bring_back, misfits
 from reconciler.manifests.files import require_inside
-from reconciler.manifests.git import Disbelieved, disbelief
+from reconciler.manifests.git import Untrusted, untrusted
 from reconciler.manifests.replacing import read_own, replace_file
 from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Diagnostic
@@ -77,7 +77,7 @@ class DriftView:
             receiptfile.check(self.receipt, plan.binding)
         try:
             receipt = self.receipt or of_journal(session.journal, plan.binding, session.plan_key)
-        except (OtherKeyError, Disbelieved) as error:
+        except (OtherKeyError, Untrusted) as error:
             if self.since_receipt:
                 raise
             receipt = None
@@ -245,7 +245,7 @@ class Notifier:
         if self.url is None:
             return
         path = configuration(settings).path.parent / _STATE
-        problem = disbelief([path]).get(path)
+        problem = untrusted([path]).get(path)
         if problem:
             yield problem
         state = _State(path, {} if problem else _read(path))

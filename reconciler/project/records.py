@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Final
 
 from reconciler.applying import receipt as receiptfile
 from reconciler.applying import verify
-from reconciler.applying.journal import Run, all_files, applied, last_run, newest, require_belief, run_files, runs
+from reconciler.applying.journal import Run, all_files, applied, last_run, newest, require_trusted, run_files, runs
 from reconciler.applying.journal.events import ApplyRecorder, facts_of, recorded, recorded_rotation, unfinished
 from reconciler.applying.journal.write import Journal
 from reconciler.applying.verify import Found, Looked
 from reconciler.config import select_environment
 from reconciler.errors import PlanRefused, ReconcilerError
 from reconciler.kinds import KINDS
-from reconciler.manifests.git import Disbelieved, disbelief
+from reconciler.manifests.git import Untrusted, untrusted
 from reconciler.manifests.replacing import read_own
 from reconciler.model.drift import Receipt
 from reconciler.model.named_secret import moment_text
@@ -79,7 +79,7 @@ def look_back(session: "Session", remote: ReadRemote, plan: Plan) -> tuple[str, 
     A journal that is not trusted is reported, too: its run may have been interrupted.
     """
     found = runs(session.journal).values()
-    for problem in [one for one in found if isinstance(one, Disbelieved)][:1]:
+    for problem in [one for one in found if isinstance(one, Untrusted)][:1]:
         session.settings.listener.failed(problem)
     left = unfinished(_all_applied(found), plan.binding)
     for run in left:
@@ -186,7 +186,7 @@ def check_first(saved: Plan, folder: Path, receipt: Path | None, key: bytes | No
     """
     digest = plan_digest(saved)
     beside = [*folder.glob(f"*{_SUFFIX}")]
-    doubted = {} if key else disbelief(beside)
+    doubted = {} if key else untrusted(beside)
     kept = [(file, _read) for file in beside if file not in doubted]
     named = [(receipt, read_file)] if receipt and receipt.is_file() else []
     found = applied(folder, digest) or next(
@@ -261,11 +261,11 @@ def of_journal(folder: Path, now: Binding, key: bytes | None) -> Receipt | None:
     Raises:
         ReconcilerError: it was altered, or is a link.
         OtherKeyError: there is a key, and the receipt is not signed with it.
-        Disbelieved: git tracks the receipt, and there is no key; or all journals are tracked.
+        Untrusted: git tracks the receipt, and there is no key; or all journals are tracked.
     """
     run = newest(folder, now.environment)
     file = folder / f"{run}{_SUFFIX}"
-    require_belief(disbelief([] if key else [file]) if run else all_files(folder))
+    require_trusted(untrusted([] if key else [file]) if run else all_files(folder))
     if not run or not os.path.lexists(file):
         return None
     receipt = receiptfile.loads(_read(file), str(file), key)

@@ -116,7 +116,7 @@ class WriteRemote(ReadRemote, Protocol):
     and the caller reads the object again in between.
 
     Raises:
-        TurnedAway: of a write whose attempts are counted: it was not carried out, and it is time to try again.
+        NotExecuted: of a write whose attempts are counted: it was not carried out, and it is time to try again.
         AnswerLost: the request was sent and nobody knows whether it was carried out.
     """
 

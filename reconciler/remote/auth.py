@@ -19,7 +19,7 @@ from reconciler.model.dataclass import dataclass
 from reconciler.model.json import Json
 from reconciler.model.secret import Secret
 from reconciler.remote import Proof
-from reconciler.remote.messages import TOKEN_PATH, Call, Misshapen, names_in, text_or_empty
+from reconciler.remote.messages import TOKEN_PATH, Call, MalformedAnswer, names_in, text_or_empty
 
 EARLY_SECONDS: Final = 30.0
 EARLY_SHARE: Final = 0.1
@@ -98,17 +98,17 @@ class Grant:
         """Read the answer to a token request.
 
         Raises:
-            Misshapen: it holds no usable token.
+            MalformedAnswer: it holds no usable token.
         """
         token = body.get("access_token")
         if not isinstance(token, str) or not token or not (token.isascii() and token.isprintable()) or " " in token:
-            raise Misshapen("expected access_token to be a token")
+            raise MalformedAnswer("expected access_token to be a token")
         return cls(Secret(token), _life(body.get("expires_in", SHORTEST_LIFE)))
 
 
 def _life(value: Json) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
-        raise Misshapen("expected expires_in to be a positive number of seconds")
+        raise MalformedAnswer("expected expires_in to be a positive number of seconds")
     return float(value)
 
 
@@ -131,7 +131,7 @@ class Claims:
         """Read the payload of a JWT; a claim that is missing or of another type is empty.
 
         Raises:
-            Misshapen: it is no JWT.
+            MalformedAnswer: it is no JWT.
         """
         payload = _payload(token)
         return cls(
@@ -153,7 +153,7 @@ def _payload(token: Secret) -> dict[str, Json]:
         payload = None
     if not isinstance(payload, dict):
         # `from None`: the decoder's error carries the token's text
-        raise Misshapen("expected the access token to be a JWT") from None
+        raise MalformedAnswer("expected the access token to be a JWT") from None
     return payload
 
 

@@ -26,7 +26,7 @@ from reconciler.remote.http import RequestGuard, Wire, http_client
 from reconciler.remote.messages import (
     TOKEN_PATH,
     Call,
-    Misshapen,
+    MalformedAnswer,
     Sample,
     Stats,
     call_with_body,
@@ -85,14 +85,14 @@ class ReadClient:
         """Give what the token says of itself; logs in where there is no token yet."""
         try:
             return Claims.of(self._exchange.tokens.current())
-        except Misshapen as fault:
+        except MalformedAnswer as fault:
             raise BadAnswer(str(fault), RequestFacts("POST", TOKEN_PATH)) from None
 
     def access(self) -> Access:
         """Give what the token and the credentials say; a token that says nothing of its roles is no fault here."""
         try:
             roles = Claims.of(self._exchange.tokens.current()).roles or None
-        except Misshapen:
+        except MalformedAnswer:
             roles = None
         credentials = self._exchange.connection.credentials
         return Access(
@@ -179,7 +179,7 @@ class ReadClient:
         answer = self._exchange.send(call)
         try:
             return Page.of(object_in(call, answer), number, key)
-        except Misshapen as fault:
+        except MalformedAnswer as fault:
             raise unusable(call, answer, str(fault)) from None
 
     def proves(self, client_id: str, secret: Secret, tries: int = 1) -> Proof:

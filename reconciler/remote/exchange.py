@@ -8,10 +8,10 @@ from reconciler.errors import ReconcilerError
 from reconciler.model.dataclass import dataclass
 from reconciler.model.secret import Secret
 from reconciler.remote.auth import Credentials, Grant, TokenSource, login_call
-from reconciler.remote.failures import accept, turned_away
+from reconciler.remote.failures import accept, not_executed
 from reconciler.remote.hosts import Origin
 from reconciler.remote.http import Wire, checked
-from reconciler.remote.messages import Answer, Call, Misshapen, Result, object_in, unusable
+from reconciler.remote.messages import Answer, Call, MalformedAnswer, Result, object_in, unusable
 from reconciler.remote.network import Limits
 from reconciler.remote.throttle import THROTTLED, AdaptiveLimit, Retries, RetryPolicy, may_pass, may_retry
 
@@ -75,7 +75,7 @@ class Exchange:
             attempt: which attempt of it this is, for a caller that looks before each; None: it is repeated from here.
 
         Raises:
-            TurnedAway: for a caller that looks: it was not carried out, it was waited, and it may be sent again.
+            NotExecuted: for a caller that looks: it was not carried out, it was waited, and it may be sent again.
             RemoteError: it was not carried out, or that is unknown: the class says which.
         """
         # The token comes before the slot: a thread that waits for a login must not hold what the login needs.
@@ -85,7 +85,7 @@ class Exchange:
             self.tokens.invalidate(token)
             token = self.tokens.current()
             if attempt == 1:
-                raise turned_away(call)
+                raise not_executed(call)
             if attempt is None:
                 result, attempts = self._persist(call, token)
         return accept(call, result, attempts=attempts, hidden=(token, *self.connection.credentials.secrets))
@@ -118,14 +118,14 @@ class Exchange:
         answer = accept(call, result, attempts=attempts)
         try:
             return Grant.of(object_in(call, answer))
-        except Misshapen as fault:
+        except MalformedAnswer as fault:
             raise unusable(call, answer, str(fault)) from None
 
     def _persist(self, call: Call, token: Secret | None, attempt: int | None = None) -> tuple[Result, int]:
         """Send until there is an answer to keep, or no patience; gives the last result and how often it was sent.
 
         Raises:
-            TurnedAway: see `send`.
+            NotExecuted: see `send`.
         """
         tried = attempt or 1
         if tried == 1:
@@ -142,7 +142,7 @@ class Exchange:
                 return result, tried
             self.meter.retried()
             if attempt:
-                raise turned_away(call)
+                raise not_executed(call)
             tried += 1
 
     def _send_in_slot(self, call: Call, token: Secret | None) -> Result:

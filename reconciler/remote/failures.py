@@ -15,11 +15,11 @@ from reconciler.errors import (
     AccessDenied,
     AnswerLost,
     BadAnswer,
+    NotExecuted,
     NotFound,
     Rejected,
     RemoteError,
     RequestFacts,
-    TurnedAway,
     Unreachable,
 )
 from reconciler.model.dataclass import dataclass
@@ -30,7 +30,7 @@ from reconciler.remote.messages import (
     REPORT,
     Answer,
     Call,
-    Misshapen,
+    MalformedAnswer,
     NoAnswer,
     RequestState,
     Result,
@@ -232,9 +232,9 @@ def accept(call: Call, result: Result, *, attempts: int = 1, hidden: tuple[Secre
     raise _builder(trouble)(trouble)
 
 
-def turned_away(call: Call) -> TurnedAway:
+def not_executed(call: Call) -> NotExecuted:
     """Make the error for a write that was not carried out and may be sent again now."""
-    return TurnedAway("it was not executed; try again", RequestFacts(call.method, call.path))
+    return NotExecuted("it was not executed; try again", RequestFacts(call.method, call.path))
 
 
 def clean(text: str, hidden: Sequence[Secret]) -> str:
@@ -331,7 +331,7 @@ def _kind_of_bad(trouble: Trouble) -> type[RemoteError]:
 def _body_words(answer: Answer) -> str:
     try:
         return kind_of(parse(answer)) + " without Errors"
-    except Misshapen as fault:
+    except MalformedAnswer as fault:
         return str(fault)
 
 

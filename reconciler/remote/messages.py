@@ -97,7 +97,7 @@ class NoAnswer:
 Result = Answer | NoAnswer
 
 
-class Misshapen(Exception):
+class MalformedAnswer(Exception):
     """An answer is not what the API promises; the message says what was expected and found, and quotes nothing."""
 
 
@@ -234,17 +234,17 @@ def parse(answer: Answer) -> Json:
     The mark was seen on live answers: Sitecore's JavaScript SDK drops it, too.
 
     Raises:
-        Misshapen: it is none, or takes more memory than an answer may; the message says only what was found.
+        MalformedAnswer: it is none, or takes more memory than an answer may; the message says only what was found.
     """
     if sum(map(answer.body.count, (b",", b"{", b"["))) > _MOST_VALUES:
-        raise Misshapen(f"JSON of more than {_MOST_VALUES} values")
+        raise MalformedAnswer(f"JSON of more than {_MOST_VALUES} values")
     try:
         return _DECODER.decode(answer.body.decode("utf-8-sig"))  # type: ignore[no-any-return]  # the decoder is untyped
     except RecursionError:
-        raise Misshapen(f"JSON that is nested too deep{_nested(answer.body)}") from None
+        raise MalformedAnswer(f"JSON that is nested too deep{_nested(answer.body)}") from None
     except ValueError:
         # `from None`: the decoder's error carries the whole text
-        raise Misshapen(_found(answer)) from None
+        raise MalformedAnswer(_found(answer)) from None
 
 
 def object_in(call: Call, answer: Answer) -> dict[str, Json]:
@@ -256,7 +256,7 @@ def object_in(call: Call, answer: Answer) -> dict[str, Json]:
     """
     try:
         body = parse(answer)
-    except Misshapen as fault:
+    except MalformedAnswer as fault:
         raise unusable(call, answer, f"expected a JSON object and found {fault}") from None
     if not isinstance(body, dict):
         raise unusable(call, answer, f"expected a JSON object and found {kind_of(body)}")
@@ -313,7 +313,7 @@ def texts(answer: Answer) -> tuple[str, ...]:
 def _error_body(answer: Answer) -> Mapping[str, Json]:
     try:
         body = parse(answer)
-    except Misshapen:
+    except MalformedAnswer:
         return {}
     return body if isinstance(body, Mapping) else {}
 
@@ -339,18 +339,18 @@ def _nested(body: bytes) -> str:
 def _object(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise Misshapen("JSON with a key that occurs twice")
+        raise MalformedAnswer("JSON with a key that occurs twice")
     return found
 
 
 def _constant(_: str) -> Json:
-    raise Misshapen("JSON with NaN or Infinity")
+    raise MalformedAnswer("JSON with NaN or Infinity")
 
 
 def _float(text: str) -> float:
     number = float(text)
     if number in {float("inf"), float("-inf")}:
-        raise Misshapen("JSON with a number that is too large")
+        raise MalformedAnswer("JSON with a number that is too large")
     return number
 
 

@@ -15,7 +15,7 @@ from typing import Final, Protocol, TypeVar
 
 from reconciler.model.dataclass import dataclass
 from reconciler.model.json import Json, canonical_text, is_array
-from reconciler.remote.messages import Misshapen, kind_of
+from reconciler.remote.messages import MalformedAnswer, kind_of
 
 PAGE_SIZE: Final = 100
 """The most that the service allows."""
@@ -49,22 +49,22 @@ class Page:
         """Check and take a ListPage, which must be the one of that number.
 
         Raises:
-            Misshapen: it is none.
+            MalformedAnswer: it is none.
         """
         meta, items = body.get("Meta"), body.get("Items")
         if not isinstance(meta, Mapping):
-            raise Misshapen(f"expected Meta to be an object and found {kind_of(meta)}")
+            raise MalformedAnswer(f"expected Meta to be an object and found {kind_of(meta)}")
         if not is_array(items):
-            raise Misshapen(f"expected Items to be an array and found {kind_of(items)}")
+            raise MalformedAnswer(f"expected Items to be an array and found {kind_of(items)}")
         for item in items:
             _check(item, key)
         if _count(meta, "Page", least=1) != number:
-            raise Misshapen(f"expected page {number} and found page {meta['Page']}")
+            raise MalformedAnswer(f"expected page {number} and found page {meta['Page']}")
         size, total = _count(meta, "PageSize", least=1), _count(meta, "TotalCount", least=0)
         # A full page whose total says that it is the only one would else hide all others.
         pages = meta.get("TotalPages", math.ceil(total / size))
         if pages != math.ceil(total / size) and total > 0:
-            raise Misshapen("expected Meta.TotalPages to agree with TotalCount and PageSize")
+            raise MalformedAnswer("expected Meta.TotalPages to agree with TotalCount and PageSize")
         return cls(number, size, total, tuple(items))  # type: ignore[arg-type]  # checked above
 
     def must_hold(self, count: int, like: "Page") -> None:
@@ -172,14 +172,16 @@ class Paged:
 
 def _check(item: Json, key: str | None) -> None:
     if not isinstance(item, Mapping):
-        raise Misshapen(f"expected items to be objects and found {kind_of(item)}")
+        raise MalformedAnswer(f"expected items to be objects and found {kind_of(item)}")
     name = item.get(key) if key else "none needed"
     if not isinstance(name, str) or not name:
-        raise Misshapen(f"expected every item to have a string {key} and found {kind_of(name) if name else 'none'}")
+        raise MalformedAnswer(
+            f"expected every item to have a string {key} and found {kind_of(name) if name else 'none'}"
+        )
 
 
 def _count(meta: Mapping[str, Json], name: str, *, least: int) -> int:
     value = meta.get(name)
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise Misshapen(f"expected Meta.{name} to be a whole number of at least {least}")
+        raise MalformedAnswer(f"expected Meta.{name} to be a whole number of at least {least}")
     return value

@@ -10,7 +10,7 @@ import pytest
 
 from reconciler.applying.run import Controls
 from reconciler.applying.task import repeated
-from reconciler.errors import AnswerLost, BadAnswer, RequestFacts, TurnedAway
+from reconciler.errors import AnswerLost, BadAnswer, NotExecuted, RequestFacts
 from reconciler.live import with_assignments
 from reconciler.model.inputs import Selection
 from reconciler.model.json import ABSENT
@@ -280,7 +280,7 @@ def test_assignments_that_cannot_be_read_again_say_nothing_of_a_client_whose_ass
 
 
 def test_a_step_that_is_turned_away_uses_up_none_of_the_tries_of_a_lost_answer() -> None:
-    ends = [TurnedAway, TurnedAway, AnswerLost, TurnedAway, AnswerLost, None]
+    ends = [NotExecuted, NotExecuted, AnswerLost, NotExecuted, AnswerLost, None]
     seen: list[int] = []
 
     def send(attempt: int) -> None:

@@ -5,7 +5,7 @@ import json
 import logging
 from typing import Any
 
-from reconciler.cli.console import SignOfLife
+from reconciler.cli.console import RequestCounter
 from tests.cli.conftest import Project, Run, Runner
 from tests.hostile import PAYLOADS
 from tests.render.test_escape import is_harmless
@@ -62,7 +62,7 @@ def test_an_error_is_an_event_too_and_the_next_run_writes_text_again(project: Pr
 
 def test_a_sign_of_life_comes_after_a_second_and_leaves_nothing(project: Project) -> None:
     stream, clock = io.StringIO(), iter([0.0, 0.5, 1.5, 2.0])
-    sign = SignOfLife(stream, lambda: next(clock))
+    sign = RequestCounter(stream, lambda: next(clock))
     record = logging.makeLogRecord({"msg": "x"})
     for _ in range(3):
         sign.handle(record)
@@ -72,7 +72,7 @@ def test_a_sign_of_life_comes_after_a_second_and_leaves_nothing(project: Project
 
 def test_each_of_several_environments_leaves_a_line() -> None:
     stream, clock = io.StringIO(), iter([0.0, 0.5, 0.5, 1.5, 1.5, 2.0])
-    sign = SignOfLife(stream, lambda: next(clock))
+    sign = RequestCounter(stream, lambda: next(clock))
     for name in "ab":
         sign.handle(logging.makeLogRecord({"msg": "x", "environment": name}))
     sign.ended("a", "done")

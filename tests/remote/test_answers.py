@@ -9,7 +9,7 @@ import pytest
 from reconciler.errors import AccessDenied, AnswerLost, BadAnswer, NotFound, Rejected, RemoteError, Unreachable
 from reconciler.model.secret import Secret
 from reconciler.remote.failures import accept, clean
-from reconciler.remote.messages import Answer, Call, Misshapen, parse
+from reconciler.remote.messages import Answer, Call, MalformedAnswer, parse
 from tests.remote.service import CLIENT_SECRET, Service, always, html, ok, refusal, serving
 
 READ = Call("GET", "/v1/apiclients/a")
@@ -209,12 +209,12 @@ def test_a_body_that_is_no_object_is_named_but_not_quoted(body: bytes, found: st
 
 
 def test_a_page_that_calls_itself_html_is_named_so() -> None:
-    with pytest.raises(Misshapen, match="HTML"):
+    with pytest.raises(MalformedAnswer, match="HTML"):
         parse(Answer(200, b"Sign in", "text/HTML; charset=utf-8"))
 
 
 def test_what_failed_in_parsing_is_not_kept_with_the_error() -> None:
-    with pytest.raises(Misshapen) as caught:
+    with pytest.raises(MalformedAnswer) as caught:
         parse(Answer(200, b'{"a": canary'))
     assert caught.value.__cause__ is None
     assert caught.value.__suppress_context__

@@ -9,7 +9,7 @@ import pytest
 from reconciler.errors import AccessDenied, BadAnswer, RemoteError, Unreachable
 from reconciler.model.secret import Secret
 from reconciler.remote.auth import Claims, Grant, PasswordGrant, TokenSource
-from reconciler.remote.messages import Misshapen
+from reconciler.remote.messages import MalformedAnswer
 from tests.remote.service import CLIENT_SECRET, Service, always, html, in_order, jwt, ok, refusal
 
 ME = {"ID": "me"}
@@ -216,7 +216,7 @@ def test_claims_of_no_use_are_empty(exp: object) -> None:
 
 @pytest.mark.parametrize("token", ["opaque", "a.b.c", "a.W10.c", "a.!!.c", "a.\ud800.c"])
 def test_a_token_that_is_no_jwt_has_no_claims(token: str) -> None:
-    with pytest.raises(Misshapen, match="expected the access token to be a JWT"):
+    with pytest.raises(MalformedAnswer, match="expected the access token to be a JWT"):
         Claims.of(Secret(token))
 
 

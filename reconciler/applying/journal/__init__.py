@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from reconciler.errors import ReconcilerError, UsageError
-from reconciler.manifests.git import Disbelieved, disbelief
+from reconciler.manifests.git import Untrusted, untrusted
 from reconciler.manifests.replacing import open_own, read_own
 from reconciler.model.dataclass import dataclass
 from reconciler.model.json import Json, canonical_text
@@ -195,30 +195,30 @@ def read(path: Path) -> Run:
     return Run(path, tuple(entries), torn)
 
 
-def all_files(folder: Path) -> Mapping[Path, Disbelieved | None]:
-    """The journals of a folder, the oldest first, and why one is not believed; none where there is no such folder."""
+def all_files(folder: Path) -> Mapping[Path, Untrusted | None]:
+    """The journals of a folder, the oldest first, and why one is not trusted; none where there is no such folder."""
     paths = sorted(folder.glob(f"*{SUFFIX}"), key=lambda path: path.name)
-    problems = disbelief(paths)
+    problems = untrusted(paths)
     return {path: problems.get(path) for path in paths}
 
 
 def run_files(folder: Path) -> list[Path]:
-    """The journals of a folder that are believed, the oldest first."""
+    """The journals of a folder that are trusted, the oldest first."""
     return [path for path, problem in all_files(folder).items() if problem is None]
 
 
-def require_belief(files: Mapping[Path, Disbelieved | None]) -> None:
-    """Raise why a journal is not believed, where there is one: it may be the one that is asked for.
+def require_trusted(files: Mapping[Path, Untrusted | None]) -> None:
+    """Raise why a journal is not trusted, where there is one: it may be the one that is asked for.
 
     Raises:
-        Disbelieved: there is one.
+        Untrusted: there is one.
     """
     for problem in filter(None, files.values()):
         raise problem
 
 
 def runs(folder: Path) -> Mapping[Path, Run | ReconcilerError]:
-    """Every run of a folder, the oldest first; for one that cannot be read or is not believed, why not."""
+    """Every run of a folder, the oldest first; for one that cannot be read or is not trusted, why not."""
     found: dict[Path, Run | ReconcilerError] = {}
     for path, problem in all_files(folder).items():
         try:
@@ -235,15 +235,15 @@ def find(folder: Path, name: str, environment: str | None = None) -> Path:
 
     Raises:
         UsageError: there is no such run, or several.
-        Disbelieved: git tracks its journal, or all.
+        Untrusted: git tracks its journal, or all.
     """
     files = all_files(folder)
     if name == "last":
-        believed = reversed([path for path, problem in files.items() if problem is None])
-        newest = next((path for path in believed if not environment or _environment(path) == environment), None)
+        trusted = reversed([path for path, problem in files.items() if problem is None])
+        newest = next((path for path in trusted if not environment or _environment(path) == environment), None)
         if newest:
             return newest
-        require_belief(files)
+        require_trusted(files)
     ids = {path.name.removesuffix(SUFFIX): path for path in files}
     hits = [name] if name in ids else [one for one in ids if name and (one.startswith(name) or one.endswith(name))]
     if len(hits) == 1:

@@ -19,7 +19,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from reconciler.applying.journal import APPLY, ROLLBACK, ROTATION, Run, all_files, read, require_belief, run_files
+from reconciler.applying.journal import APPLY, ROLLBACK, ROTATION, Run, all_files, read, require_trusted, run_files
 from reconciler.applying.journal.write import Journal
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.kinds import KINDS
@@ -252,12 +252,12 @@ def last_written(folder: Path, environment: str | None) -> Path:
 
     Raises:
         UsageError: there is none.
-        Disbelieved: there is none that is believed.
+        Untrusted: there is none that is trusted.
     """
     for path in reversed(run_files(folder)):
         if may_have_written(path, environment):
             return path
-    require_belief(all_files(folder))
+    require_trusted(all_files(folder))
     where = f" to {environment}" if environment else ""
     raise UsageError(f"no run in {folder} has written{where}", hint="reconciler history lists the runs")
 
