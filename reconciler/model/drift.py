@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Final
 
 from reconciler.model.dataclass import dataclass
-from reconciler.model.json import Absent, Json, digest, is_array, with_whole_numbers
+from reconciler.model.json import ABSENT, Absent, Json, digest, is_array, with_whole_numbers
 from reconciler.model.plan import Action, Change, FieldChange, Plan
 from reconciler.model.resource import Address
 
@@ -67,6 +67,15 @@ class Deviation:
     def is_left(self) -> bool:
         """Whether an apply leaves it as it is."""
         return self.kind is DriftKind.UNMANAGED or bool(self.field and self.field.is_left and not self.field.added)
+
+    @property
+    def sides(self) -> tuple[Json | Absent, Json | Absent]:
+        """What is live and what is wanted: of a field, or the body of what is missing or still there."""
+        if self.field:
+            return self.field.before, self.field.after
+        is_missing = self.kind in {DriftKind.MISSING, DriftKind.RESTORED}
+        live = self.change.before if self.kind is DriftKind.SURPLUS else ABSENT
+        return live, self.change.after if is_missing else ABSENT
 
     @property
     def pointer(self) -> str:

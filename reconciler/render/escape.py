@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
+from reconciler.model.json import Absent, Json
+
 # Letters and marks by category, yet of no width; `str.isprintable` covers all other invisible characters.
 _INVISIBLE: Final = frozenset(
     [0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFFA0, *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)]
@@ -53,6 +55,11 @@ def json_text(document: object) -> str:
 def json_document(version: str = "1.0", /, **members: object) -> str:
     """Give the text of a JSON document that says of which format it is."""
     return json_text({"format_version": version, **members})
+
+
+def present(**sides: Json | Absent) -> dict[str, Json]:
+    """The members of a JSON object; a side that is not there is left out, which is not the same as null."""
+    return {name: value for name, value in sides.items() if not isinstance(value, Absent)}
 
 
 def in_json(text: str) -> str:

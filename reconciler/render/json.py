@@ -13,7 +13,7 @@ from reconciler.model.drift import Deviation, Drift, DriftKind
 from reconciler.model.json import Absent, Json
 from reconciler.model.outcome import ApplyResult, Outcome, Status
 from reconciler.model.plan import FieldChange, Finding, Notice
-from reconciler.render.escape import json_document, json_text
+from reconciler.render.escape import json_document, json_text, present
 from reconciler.render.style import Style
 from reconciler.render.wording import faults_of, findings_of
 
@@ -53,10 +53,8 @@ def _outcome(outcome: Outcome) -> Json:
 
 
 def _field(field: FieldChange) -> Json:
-    """A side that is not there is left out, which is not the same as null."""
-    sides = {"sent": field.before, "held": field.after}
-    values = {name: value for name, value in sides.items() if not isinstance(value, Absent)}
-    return {"pointer": field.pointer, "sensitive": field.sensitive, **({} if field.sensitive else values)}
+    values = {} if field.sensitive else present(sent=field.before, held=field.after)
+    return {"pointer": field.pointer, "sensitive": field.sensitive, **values}
 
 
 def validation(report: Report, _style: Style) -> str:
@@ -117,7 +115,7 @@ DRIFT_FORMAT_VERSION: Final = "2.0"
 
 
 def to_json(drift: Drift) -> dict[str, Json]:
-    """The same as data. A side that is not there is left out, which is not the same as null."""
+    """The same as data."""
     binding = drift.plan.binding
     return {
         "format_version": DRIFT_FORMAT_VERSION,
@@ -156,7 +154,7 @@ def _side(value: Json | Absent) -> Json:
 
 def _deviation(one: Deviation) -> Json:
     change, field = one.change, one.field
-    sides = {"live": field.before, "wanted": field.after} if field else _whole(one)
+    live, wanted = one.sides
     return {
         "fingerprint": one.fingerprint,
         "kind": one.kind.value,
@@ -168,16 +166,5 @@ def _deviation(one: Deviation) -> Json:
         "sensitive": bool(field and field.sensitive),
         "direction": (field or change).direction.value,
         "place": asdict(change.place) if change.place else None,
-        **{name: value for name, value in sides.items() if not isinstance(value, Absent)},
+        **present(live=live, wanted=wanted),
     }
-
-
-def _whole(one: Deviation) -> dict[str, Json | Absent]:
-    """What is missing with the body that apply would send, what is still there with the body that it has."""
-    match one.kind:
-        case DriftKind.MISSING | DriftKind.RESTORED:
-            return {"wanted": one.change.after}
-        case DriftKind.SURPLUS:
-            return {"live": one.change.before}
-        case _:
-            return {}

@@ -13,11 +13,11 @@ from typing import Final, TypeAlias
 from reconciler import __version__
 from reconciler.errors import ReconcilerError
 from reconciler.model.diagnostic import Diagnostic, Place, Report
-from reconciler.model.drift import Deviation, Drift, DriftKind
-from reconciler.model.json import Absent, Json
+from reconciler.model.drift import Deviation, Drift
+from reconciler.model.json import Json
 from reconciler.model.outcome import ApplyResult, Outcome, Status
 from reconciler.model.plan import Change, FieldChange, Finding, Plan
-from reconciler.render.escape import in_json
+from reconciler.render.escape import in_json, present
 from reconciler.render.style import Style
 from reconciler.render.wording import PLAN_WORDS, faults_of, findings_of, verdict, view
 
@@ -77,7 +77,7 @@ def _end(found: Plan | Drift, operation: str) -> Iterator[Event]:
 
 
 def _deviation(one: Deviation) -> Event:
-    change = one.change
+    change, (live, wanted) = one.change, one.sides
     members: dict[str, Json] = {
         "resource": resource(change),
         "action": change.action.value,
@@ -86,11 +86,8 @@ def _deviation(one: Deviation) -> Event:
         "left_by_apply": one.is_left,
         "fingerprint": one.fingerprint,
         "field": field(one.field) if one.field else None,
+        **({} if one.field else present(before=live, after=wanted)),
     }
-    if one.field is None and one.kind in {DriftKind.MISSING, DriftKind.RESTORED}:
-        members["after"] = change.after
-    if one.kind is DriftKind.SURPLUS:
-        members["before"] = change.before
     return event("resource_drift", f"{one.address}: {one.kind.value}", change=members)
 
 
@@ -119,9 +116,8 @@ def resource(change: Change) -> dict[str, Json]:
 
 
 def field(one: FieldChange) -> dict[str, Json]:
-    """A side that is not there is left out, which is not the same as null."""
-    sides = {"before": one.before, "after": one.after}
-    values = {name: value for name, value in sides.items() if not isinstance(value, Absent) and not one.sensitive}
+    """One field, without the values of a secret."""
+    values = {} if one.sensitive else present(before=one.before, after=one.after)
     return {"pointer": one.pointer, "direction": one.direction.value, "sensitive": one.sensitive, **values}
 
 

@@ -351,15 +351,11 @@ def document(planned: Sequence[Planned], text_of: TextOf, style: Style) -> str:
     """The JSON document; each plan in it is the one that its environment gives alone. Results have no matrix."""
     cells: dict[str, Json] = {address: dict(row) for address, row in matrix(planned).items()}
     is_planned = all(one.noun in {"plan", "drift"} for one in planned)
-    return _document(planned, text_of, style, **({"matrix": cells} if is_planned else {}))
+    return parts_document(planned, text_of, style, **({"matrix": cells} if is_planned else {}))
 
 
-def parts_document(parts: Sequence[Part[object]], text_of: TextOf, style: Style) -> str:
-    """The same without a matrix."""
-    return _document(parts, text_of, style)
-
-
-def _document(parts: Sequence[Part[Found_co]], text_of: TextOf, style: Style, **more: Json) -> str:
+def parts_document(parts: Sequence[Part[object]], text_of: TextOf, style: Style, **more: Json) -> str:
+    """The same of any document, and what else there is to say."""
     return json_document(environments=[_environment(one, text_of, style) for one in parts], **more)
 
 
