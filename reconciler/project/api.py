@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from reconciler.project.export import ExportOptions, ExportResult
     from reconciler.project.rotate import RotateOptions, Rotation
     from reconciler.project.session import Session
-    from reconciler.render.history import Listed
+    from reconciler.render.history import Listed, Verified
     from reconciler.render.reports import Adopted
     from reconciler.render.several import Part
 
@@ -347,6 +347,18 @@ class Project:
         from reconciler.project.records import history
 
         return history(self.settings, environments)
+
+    def run(self, name: str) -> "Listed":
+        """One run, by its id, its start or end, or `last`; see `records.run_of`."""
+        from reconciler.project.records import run_of
+
+        return run_of(self.settings, name)
+
+    def verify(self, name: str | None) -> "Verified":
+        """Whether the journal of a run, or every journal, is as it was written; see `records.verified`."""
+        from reconciler.project.records import verified
+
+        return verified(self.settings, name)
 
     def _session(  # one for each choice
         self,

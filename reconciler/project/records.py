@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from reconciler.applying import journal as journals
 from reconciler.applying import receipt as receiptfile
 from reconciler.applying import verify
 from reconciler.applying.journal import Run, all_files, applied, last_run, newest, require_trusted, run_files, runs
@@ -29,11 +30,11 @@ from reconciler.model.plan import Binding, Plan
 from reconciler.model.resource import Address, DesiredState
 from reconciler.planning import drift as drifts
 from reconciler.planning.planfile import plan_digest
-from reconciler.project import Settings
+from reconciler.project import Settings, environment_name
 from reconciler.project.environment import configuration
 from reconciler.project.files import read_file, write_file
 from reconciler.remote import ReadRemote
-from reconciler.render.history import Event, Listed, Uncertain, moment
+from reconciler.render.history import Event, Listed, Uncertain, Verified, moment
 from reconciler.render.style import Moment
 
 if TYPE_CHECKING:
@@ -55,8 +56,25 @@ def history(settings: Settings, environments: Collection[str]) -> list[Listed]:
     return [run for run in found if run.environment in environments or not environments]
 
 
+def run_of(settings: Settings, name: str) -> Listed:
+    """One run; ``last`` is that of the environment that is meant, if one is."""
+    path = _journal_of(settings, name)
+    return listed(journals.read(path), path)
+
+
+def verified(settings: Settings, name: str | None) -> Verified:
+    """Where the journal of a run, or of all runs and their order, is not as it was written."""
+    folder = configuration(settings).journal
+    faults = journals.check(_journal_of(settings, name)) if name else journals.check_all(folder)
+    return Verified(1 if name else len(run_files(folder)), tuple(map(str, faults)))
+
+
+def _journal_of(settings: Settings, name: str) -> Path:
+    return journals.find(configuration(settings).journal, name, environment_name(settings))
+
+
 _MOMENTS: Final = 40
-"""Runs that `history` lists: a year of weekly restores, or a busy month."""
+"""Runs that a page lists: a year of weekly restores, or a busy month."""
 
 
 def moments(settings: Settings, environments: Collection[str]) -> tuple[Moment, ...]:

@@ -1,21 +1,13 @@
 """The folder of the journals -> the runs that have written, one of them, or whether a journal was altered. Offline."""
 
-from typing import TYPE_CHECKING
-
 import click
 
-from reconciler.applying.journal import check, check_all, find, read, run_files
 from reconciler.cli.console import project_of, settings_of
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.options import Common, common_options, environments_options, offer, text
 from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.project import environment_name
-from reconciler.project.environment import configuration
-from reconciler.project.records import listed
-from reconciler.render.history import LISTS, RUNS, VERIFICATIONS, Verified
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from reconciler.render.history import LISTS, RUNS, VERIFICATIONS
 
 
 @click.group(
@@ -49,12 +41,6 @@ def command(ctx: click.Context, *, outputs: Outputs) -> ExitCode | None:
     return ExitCode.DONE
 
 
-def _path(common: Common, run: str) -> "Path":
-    """The journal of a run; of ``last``, that of the environment that is meant, if one is."""
-    settings = settings_of(common)
-    return find(configuration(settings).journal, run, environment_name(settings))
-
-
 @command.command(
     "show",
     epilog="""
@@ -70,8 +56,7 @@ Examples:
 @click.pass_obj
 def show(common: Common, run: str, *, outputs: Outputs) -> ExitCode:
     """Show how far each change of a run got. RUN is its id, its start or end, or last (of --env)."""
-    path = _path(common, run)
-    found = listed(read(path), path)
+    found = project_of(common).run(run)
     outputs.write(lambda name, style: RUNS[name](found, style))
     return ExitCode.DONE
 
@@ -93,8 +78,6 @@ Exit codes: 0 all lines are as written, 1 some are not.
 @click.pass_obj
 def verify(common: Common, run: str | None, *, outputs: Outputs) -> ExitCode:
     """Find lines of journals that were removed, altered or moved."""
-    folder = configuration(settings_of(common)).journal
-    faults = check(_path(common, run)) if run else check_all(folder)
-    verified = Verified(1 if run else len(run_files(folder)), tuple(map(str, faults)))
+    verified = project_of(common).verify(run)
     outputs.write(lambda name, style: VERIFICATIONS[name](verified, style))
-    return ExitCode.ERROR if faults else ExitCode.DONE
+    return ExitCode.ERROR if verified.faults else ExitCode.DONE
