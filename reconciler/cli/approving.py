@@ -1,4 +1,4 @@
-"""A plan -> approval by whoever sits at the terminal and may also stop a run, or an error that says what is missing."""
+"""A plan -> approval at the terminal, which can also stop a run, or an error that says what is missing."""
 
 import sys
 import threading
@@ -36,17 +36,17 @@ _STOPPING: Final = "reconciler.stopping"
 
 
 def somebody_is_there() -> bool:
-    """Whether a question can be seen and answered."""
+    """Whether a question can be shown and answered."""
     return is_terminal(sys.stdin) and is_terminal(sys.stderr)
 
 
 def ask(question: str, default: str = "", check: Callable[[str], None] = lambda _answer: None) -> str:
-    """Ask until there is a usable answer; an empty one means the default.
+    """Ask until the answer is valid; an empty one means the default.
 
     Args:
         question: what is asked.
         default: what an empty answer means; without one, an empty answer is asked for again.
-        check: raises `UsageError` for an answer that is not usable; its message is shown.
+        check: raises `UsageError` for an invalid answer; its message is shown.
 
     Raises:
         KeyboardInterrupt: the input ended.
@@ -68,15 +68,15 @@ def ask(question: str, default: str = "", check: Callable[[str], None] = lambda 
 
 
 def target(environment: str, marketplace: str, base_url: str) -> str:
-    """Where something is about to be written."""
+    """The target of a write, for questions."""
     return f"environment {escape(environment)} (marketplace {escape(marketplace)} at {escape(base_url)})"
 
 
 def require_yes(question: str, shown: Callable[[Style], str], events: Iterable[Mapping[str, Json]] = ()) -> None:
-    """Show what would be done, and ask; anything but the whole word is a no. Without a terminal, stdout shows it.
+    """Show what would be done, and ask; only the whole word `yes` is accepted. Without a terminal, stdout shows it.
 
     Raises:
-        ReconcilerError: the answer was no, or there is nobody to ask.
+        ReconcilerError: the answer was no, or there is no terminal.
     """
     if not somebody_is_there():
         if click.get_current_context().params["format_name"] == "text" and not common_of_this_run().is_of_several:
@@ -92,7 +92,7 @@ def require_yes(question: str, shown: Callable[[Style], str], events: Iterable[M
 
 
 def _answer() -> str:
-    """Read a line; unlike anywhere else a signal raises here, so that what was done before is still shown.
+    """Read a line. Only here a signal raises, so that what was done before is still shown.
 
     Raises:
         Interrupted: the user wants to stop.
@@ -106,12 +106,12 @@ def _answer() -> str:
 
 
 def attended(options: "ApplyOptions", common: Common, *, ask: bool, about: str = "") -> "ApplyOptions":
-    """The same options, with the user at the terminal, who approves, watches and stops the run.
+    """The same options, with approval, progress and stop at the terminal.
 
     Args:
         options: of what is applied.
         common: the global options.
-        ask: whether it is not approved already.
+        ask: whether approval is needed.
         about: a line ahead of the plan.
     """
 
@@ -126,10 +126,10 @@ def attended(options: "ApplyOptions", common: Common, *, ask: bool, about: str =
 
 
 def _require_approval(common: Common, plan: Plan, ack: str | None, objections: Sequence[Finding], *, ask: bool) -> None:
-    """Show the plan; ask unless it is approved already. What a guard refuses anyway is not asked about.
+    """Show the plan; ask unless it is approved already or a guard refuses it anyway.
 
     Raises:
-        ReconcilerError: the answer was no, or there is nobody to ask.
+        ReconcilerError: the answer was no, or there is no terminal.
         Interrupted: the user has asked to stop, in an environment before this one.
     """
     from reconciler.planning.planfile import refusal  # noqa: PLC0415  # --help needs nothing of it
@@ -147,7 +147,7 @@ def _require_approval(common: Common, plan: Plan, ack: str | None, objections: S
 
 
 def _says_more_than_the_result(plan: Plan) -> bool:
-    """Whether there is something to read: that there is nothing to do, the result says."""
+    """Whether there is something to review; the result says when there is nothing to do."""
     return bool(plan.has_changes or plan.guards or plan.warnings)
 
 
@@ -158,21 +158,21 @@ def _target(plan: Plan) -> str:
 
 @contextmanager
 def _watch(plan: Plan, common: Common, *, is_saved: bool) -> Iterator[Callable[[Outcome], None]]:
-    """Say where a saved plan is about to be carried out; then show progress on stderr, and stop at a signal."""
+    """Name the target of a saved plan; then show progress on stderr, and stop at a signal."""
     if is_saved and not common.quiet:
         tell(joined([f"Applying the saved plan to {_target(plan)}"]))
     for problem in _short_lived(plan):
         tell_problem(problem)
     context = click.get_current_context()
     if _STOPPING not in context.meta:
-        # Until the command ends: what was written is recorded and shown even if a signal comes after the last write.
+        # Until the command ends, so that a signal after the last write does not keep it from being recorded and shown.
         context.meta[_STOPPING] = context.with_resource(stoppable())
     with progress(plan.summary.writes, quiet=common.quiet) as on_outcome:
         yield on_outcome
 
 
 def is_stopping(context: click.Context) -> Callable[[], bool]:
-    """Give a question, for threads, too: whether a signal has come since the first write of this command."""
+    """Give a thread-safe function: whether a signal was received since the first write of this command."""
 
     def question() -> bool:
         asked: Callable[[], bool] = context.meta.get(_STOPPING, bool)
@@ -182,7 +182,7 @@ def is_stopping(context: click.Context) -> Callable[[], bool]:
 
 
 def _short_lived(plan: Plan) -> Iterator[ReconcilerError]:
-    """In a CI job, the new secrets that are delivered to files: most runners are thrown away after the job."""
+    """Warn, in a CI job, of new secrets that are delivered to files: most runners are discarded after the job."""
     for change in plan.changes if in_job() else ():
         generated = [intent.reference.deliver for intent in change.secrets if intent.reference]
         for delivery in chain(*generated, *(secret.deliver for secret in change.new_secrets)):
@@ -197,13 +197,13 @@ _NOTICE: Final = "stopping: no more changes are started, those in flight are fin
 
 @contextmanager
 def stoppable() -> Iterator[Callable[[], bool]]:
-    """Give a question that is answered with True after the first signal. The second one ends the process."""
+    """Give a function that returns True after the first signal. The second one ends the process."""
     asked = threading.Event()
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         asked.set()
         signals.handle(signals.end)
-        with suppress(Exception):  # such as RuntimeError: the signal came while something else was being printed
+        with suppress(Exception):  # such as RuntimeError: something else was being printed
             tell(_NOTICE)
 
     with signals.handled(stop):

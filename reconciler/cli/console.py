@@ -42,11 +42,11 @@ _JUDGING: Final = frozenset({"plan", "apply"})
 Report: TypeAlias = Callable[[Outcome], None]
 
 PATIENCE: Final = 1.0
-"""Seconds of work that need no sign of life."""
+"""Seconds after which progress is shown."""
 
 
 def progress(total: int, *, quiet: bool) -> AbstractContextManager[Report]:
-    """Choose the way to report that suits the other end of stderr; what stdout shows in text is not shown twice."""
+    """Choose how to report on this stderr; what stdout shows as text is not repeated."""
     is_in_text = Log.format == "text"
     if is_terminal(sys.stderr) and is_in_text and not quiet:
         return bar(total, sys.stderr, time.monotonic)
@@ -63,7 +63,7 @@ def _shows_text() -> bool:
 
 @contextmanager
 def bar(total: int, stream: TextIO, clock: Callable[[], float]) -> Iterator[Report]:
-    """Show a bar once the work has taken a second; work that takes less shows nothing."""
+    """Show a progress bar after a second of work."""
     began = clock()
     done = 0
     show: Callable[[int], None] | None = None
@@ -115,7 +115,7 @@ def _environment_of(record: logging.LogRecord) -> str:
 
 
 class RequestCounter(logging.Handler):
-    """How many requests there were, on one line of a terminal, once they take longer than a second."""
+    """The number of requests, on one line of a terminal, after a second."""
 
     def __init__(self, stream: TextIO, clock: Callable[[], float]) -> None:
         super().__init__()
@@ -130,7 +130,7 @@ class RequestCounter(logging.Handler):
             self._show(f"reading: {number(self._requests.total(), 'request')}")
 
     def ended(self, environment: str, how: str) -> None:
-        """Leave a line of an environment."""
+        """Write a line for an environment."""
         with self.lock or nullcontext():
             if self._is_long:
                 self._show(f"{environment}: {how}, {number(self._requests[environment], 'request')}")
@@ -142,7 +142,7 @@ class RequestCounter(logging.Handler):
         return self._clock() - self._began > PATIENCE
 
     def close(self) -> None:
-        """Leave nothing behind."""
+        """Clear the line."""
         if self._width:
             self._show("")
             self._stream.write("\r")
@@ -156,7 +156,7 @@ class RequestCounter(logging.Handler):
 
 @contextmanager
 def requests_told(*, wanted: bool, sign_of_life: bool, named: bool = False) -> Iterator[Ended]:
-    """Tell of every request that is sent meanwhile; else, on a terminal, that something goes on.
+    """Report every request; else, on a terminal, show that work goes on.
 
     `named` is for several environments: a request is reported with its own, and each gets a line when it has ended.
     """
@@ -195,7 +195,7 @@ def added(one: Stats, other: Stats) -> Stats:
 
 
 def tell_totals(stats: Stats, environment: str = "") -> None:
-    """One line on what a connection has cost; of several, with its environment."""
+    """One line with the requests of a connection; of several, with its environment."""
     retries = f"{stats.retries:,} of them {Noun('a retry', 'retries').of(stats.retries)}"
     sent = f"{number(stats.requests, 'request')}, {retries}"
     text = f"{sent}, {stats.bytes:,} bytes, {stats.seconds:.2f} s of waiting for answers"
@@ -206,7 +206,7 @@ def tell_totals(stats: Stats, environment: str = "") -> None:
 
 
 def settings_of(common: Common) -> Settings:
-    """The settings that the options give; of several environments `several` chooses each."""
+    """The settings from the options; with several environments, `several` chooses each."""
     return Settings(
         common.config,
         common.env,
@@ -219,12 +219,12 @@ def settings_of(common: Common) -> Settings:
 
 
 def project_of(common: Common) -> Project:
-    """The project that the options mean."""
+    """The project of the options."""
     return Project(settings_of(common))
 
 
 class Console(Listener):
-    """Writes to stderr, and keeps in the options of the run what its documents and metrics need."""
+    """Writes to stderr, and keeps in the options what documents and metrics need."""
 
     def __init__(self, common: Common) -> None:
         self._common = common
@@ -238,7 +238,7 @@ class Console(Listener):
             self._common.chosen = environment
 
     def connected(self, environment: str, *, can_write: bool) -> None:
-        """Show each request, or that something goes on; while writing, `progress` does, of several, `each`."""
+        """Show each request, or that work goes on; `progress` does so while writing, `each` for several."""
         del environment
         if not self._common.is_of_several:
             is_reading = not (can_write or self._common.quiet)
@@ -260,7 +260,7 @@ class Console(Listener):
     def warned(self, environment: str, warnings: "Sequence[Diagnostic]") -> None:
         """Show them; those of several environments are shown once, by `several`.
 
-        What rules say of manifests is shown where manifests are judged: other commands can do nothing about it.
+        Findings of rules are shown only by commands that check manifests.
         """
         if not self._judges:
             from reconciler.manifests.rules import RULES  # noqa: PLC0415  # the manifests have been loaded by now

@@ -35,7 +35,7 @@ T = TypeVar("T")
 D = TypeVar("D", bound="Document")
 
 PLANS: Final = (*(name for name, known in FORMATS.items() if known.plan), "json")
-"""The formats that plans have, and so on."""
+"""The formats of plans, and so on."""
 DRIFTS: Final = tuple(name for name, known in FORMATS.items() if known.drift)
 RESULTS: Final = tuple(name for name, known in FORMATS.items() if known.result)
 VALIDATIONS: Final = {name: known.validation for name, known in FORMATS.items() if known.validation}
@@ -47,10 +47,10 @@ def key() -> bytes | None:
 
 
 def warn_if_blank(noun: str) -> None:
-    """Say, once in a run, that what is about to be written is not signed, although the variable is set.
+    """Warn, once in a run, that a document is not signed although the variable is set.
 
-    An empty variable is what CI systems give for a secret that is missing or out of reach, as in a pull request from a
-    fork: so it is no error.
+    CI systems set an empty variable for a secret that is missing, as in a pull request from a fork, so it is no
+    error.
     """
     known = click.get_current_context().meta
     if key() is None and PLAN_KEY_VARIABLE in os.environ and not known.get(__name__):
@@ -76,7 +76,7 @@ def show_preview(outputs: Outputs, previewed: "tuple[Plan, GuardRefusal | None]"
     """Show what would be carried out, over a connection that cannot write.
 
     Raises:
-        GuardRefusal: something speaks against it now that the plan does not say; the plan is shown.
+        GuardRefusal: there is a finding that the plan does not have; the plan is shown.
     """
     plan, refused = previewed
     outputs.write(lambda name, style: plan_document(name, plan, style))
@@ -97,7 +97,7 @@ def require_formats(outputs: Outputs, known: Collection[str]) -> None:
 
 
 def write_result(outputs: Outputs, text_of: TextOf, environment: str = "") -> None:
-    """Write the result. Where that fails, the exit code is still that of what was done to the service."""
+    """Write the result. A failure to write does not change the exit code, which is about the service."""
     try:
         outputs.write(text_of, environment=environment, is_repeatable=False)
     except ReconcilerError as error:
@@ -116,12 +116,12 @@ def show(
     *,
     in_turn: bool = False,
 ) -> ExitCode:
-    """Show what is found in the environment that is meant, or in each of several, in one document.
+    """Show what is found in the chosen environment, or in each of several, in one document.
 
     For `end` and `in_turn` see `Project.each`.
 
     Raises:
-        ReconcilerError: what `find` or `end` raises, where one environment is meant.
+        ReconcilerError: what `find` or `end` raises, for one environment.
     """
     if common.is_of_several:
         return show_parts(each(common, find, outputs.noun, end, in_turn=in_turn), outputs, writers)
@@ -198,7 +198,7 @@ def each(
 
 
 def tell_all_warnings(common: Common, names: Sequence[str]) -> None:
-    """Tell each warning once, with the environments that it holds in where these are not all."""
+    """Show each warning once, with its environments unless it holds in all."""
     found = defaultdict[Diagnostic, list[str]](list)
     for name in names:
         for warning in common.warned.get(name, ()):
@@ -210,7 +210,7 @@ def tell_all_warnings(common: Common, names: Sequence[str]) -> None:
 
 
 def names_of(common: Common) -> list[str]:
-    """The environments that are meant."""
+    """The chosen environments."""
     from reconciler.project import environment  # noqa: PLC0415  # --help needs nothing of it
 
     return environment.names_of(settings_of(common), common.envs)
@@ -227,7 +227,7 @@ def files_of_each(common: Common, folder: Path) -> Mapping[str, Path]:
 
 
 def applied_together(common: Common, parts: "Sequence[Part[Plan]]", files: Mapping[str, Path]) -> str:
-    """The command that applies all plans, where the configuration has an order and no guard objects; else empty."""
+    """The command that applies all plans, if the configuration has an order and no guard refuses; else empty."""
     found = {one.environment: one.found for one in parts}
     plans = {name: plan for name in project_of(common).promotion if (plan := found.get(name))}
     changed = [plan for plan in plans.values() if command.may_be_applied(plan)]

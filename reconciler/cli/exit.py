@@ -1,4 +1,4 @@
-"""What a run came to -> its exit code. The one table of codes; `docs/exit-codes.md` is compared with it."""
+"""The result of a run -> its exit code. The one table of codes; `docs/exit-codes.md` is compared with it."""
 
 from collections.abc import Sequence
 from enum import IntEnum
@@ -63,9 +63,9 @@ _BY_WEIGHT: Final = (ExitCode.DONE, ExitCode.CHANGES, ExitCode.PLAN_REFUSED, Exi
 
 
 def worst(found: Sequence[ExitCode]) -> ExitCode:
-    """Judge several environments by the one that needs somebody most.
+    """The code of several environments is the worst of them.
 
-    An error outweighs a refusal: of that environment nothing is known. What is wrong usage in one of them only is an
+    An error outweighs a refusal, since nothing is known of that environment. Wrong usage in only one of them is an
     error, since the others were contacted.
     """
     if set(found) == {ExitCode.USAGE}:
@@ -75,7 +75,7 @@ def worst(found: Sequence[ExitCode]) -> ExitCode:
 
 
 def of_promotion(parts: "Sequence[Part[ApplyResult]]") -> ExitCode:
-    """Judge environments that were applied one after another by the one that stopped them.
+    """The code of environments that were applied one after another is that of the one that stopped them.
 
     Where its code says that nothing was written, and another one was written before, the run has failed in part.
     """
@@ -94,9 +94,9 @@ def of_writing(code: ExitCode, *, is_written: bool) -> ExitCode:
 
 
 def of_result(result: ApplyResult) -> ExitCode:
-    """Judge the very outcomes that are shown: an interruption outweighs a failure, which outweighs non-convergence.
+    """Computed from the outcomes that are shown: an interruption outweighs a failure, which outweighs non-convergence.
 
-    A run whose journal is not whole has failed in part, however its changes ended.
+    A run whose journal is incomplete has partly failed, whatever its outcomes.
     """
     if result.interrupted:
         return ExitCode.INTERRUPTED
@@ -108,7 +108,7 @@ def of_result(result: ApplyResult) -> ExitCode:
 
 
 def of_rotation(rotation: "Rotation") -> ExitCode:
-    """What is postponed is done as far as it can be; a rotation whose journal is not whole has failed in part."""
+    """A postponed rotation counts as done; one whose journal is incomplete has partly failed."""
     ends = {turned.ended for turned in rotation.rotated.turns}
     if rotation.is_refused:
         return ExitCode.REFUSED

@@ -1,7 +1,7 @@
-"""Any exception -> a message on stderr and an exit code. No traceback and no value reaches the user unasked.
+"""Any exception -> a message on stderr and an exit code. No traceback and no value is shown unless asked for.
 
 A wrong command line gets what to write instead: never an option that writes, deletes or allows more than what was
-typed, since whoever slips over `--dry-run` must not be offered `--prune`.
+typed, since a typo in `--dry-run` must not lead to `--prune`.
 """
 
 import sys
@@ -40,11 +40,11 @@ _ELSEWHERE: Final[Mapping[str, tuple[str, ...]]] = {
     "--exit-code": ("--detailed-exitcode",),
     "--non-zero-exit-code": ("--detailed-exitcode",),
 }
-"""What other tools of this field call an option -> ours; the first that the command has is suggested."""
+"""Options of similar tools -> ours; the first that the command has is suggested."""
 
 
 def wrong_usage(error: click.ClickException) -> UsageError:
-    """Make ours of click's error."""
+    """Convert an error of click."""
     context = getattr(error, "ctx", None)
     see = f"see {context.command_path if context else 'reconciler'} --help"
     if not isinstance(error, click.NoSuchOption):
@@ -54,7 +54,7 @@ def wrong_usage(error: click.ClickException) -> UsageError:
 
 
 def no_such_command(name: str, commands: Collection[str]) -> UsageError:
-    """The error for a command that there is not."""
+    """The error for an unknown command."""
     close = closest(name, commands)
     return UsageError(f"No such command: {name}", hint=f"did you mean {close}?" if close else "see reconciler --help")
 
@@ -81,7 +81,7 @@ _PACKAGE: Final = Path(__file__).parents[1]
 
 
 def report(error: BaseException, *, verbose: bool, arguments: Sequence[str] = ()) -> int:
-    """Tell the user of an error, and give the exit code; documents of a wrong command line say so, too."""
+    """Show an error, and give the exit code; documents of a wrong command line say so, too."""
     match error:
         case SystemExit():
             return int(error.code or 0)
@@ -100,14 +100,14 @@ def report(error: BaseException, *, verbose: bool, arguments: Sequence[str] = ()
 
 
 def tell_warnings(warnings: Iterable[Checked]) -> None:
-    """Tell the user of what is wrong and stops nothing."""
+    """Show a warning."""
     found = list(warnings)
     style = style_of_stderr()
     tell(laid_out(diagnostics(found, style), style), [fault(one.diagnostic, one.environments) for one in found])
 
 
 def style_of_stderr() -> Style:
-    """How messages are to look."""
+    """The style of messages."""
     return Style(colour=wants_colour(sys.stderr), width=width(sys.stderr))
 
 
@@ -117,18 +117,18 @@ def _show(error: ReconcilerError) -> int:
 
 
 def tell_problem(error: ReconcilerError) -> None:
-    """Tell the user of what failed and stops nothing."""
+    """Show a failure that does not stop the run."""
     problem = f"{error.message}; {error.hint}" if error.hint else error.message
     tell(warning(problem, style_of_stderr()), [diagnostic("warning", error.message, error.hint)])
 
 
 def tell_error(error: ReconcilerError) -> None:
-    """Tell the user of an error, whatever becomes of the run."""
+    """Show an error, whatever the result of the run."""
     tell(error_text(error, style_of_stderr()), error_events(error))
 
 
 def _cut_off(error: BaseException, code: int) -> int:
-    """The code of an error that nobody foresaw: 1 says that nothing was written."""
+    """The code of an unexpected error: 1 would say that nothing was written."""
     if not (note := cut_off(error)):
         return code
     tell(f"  hint: {note}\n")
@@ -136,7 +136,7 @@ def _cut_off(error: BaseException, code: int) -> int:
 
 
 def _of_the_system(error: BaseException) -> ReconcilerError | None:
-    """What the system refuses in a way that nobody has foreseen, if it is that: no fault of the program."""
+    """The message for an unexpected error of the system, which is no bug; None for others."""
     if isinstance(error, MemoryError):
         return ReconcilerError("there is no memory left", hint="allow this process more memory")
     if isinstance(error, RuntimeError) and is_no_thread(error):

@@ -40,7 +40,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "version": "Print the version.",
     "emulator": "Serve an OrderCloud emulator on this machine.",
 }
-"""Name -> what it does, in the order of a first day's work. The code is in `commands`, one module each."""
+"""Name -> what it does, in the order of first use. The code is in `commands`, one module each."""
 
 _PROGRAM: Final = "reconciler"
 _ORDER_OF_HELP: Final = """
@@ -75,7 +75,7 @@ class Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Suggest a command for one that there is not."""
+        """Suggest a command for an unknown one."""
         if args[0] not in COMMANDS:
             from reconciler.cli.failures import no_such_command  # noqa: PLC0415  # only mistakes need it
 
@@ -114,7 +114,7 @@ def cli(ctx: click.Context) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command line, and give its exit code; whatever happens, no exception leaves this function."""
+    """Run one command line, and give its exit code. Raises nothing."""
     arguments = sys.argv[1:] if argv is None else argv
     common, Log.format, Log.colour = Common(), log_format_of(arguments), "auto"
     try:
@@ -126,7 +126,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def tolerate_any_encoding() -> None:
-    """Show what a stream's encoding lacks as an escape, where Python would fail (a Latin-1 or ASCII locale)."""
+    """Show characters that a stream cannot encode as escapes, instead of failing (in a Latin-1 or ASCII locale)."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -147,11 +147,11 @@ def _interrupted(number: int, frame: FrameType | None) -> None:
 
 
 _OBJECTS_BETWEEN_COLLECTIONS: Final = 200_000
-"""A run makes few circles, but the collector walks all that is loaded, again and again: a sixth of a plan's time."""
+"""A run creates few reference cycles, but the collector would scan everything repeatedly: a sixth of a plan's time."""
 
 
 def _flush() -> None:
-    """Keep Python from writing again, as it ends, what a stream has refused; it would change the exit code to 120."""
+    """Keep Python from flushing a broken stream at exit, which would change the exit code to 120."""
     for stream in (sys.stdout, sys.stderr):
         try:
             if stream is not None:
@@ -163,13 +163,13 @@ def _flush() -> None:
 
 
 def run() -> Any:  # noqa: ANN401  # never returns
-    """Be the program `reconciler`: only here the process itself is changed, since others may embed all the rest."""
-    # httpx imports its own command line where the libraries for it happen to be there: 30 ms that nobody here needs.
+    """The program `reconciler`. Only this function changes the process itself; the rest can be embedded."""
+    # httpx imports its own command line if its libraries are installed, which takes 30 ms.
     sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]  # None: "there is no such module", says the manual
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
     signals.handle(_interrupted)
     tolerate_any_encoding()
     code = main()
     _flush()
-    gc.freeze()  # else the collector walks everything once more, only to end: a third of the time of a small command
+    gc.freeze()  # else the collector scans everything once more at exit: a third of the time of a small command
     sys.exit(code)

@@ -1,7 +1,7 @@
 """Options that several commands share -> one `Common` per run, and what is selected; and commands for messages to name.
 
 ``reconciler --env staging plan`` and ``reconciler plan --env staging`` are the same. An option that is given twice with
-different values is a mistake, and is refused rather than guessed at.
+different values is an error.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -33,11 +33,11 @@ class Common:
 
     config: Path | None = None
     envs: tuple[str, ...] = ()
-    """The environments that were named; more than one only where a command takes several."""
+    """The environments that were given; several only if the command takes several."""
     env_all: bool = False
     """All environments of the configuration are meant."""
     chosen: str = ""
-    """The environment that it came down to, once that is known; empty while it is not, and where all are meant."""
+    """The environment of the run, once known; empty until then, and for several."""
     quiet: bool = False
     verbose: bool = False
     allow_hosts: tuple[str, ...] = ()
@@ -47,9 +47,9 @@ class Common:
     writes: list[Path] = field(default_factory=list)
     """Those that they name for writing; see `environment.keep_apart`."""
     jobs: int = 0
-    """How many environments run side by side; 0: nobody has said."""
+    """How many environments run side by side; 0: not given."""
     warned: "dict[str, Sequence[Diagnostic]]" = field(default_factory=dict)
-    """What there is to warn of in each of several environments."""
+    """The warnings of each of several environments."""
     stats: "dict[str, Stats]" = field(default_factory=dict)
     """What each environment has cost so far: requests, retries, bytes, seconds."""
 
@@ -65,7 +65,7 @@ class Common:
 
 
 class Log:
-    """How stderr is written in this run; errors are reported when the command line is no longer at hand."""
+    """How stderr is written in this run; errors are reported after the command line is gone."""
 
     format: str = LOG_FORMATS[0]
     colour: str = COLOURS[0]
@@ -73,7 +73,7 @@ class Log:
 
 
 def log_format_of(arguments: Sequence[str]) -> str:
-    """The format that a command line asks for, even one that is wrong otherwise."""
+    """The format that a command line gives, even if it is otherwise wrong."""
     named = [value for option, value in pairwise([*arguments, ""]) if option == "--log-format"]
     named += [word.partition("=")[2] for word in arguments if word.startswith("--log-format=")]
     return named[0] if named and named[0] in LOG_FORMATS else LOG_FORMATS[0]
@@ -86,7 +86,7 @@ def common_of_this_run() -> Common:
 
 
 def text(value: str) -> str:
-    """Refuse a value that nobody means: an empty one, or the next option."""
+    """Refuse a value that cannot be meant: an empty one, or the next option."""
     if not value:
         raise click.BadParameter("a value is needed, and this one is empty.")
     if value.startswith("--"):
@@ -95,7 +95,7 @@ def text(value: str) -> str:
 
 
 class _FileName(click.Path):
-    """A path; whether there is such a file is for whoever opens it to say. Shells complete it from what is there.
+    """A path, which need not exist. Shells complete it from existing files.
 
     One that the run reads or writes is kept under that word, so that no output overwrites an input.
     """
@@ -105,7 +105,7 @@ class _FileName(click.Path):
         self._kept = kept
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:  # noqa: ANN401
-        """Make a path of a value that somebody means."""
+        """Convert a value that can be meant to a path."""
         del param, ctx
         path = Path(text(str(value)))
         if self._kept:
@@ -119,7 +119,7 @@ output_file: Final = _FileName("writes")
 
 
 def offer(what: str | Sequence[str]) -> "Callable[[click.Context, click.Parameter, str], list[CompletionItem]]":
-    """Have a shell offer values: these, or those of this name in the command `completion`."""
+    """Offer values for completion: these, or those of this name in the command `completion`."""
 
     def offered(ctx: click.Context, _param: click.Parameter, incomplete: str) -> "list[CompletionItem]":
         from reconciler.cli.commands.completion import offered  # noqa: PLC0415  # only a shell that completes needs it
@@ -189,7 +189,7 @@ def _env_option(explanation: str, callback: Callable[..., None]) -> Callable[[F]
 
 
 def output_options(function: F) -> F:
-    """Give a command the global options that every command heeds."""
+    """Give a command the global options that apply to every command."""
     for decorate in (
         _global(
             "--color",
@@ -344,7 +344,7 @@ def _labels(ctx: click.Context, param: click.Parameter, values: Sequence[str]) -
 # ------------------------------------------------------------- words that give another command the same options
 
 _SHARED: Final = ("prune", "allow_unknown_roles")
-"""Options of this command that `apply` takes, too, and that no plan keeps."""
+"""Options of this command that `apply` also takes and that a plan does not keep."""
 _MEANT: Final = (
     "only",
     "selector",
@@ -357,7 +357,7 @@ _MEANT: Final = (
     "dry_run",
     *_SHARED,
 )
-"""Options that say what a command is about, not how it shows that."""
+"""Options that select what a command is about, not how it is shown."""
 
 
 def shared_options() -> tuple[str, ...]:
@@ -366,7 +366,7 @@ def shared_options() -> tuple[str, ...]:
 
 
 def carried_out_by() -> tuple[str, ...]:
-    """The command that carries out what this one shows, and what it is given first."""
+    """The command that applies what this one shows, with its first arguments."""
     context = click.get_current_context()
     return ("rollback", context.params["run"]) if context.command.name == "rollback" else ("apply",)
 

@@ -1,11 +1,11 @@
 """Options -> the documents of a run: one on stdout, others in files, from one look at the service.
 
 A file is written whole or not at all, before the command exits. Where there is no document because of an error, it says
-so in its format; an older file says so from the start, so that nobody takes it for the answer of a run that was killed.
+so in its format; an older file says so from the start, so that it is not mistaken for the result of a killed run.
 
 `--metrics FILE` has what the run found and cost in each environment, for Prometheus, also where it failed. A file of
-metrics that cannot be written is a warning, and changes no exit code. It may be read by everybody: the exporter that
-collects it seldom runs as the same user, and there is nothing secret in it.
+metrics that cannot be written is a warning and does not change the exit code. It is readable by everybody, since the
+exporter seldom runs as the same user, and it has no secrets.
 """
 
 import re
@@ -53,7 +53,7 @@ TextOf: TypeAlias = Callable[[str, Style], str | Iterable[str]]
 """Gives the document in the format of this name, in this style, or its pieces as they are made."""
 
 _STREAMS: Final = frozenset({"jsonl", "github"})
-"""Formats that are read as they come: an error is one more event, on stdout as well."""
+"""Formats that are streams: an error is one more event, on stdout, too."""
 
 
 @dataclass(slots=True)
@@ -124,7 +124,7 @@ class Outputs:
         emit(shown)
 
     def begin(self) -> None:
-        """Say in every older document that this run has not finished. What may be an input is left alone."""
+        """Mark every older document as unfinished. Files that may be inputs are left alone."""
         old = [(name, path) for name, path in self.into if _is_document(path)]
         if old:
             reads = {identity(path) for path in (*common_of_this_run().reads, *_named())}
@@ -132,7 +132,7 @@ class Outputs:
             _say(kept, self.noun, ReconcilerError("the run has not finished"), _environment())
 
     def fail(self, error: ReconcilerError, environment: str) -> None:
-        """Say in every file, and in a stream, why there is no document."""
+        """Write into every file and stream why there is no document."""
         if self._is_written or isinstance(error, WouldOverwrite):
             return
         # Where the configuration is at fault, nobody knows whether a manifest is read.
@@ -142,7 +142,7 @@ class Outputs:
 
 
 def style_of_stdout() -> Style:
-    """How the document is to look."""
+    """The style of the document."""
     return Style(colour=wants_colour(sys.stdout), width=width(sys.stdout))
 
 
@@ -152,7 +152,7 @@ def _source(plan_file: str) -> list[str]:
 
 
 def _found_as(plan_file: str) -> str:
-    """What the file is called where somebody has fetched it: jobs keep it without their folders."""
+    """The name of the file once it is downloaded: jobs keep it without its folders."""
     return Path(plan_file).name if in_job() else plan_file
 
 
@@ -169,11 +169,11 @@ _SIGNS: Final = re.compile(
     re.MULTILINE,
 )
 _ENOUGH: Final = 1_000_000
-"""Bytes in which the signs of a document are looked for."""
+"""The number of bytes in which the marks of a document are searched."""
 
 
 def _is_document(path: Path) -> bool:
-    """Whether there is a file that a run like this may have written, and nobody else."""
+    """Whether the file is one that a run like this has written."""
     if is_manifest(path) or not path.is_file():
         return False
     with path.open("rb") as file:
@@ -211,7 +211,7 @@ def outputs_option(noun: str, names: Sequence[str]) -> Callable[[F], F]:
 
 
 _OLDER: Final = tuple(FORMATS)
-"""The formats that have had an option of their own, ``--FORMAT-into FILE``, which ``--into`` replaces."""
+"""The formats with a former option ``--FORMAT-into FILE``, which ``--into`` replaces."""
 
 
 def _into(names: Sequence[str]) -> Callable[[F], F]:
@@ -246,7 +246,7 @@ def _guarded(
 
 
 def misused(arguments: Sequence[str], noun: str, error: ReconcilerError) -> None:
-    """Say in every file that a command line names and that is there why there is no document: it cannot be read."""
+    """Write the error of an invalid command line into every existing file that it names."""
     _say(list(_files_of(arguments)), noun, error, "")
 
 

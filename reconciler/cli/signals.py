@@ -1,7 +1,7 @@
 """Ctrl-C, SIGTERM and SIGHUP -> the end of the process: at once, whatever it is doing, with exit code 130.
 
-No exception is raised for them: in the middle of an import, a destructor or a lock it would end in a traceback, or in a
-thread that waits for ever. While nothing is written to the service there is nothing to finish; for the rest see
+No exception is raised for them: in an import, a destructor or a lock it would end in a traceback, or in a thread
+that waits forever. While nothing is written to the service there is nothing to finish; for the rest see
 `approving`.
 """
 
@@ -28,7 +28,7 @@ def end(_number: int, _frame: FrameType | None, leave: Callable[[int], NoReturn]
 
 @contextmanager
 def handled(handler: Handler) -> Iterator[None]:
-    """Set the handler of all of them for a while."""
+    """Set the handler of all of them, for the duration of a context."""
     before = handle(handler)
     try:
         yield
@@ -38,7 +38,7 @@ def handled(handler: Handler) -> Iterator[None]:
 
 
 def handle(handler: Handler) -> Mapping[signal.Signals, Any]:
-    """Set the handler of all of them, except those that whoever started us has ignored (`nohup`); give those before."""
+    """Set the handler of all of them, except those ignored by the parent (`nohup`); return the previous ones."""
     before = {number: signal.getsignal(number) for number in SIGNALS}
     heeded = {number: was for number, was in before.items() if was is not signal.SIG_IGN}
     for number in heeded:

@@ -1,4 +1,4 @@
-"""Finished texts -> stdout and stderr. Knows which stream is a terminal, and survives a reader that has gone."""
+"""Finished texts -> stdout and stderr. Knows which stream is a terminal, and survives a closed pipe."""
 
 import os
 import sys
@@ -29,8 +29,8 @@ def emit(text: str | Iterable[str]) -> None:
 def tell(text: str, events: Iterable[Mapping[str, Json]] = ()) -> None:
     """Write anything else to stderr: the text, or with ``--log-format json`` the events that say the same.
 
-    A text without events of its own becomes an event for each of its lines. What stderr does not take (a terminal that
-    is gone, a full disk) is dropped: there is nobody to report it to.
+    A text without events of its own becomes an event for each of its lines. What stderr cannot take (a closed terminal,
+    a full disk) is dropped.
     """
     try:
         _write(sys.stderr, _logged(text, events) if Log.format == "json" else text)
@@ -54,7 +54,7 @@ def in_job() -> bool:
 
 
 def is_terminal(stream: IO[str] | None) -> bool:
-    """Whether somebody is sitting there. A CI runner that lends its jobs a terminal is nobody."""
+    """Whether the stream is a terminal with a user. A terminal of a CI job does not count."""
     return stream is not None and stream.isatty() and not in_job()
 
 
@@ -70,7 +70,7 @@ def wants_colour(stream: IO[str] | None) -> bool:
 
 
 def width(stream: IO[str] | None) -> int:
-    """How many columns a text has: as COLUMNS says, else as the terminal has; 0: as many as its lines need."""
+    """The width of a text: of COLUMNS, else of the terminal; 0: unlimited."""
     named = os.environ.get("COLUMNS", "")
     if named.isdecimal():
         return int(named)

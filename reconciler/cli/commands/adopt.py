@@ -56,7 +56,7 @@ def command(
 
 
 def _code(adopted: Adopted) -> ExitCode:
-    """What is in doubt is reported after the proposals."""
+    """Errors are reported after the proposals."""
     if adopted.adoption.faults:
         raise InputError(adopted.adoption.faults)
     if adopted.failure:

@@ -1,4 +1,4 @@
-"""Saved plans, or manifests and services -> changes of the services, and what became of each."""
+"""Saved plans, or manifests and services -> changes of the services, and the outcome of each."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -153,7 +153,7 @@ def _tell_end(plan: "Plan", result: "ApplyResult", *, has_receipt: bool, named: 
 
 
 def _names(common: Common, options: "ApplyOptions") -> list[str]:
-    """The environments that are meant, in the order in which they are applied.
+    """The chosen environments, in the order in which they are applied.
 
     Raises:
         UsageError: there is no such order; or saved plans, which name their environments, do not fit the command line.
@@ -204,7 +204,7 @@ def _several_applied(common: Common, options: "ApplyOptions", outputs: Outputs, 
 
 
 def _check(options: "ApplyOptions") -> None:
-    """Refuse what does not go together.
+    """Refuse options that cannot be combined.
 
     Raises:
         UsageError: a saved plan is to be restricted or to prune.
@@ -222,11 +222,11 @@ def _check(options: "ApplyOptions") -> None:
 
 
 def _parted(paths: tuple[Path, ...]) -> tuple["Sequence[Plan]", tuple[Path, ...]]:
-    """The saved plans, where the first paths are some, and the other paths.
+    """Split the paths into saved plans, which come first, and others.
 
     Raises:
-        PlanRefused: a plan is refused, or there is a key and a path is none.
-        UsageError: a plan stands behind another path.
+        PlanRefused: a plan is refused, or there is a key and a path is not a plan.
+        UsageError: a plan comes after another path.
     """
     from reconciler.planning.planfile import reading  # noqa: PLC0415  # --help needs nothing of it
 

@@ -38,7 +38,7 @@ def command(shell: str) -> ExitCode:
 
 
 def offered(what: str | Sequence[str], ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-    """What of these values, or of those of this name, starts like what was typed."""
+    """The values, or those of this name, that start with what was typed."""
     try:
         values = sorted(set(_VALUES[what](ctx, incomplete) if isinstance(what, str) else what))
     except (ReconcilerError, OSError):
@@ -46,7 +46,7 @@ def offered(what: str | Sequence[str], ctx: click.Context, incomplete: str) -> l
     return [CompletionItem(value) for value in values if value.startswith(incomplete)]
 
 
-# Each imports what it needs when it is asked: somebody is waiting.
+# Each imports only what it needs, so that completion is fast.
 
 
 def _environments(ctx: click.Context, _incomplete: str) -> Iterable[str]:
@@ -71,7 +71,7 @@ def _runs(ctx: click.Context, _incomplete: str) -> Iterable[str]:
 
 
 _MOST: Final = 40
-"""Journals that are opened while somebody waits for a completion."""
+"""The maximum number of journals that a completion reads."""
 
 
 def _written_runs(ctx: click.Context, incomplete: str) -> Iterable[str]:

@@ -1,4 +1,4 @@
-"""Manifests and a service -> in what the service differs, as a document and an exit code. Writes nothing to it."""
+"""Manifests and a service -> where the service differs, as a document and an exit code. Only reads it."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -158,13 +158,13 @@ def _of_several(
 
 
 def _notify(common: Common, notifier: Notifier, drifts: "Sequence[Drift]") -> None:
-    """Tell of what is new; what has kept a message from being sent changes no exit code."""
+    """Send notifications; a failure does not change the exit code."""
     for problem in notifier.tell(drifts, settings_of(common)):
         tell_problem(problem)
 
 
 def _left(common: Common, found: WriteBack, *, write: bool) -> "Drift":
-    """Show the manifests with the live values, however quiet the run is, and write them if that is asked for."""
+    """Show the manifests with the live values, also with --quiet, and write them with --write."""
     if found.refused:
         tell_error(InputError(found.refused))
     if not found.contents:

@@ -163,7 +163,7 @@ def _approve(common: Common, rotated: "Rotated", is_acceptable: bool, *, ask: bo
     """Show the steps; ask unless they are approved already. What a guard refuses anyway is not asked about.
 
     Raises:
-        ReconcilerError: the answer was no, or there is nobody to ask.
+        ReconcilerError: the answer was no, or there is no terminal.
     """
     ask = ask and is_acceptable
     if ask:
@@ -175,7 +175,7 @@ def _approve(common: Common, rotated: "Rotated", is_acceptable: bool, *, ask: bo
 
 
 def _check(address: str | None, name: str | None, selection: "Selection", *, due: bool) -> None:
-    """Refuse what does not go together.
+    """Refuse options that cannot be combined.
 
     Raises:
         UsageError: it is not said what to rotate, or said twice.
