@@ -53,9 +53,9 @@ BASE_URLS: Final[Mapping[tuple[str, str], str]] = MappingProxyType(
 class EmulatorSettings:
     """The embedded stand-in of an environment."""
 
-    seed: Path | None = None
-    state: Path | None = None
-    profile: Profile = "current"
+    seed: Path | None
+    state: Path | None
+    profile: Profile
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,9 +69,9 @@ class Export:
     changed: Contents
     """Name of the file in messages -> its new content."""
     new: Mapping[Path, str]
-    ids: Mapping[Address, str] = field(default_factory=dict)
+    ids: Mapping[Address, str]
     """Manifest -> id, if neither the environment nor the manifest has an id that is live."""
-    out_of_scope: int = 0
+    out_of_scope: int
     """The number of objects that belong to other repositories."""
 
     @property

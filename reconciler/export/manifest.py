@@ -161,8 +161,8 @@ class Beside:
 
     file: Path
     """Where the manifest goes."""
-    left_out: Sequence[LeftOut] = ()
-    secrets: Sequence[LiveSecret] = ()
+    left_out: Sequence[LeftOut]
+    secrets: Sequence[LiveSecret]
     """The named secrets that the object has."""
 
 
@@ -188,7 +188,8 @@ def _comments(kind: Kind, live: LiveResource, manifest: Body, beside: Beside, or
         yield "#"
     known = f", {kind.word} ID {escape(live.id)}" if live.body.get(kind.id_field) else ""
     yield f"# From {escape(origin.source)}{known}."
-    facts = [f"{name}: {escape(str(value))}" for name, value in _read_only_facts(kind, live)]
+    made = ((name, live.body.get(name)) for name in sorted(kind.read_only - {kind.id_field}))
+    facts = [f"{name}: {escape(str(value))}" for name, value in made if isinstance(value, str | int) and value]
     if facts:
         yield f"# Read-only there: {'; '.join(facts)}."
     for path, secret in sorted(live.secrets.items()):
@@ -219,14 +220,6 @@ def _named_secrets(secrets: Sequence[LiveSecret]) -> Iterator[str]:
     ]
     yield f"# Its secrets: {', '.join(told)}. They stay as they are. To have them watched, add:"
     yield f"#   secrets: {flow([{'name': name} for name in dict.fromkeys(name for name, _ in found)], Style())}"
-
-
-def _read_only_facts(kind: Kind, live: LiveResource) -> Iterator[tuple[str, Json]]:
-    """Read-only values that are not empty."""
-    for name in sorted(kind.read_only - {kind.id_field}):
-        value = live.body.get(name)
-        if isinstance(value, str | int) and value:
-            yield name, value
 
 
 def _without(kind: Kind, path: str) -> str:

@@ -342,12 +342,9 @@ def _hint(problem: _Problem) -> str:
     if "boolean" in types and isinstance(value, str) and value.casefold() in _OLD_BOOLEANS:
         return "in YAML 1.2 yes, no, on and off are texts"
     if types & {"boolean", "integer", "number"} and isinstance(value, str):
-        return "is it in quotes?" if _looks_typed(value) else ""
+        is_typed = value in {"true", "false"} or re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", value)
+        return "is it in quotes?" if is_typed else ""
     return "put quotes around it" if "string" in types and isinstance(value, bool | int | float) else ""
-
-
-def _looks_typed(value: str) -> bool:
-    return value in {"true", "false"} or re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", value) is not None
 
 
 def _types(wanted: str | Sequence[str]) -> str:

@@ -179,14 +179,11 @@ class Pace:
 
     def refused(self, now: float) -> None:
         """Halve the rate: the first time that of the last starts, later the pace, as far as it was used."""
-        started, rate = _per_second(self._starts, now), self.rate(now)
+        starts, rate = self._starts, self.rate(now)
+        started = len(starts) / max(now - starts[0], _INSTANT) if starts else 1.0
         self._refused = started if rate is None else min(rate, started)
         self._since = now
         self._next_start = max(now, self._next_start) + _CUSHION / self._refused
-
-
-def _per_second(moments: deque[float], now: float) -> float:
-    return len(moments) / max(now - moments[0], _INSTANT) if moments else 1.0
 
 
 _FEW: Final = 50

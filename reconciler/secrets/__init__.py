@@ -194,9 +194,9 @@ class Prepared:
     """The values that an apply sets, and what was delivered."""
 
     values: Values
-    delivered: Mapping[Address, Sequence[Delivered]] = field(default_factory=dict)
-    plan_key: bytes | None = field(default=None, repr=False)
-    deliverer: Deliverer | None = None
+    delivered: Mapping[Address, Sequence[Delivered]]
+    plan_key: bytes | None = field(repr=False)
+    deliverer: Deliverer | None
 
     def conclude(self, outcome: Outcome) -> Outcome:
         """Add the fingerprints of what was set; undo deliveries for a change that was not written."""

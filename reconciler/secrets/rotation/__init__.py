@@ -112,7 +112,7 @@ class Provider:
 
     remote: SecretRemote
     deliverer: Deliverer | None
-    record: Record = field(default=lambda _event, _facts: None)
+    record: Record
 
     def __call__(self, change: Change, object_id: str) -> Provided:
         """Create and deliver all that the change names, except those that exist by now.
