@@ -1,6 +1,6 @@
 """What the pipeline may ask of a service: one type that reads, one that also writes. The modules are its HTTP client.
 
-Commands that must not write are handed a `ReadRemote`; it has no verb that writes, so that no bug can.
+Commands that must not write get a `ReadRemote`, which has no method that writes.
 """
 
 import re
@@ -26,7 +26,7 @@ class Proof:
 
     accepted: bool
     reason: str = ""
-    """Why it does not, or why nobody can say."""
+    """Why it does not, or why that is unknown."""
     is_tried: bool = True
     """Whether the service looked at the secret at all: through a client that is not active, it need not."""
 
@@ -45,7 +45,7 @@ class ReadRemote(Protocol):
         ...
 
     def access(self) -> Access:
-        """How the run is logged in; logs in where there is no token yet."""
+        """The access of the login; logs in if there is no token yet."""
         ...
 
     def me(self) -> Body:
@@ -95,7 +95,7 @@ class ReadRemote(Protocol):
             tries: how often one that is refused is tried; a new one may take the service a moment to know.
 
         Raises:
-            RemoteError: there was no answer of use.
+            RemoteError: there was no usable answer.
         """
         ...
 
@@ -103,13 +103,13 @@ class ReadRemote(Protocol):
         """Whether a login through a client is refused because of a wrong secret, so that there is a right one.
 
         Raises:
-            RemoteError: there was no answer of use.
+            RemoteError: there was no usable answer.
         """
         ...
 
 
 class WriteRemote(ReadRemote, Protocol):
-    """A view that may also write. Whoever calls it settles a lost answer by reading.
+    """A view that may also write. After a lost answer, the caller must read.
 
     A write that was turned away (429, no connection, a token that had to be renewed) is sent again after a wait, unless
     the caller counts its attempts: then each call sends it once, waits where time may help, also after a lost answer,
@@ -125,7 +125,7 @@ class WriteRemote(ReadRemote, Protocol):
         ...
 
     def patch(self, path: str, object_id: str | None, body: WireBody, *, attempt: int | None = None) -> dict[str, Json]:
-        """Change some fields of one object; gives the service's answer. Done twice it is done once."""
+        """Change some fields of one object; gives the service's answer. Idempotent."""
         ...
 
     def post(self, path: str, body: WireBody, *, attempt: int | None = None) -> dict[str, Json]:
@@ -144,10 +144,10 @@ class WriteRemote(ReadRemote, Protocol):
         ...
 
     def prove_login(self) -> None:
-        """Log in anew, and use the new token from now on.
+        """Log in again, and use the new token from now on.
 
         Raises:
-            RemoteError: the login failed; the token that there was is used on, as long as it is good.
+            RemoteError: the login failed; the previous token stays in use while it is valid.
         """
         ...
 
@@ -159,13 +159,13 @@ class SecretRemote(WriteRemote, Protocol):
         """Create one object whose answer shows a secret, this once; gives the answer less the secret, and the secret.
 
         Raises:
-            AnswerLost: it may have been created, and its secret is known to nobody.
+            AnswerLost: it may have been created, and its secret is lost.
         """
         ...
 
 
 _PLAIN: Final = r"[\w.@ +-]"
-"""Nothing of this can mean anything; other signs, like quotes and commas, are not relied on."""
+"""Characters without a special meaning in filters; others, like quotes and commas, are avoided."""
 _HEAD: Final = re.compile(rf"{_PLAIN}*")
 _TAIL: Final = re.compile(rf"{_PLAIN}*\Z")
 _LONGEST: Final = 200
@@ -173,7 +173,7 @@ _LONGEST: Final = 200
 
 
 def at_least(text: str) -> str:
-    """The narrowest filter that surely lets through what equals the text."""
+    """The narrowest filter that certainly matches the text."""
     head = _HEAD.match(text[:_LONGEST])
     found = head[0] if head else ""
     if found == text:

@@ -23,10 +23,10 @@ from reconciler.remote.messages import TOKEN_PATH, Call, MalformedAnswer, names_
 
 EARLY_SECONDS: Final = 30.0
 EARLY_SHARE: Final = 0.1
-"""A token is renewed 30 s before it expires, or at nine tenths of a life so short that 30 s would be more."""
+"""A token is renewed 30 s before it expires, or after nine tenths of its life if that is later."""
 
 SHORTEST_LIFE: Final = 600.0
-"""Seconds that a token lives when the answer does not say: the API's least AccessTokenDuration is 10 minutes."""
+"""The default life of a token, in seconds: the API's minimum AccessTokenDuration is 10 minutes."""
 
 MAX_MOMENT: Final = 2**53
 """Seconds since the epoch, far beyond any date."""
@@ -41,11 +41,11 @@ class ClientCredentials:
 
     @property
     def secrets(self) -> tuple[Secret, ...]:
-        """All values that no message may show."""
+        """Values that must not appear in messages."""
         return (self.client_secret,) if self.client_secret else ()
 
     def fields(self) -> dict[str, str]:
-        """Give the form of the token request, secrets in clear."""
+        """The form of the token request, with secrets in clear text."""
         form = {"grant_type": "client_credentials", "client_id": self.client_id}
         return form | ({"client_secret": self.client_secret.reveal()} if self.client_secret else {})
 
@@ -61,11 +61,11 @@ class PasswordGrant:
 
     @property
     def secrets(self) -> tuple[Secret, ...]:
-        """All values that no message may show."""
+        """Values that must not appear in messages."""
         return (self.password, self.client_secret) if self.client_secret else (self.password,)
 
     def fields(self) -> dict[str, str]:
-        """Give the form of the token request, secrets in clear."""
+        """The form of the token request, with secrets in clear text."""
         form = {"grant_type": "password", "client_id": self.client_id, "username": self.username}
         form["password"] = self.password.reveal()
         return form | ({"client_secret": self.client_secret.reveal()} if self.client_secret else {})
@@ -114,7 +114,7 @@ def _life(value: Json) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What a token says of itself, to be shown and compared. The signature is not checked: it opens no door here."""
+    """The claims of a token, to be shown and compared. The signature is not checked: nothing is granted by them."""
 
     client_id: str
     username: str
@@ -124,7 +124,7 @@ class Claims:
     expires_at: float | None
     """Seconds since the epoch."""
     issued_at: float | None = None
-    """From when on it is good, which is when it was made; seconds since the epoch."""
+    """The start of its validity, which is its creation; seconds since the epoch."""
 
     @classmethod
     def of(cls, token: Secret) -> "Claims":
@@ -160,12 +160,12 @@ def _payload(token: Secret) -> dict[str, Json]:
 def _moment(value: Json) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    # An integer may have any number of digits, and would then not fit a float.
+    # An integer may be too large for a float.
     return float(value) if 0 <= value < MAX_MOMENT else None
 
 
 class TokenSource:
-    """The token of the moment. Thread-safe: while one thread logs in, the others wait for its token.
+    """The current token. Thread-safe: while one thread logs in, the others wait for its token.
 
     A refused login is not tried again, by any thread: repeated failures lock the account.
     """
@@ -179,7 +179,7 @@ class TokenSource:
         self._refusal: AccessDenied | None = None
 
     def current(self) -> Secret:
-        """Give a token that is good for a while yet, logging in where there is none.
+        """Give a token that is valid for some time, logging in if there is none.
 
         Raises:
             RemoteError: the login failed.
@@ -198,10 +198,10 @@ class TokenSource:
                 self._token = None
 
     def renew(self) -> None:
-        """Log in anew, and use that token from now on.
+        """Log in again, and use that token from now on.
 
         Raises:
-            RemoteError: the login failed; the token that there was is used on, as long as it is good.
+            RemoteError: the login failed; the previous token stays in use while it is valid.
         """
         with self._lock:
             self._token = self._granted()
@@ -223,11 +223,11 @@ class TokenSource:
 _FAULT: Final = r"(?:invalid|wrong|incorrect|missing|expired|does not match|not valid)"
 _WRONG_SECRET: Final = re.compile(rf"{_FAULT}[^.]*\bsecret|\bsecret\b[^.]*{_FAULT}", re.IGNORECASE)
 _CHANGING: Final = frozenset({"LockedOut", "TooManyRequests"})
-"""Codes that a second try may bring about by itself."""
+"""Error codes that a second try may itself cause."""
 
 
 def prove(try_login: Callable[[ClientCredentials], Grant], client_id: str, secret: Secret) -> Proof:
-    """Try a secret, and where that tells nothing, a wrong one beside it."""
+    """Try a secret and, if the answer is ambiguous, also a wrong one."""
     refusal = _refusal(try_login, client_id, secret)
     if refusal is None:
         return Proof(accepted=True)

@@ -1,6 +1,6 @@
-"""Connection -> a client that reads, or one that also writes: the protocol over HTTP. Headers are put on by `http`.
+"""Connection -> a client that reads, or one that also writes: the protocol over HTTP. `http` adds the headers.
 
-A `ReadClient` cannot write, not even by a private road: the wire below it lets nothing pass but GET and the login.
+A `ReadClient` cannot write: its connection allows only GET and the login.
 """
 
 import math
@@ -47,7 +47,7 @@ class ReadClient:
     """
 
     METHODS: ClassVar = frozenset({"GET"})
-    """All that the wire lets pass, besides the login."""
+    """The methods that the connection allows, besides the login."""
 
     def __init__(self, exchange: Exchange, pool: Threads) -> None:
         self.base_url = exchange.connection.base_url
@@ -66,23 +66,23 @@ class ReadClient:
         self.close()
 
     def close(self) -> None:
-        """End connections: requests on their way are waited for, but no retry."""
+        """Close connections: requests in flight are completed, but not retried."""
         self._exchange.stop_retrying()
         self._pool.shutdown(cancel_futures=True)
         self._exchange.close()
 
     @property
     def stats(self) -> Stats:
-        """What it has cost so far: requests, retries, bytes, seconds."""
+        """Its statistics so far: requests, retries, bytes, seconds."""
         return self._exchange.meter.stats
 
     @property
     def samples(self) -> tuple[Sample, ...]:
-        """How the last requests went, logins and retries included; the oldest first."""
+        """Samples of the last requests, including logins and retries; the oldest first."""
         return self._exchange.meter.samples
 
     def claims(self) -> Claims:
-        """Give what the token says of itself; logs in where there is no token yet."""
+        """Give the claims of the token; logs in if there is no token yet."""
         try:
             return Claims.of(self._exchange.tokens.current())
         except MalformedAnswer as fault:
@@ -104,7 +104,7 @@ class ReadClient:
         )
 
     def greet(self) -> None:
-        """Have a thread log in and ask `me`; whoever asks it next gets that answer, or its error."""
+        """Log in and request `me` in a thread; the next call of it gets that answer, or its error."""
         greeting: Future[Body] = Future()
 
         def ask() -> None:
@@ -248,7 +248,7 @@ class WriteClient(ReadClient):
         return object_in(call, self._exchange.send(call, attempt=attempt))
 
     def prove_login(self) -> None:
-        """Log in anew, and use the new token from now on; where that fails, the old one stays."""
+        """Log in again, and use the new token from now on; if that fails, keep the old one."""
         self._exchange.tokens.renew()
 
 
@@ -264,11 +264,11 @@ def open_client(
     clock: Callable[[], float] = time.monotonic,
     random: Callable[[], float] = draw,
 ) -> Client:
-    """Give a client of this kind. Nothing is sent before it is first asked for something.
+    """Give a client of this kind. Nothing is sent before its first call.
 
     Args:
-        kind: decides whether it can write.
-        connection: where, who and how.
+        kind: whether it can write.
+        connection: the service and the credentials.
         transport: instead of the network: an application in process, or a test's server.
         sleep: waits for so many seconds; None: in real time, and closing the client ends it.
         clock: seconds from any fixed moment.

@@ -20,7 +20,7 @@ UNAUTHORIZED: Final = 401
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """Where an environment is, who logs in, and how hard it may be worked.
+    """A service, the credentials, and the allowed concurrency.
 
     Raises:
         ReconcilerError: the base URL is none.
@@ -31,13 +31,13 @@ class Connection:
     """Scheme and host; kept without a trailing slash."""
     credentials: Credentials
     scope: str = ""
-    """Roles to ask for, separated by spaces; empty: all that the user has."""
+    """Roles to request, separated by spaces; empty: all that the user has."""
     concurrency: int = 8
     """Requests at a time, reads and writes together."""
     limits: Limits = field(default_factory=Limits)
     retries: RetryPolicy = field(default_factory=RetryPolicy)
     allowed_hosts: Collection[Origin] = ()
-    """Where the user allows credentials to be sent, besides what any base URL may name."""
+    """Hosts to which the user allows credentials to be sent, besides those that are always allowed."""
     environment: str = ""
     """Its name, for the log of requests."""
 
@@ -48,7 +48,7 @@ class Connection:
 
 
 class Exchange:
-    """Carries calls to their end, as one logged-in user. Thread-safe."""
+    """Carries out calls as one logged-in user. Thread-safe."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class Exchange:
         clock: Callable[[], float],
         random: Callable[[], float],
     ) -> None:
-        """Waits by `sleep`; None: in real time, ended by `stop_retrying`."""
+        """Waits with `sleep`; None: in real time, until `stop_retrying`."""
         self._wire = wire
         self.meter = wire.meter
         self.connection = connection
@@ -91,10 +91,10 @@ class Exchange:
         return accept(call, result, attempts=attempts, hidden=(token, *self.connection.credentials.secrets))
 
     def try_login(self, credentials: Credentials) -> Grant:
-        """Log in with other credentials than our own. Its token is used for nothing.
+        """Log in with other credentials. Their token is not used.
 
         Raises:
-            RemoteError: the login was refused, or there was no answer of use.
+            RemoteError: the login was refused, or there was no usable answer.
         """
         return self._logged_in(login_call(credentials, ""))
 
@@ -103,7 +103,7 @@ class Exchange:
         self._sleep(seconds)
 
     def stop_retrying(self) -> None:
-        """Let every call end with its present attempt, or at once where it waits for the next one."""
+        """End every call after its present attempt, or at once if it waits for the next one."""
         self._retries.stop()
 
     def close(self) -> None:
@@ -122,7 +122,7 @@ class Exchange:
             raise unusable(call, answer, str(fault)) from None
 
     def _persist(self, call: Call, token: Secret | None, attempt: int | None = None) -> tuple[Result, int]:
-        """Send until there is an answer to keep, or no patience; gives the last result and how often it was sent.
+        """Send until there is a final answer, or no more tries; gives the last result and the number of attempts.
 
         Raises:
             NotExecuted: see `send`.
@@ -133,7 +133,7 @@ class Exchange:
         while True:
             result = self._send_in_slot(call, token)
             repeatable = may_retry(call, result)
-            # A caller that looks before the next attempt is spared the wait, even where that attempt is his to decide.
+            # A caller that looks before the next attempt does not have to wait itself.
             pause = self._retries.pause(tried, result) if repeatable or (attempt and may_pass(result)) else None
             if pause is None:
                 return result, tried

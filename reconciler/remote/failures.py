@@ -1,4 +1,4 @@
-"""A call that was not carried out -> the one of our errors that says how to react; a table of httpx's, one of statuses.
+"""A failed call -> the error that says how to react, by a table of exceptions of httpx and one of statuses.
 
 Which error code comes with which status is published nowhere, so the status decides and the code explains.
 """
@@ -84,7 +84,7 @@ _STATUS: Final = re.compile(r"[1-5]\d\d\b")
 
 
 def no_answer(error: Exception) -> NoAnswer:
-    """Say what is known of a request that ended in this exception, one of `EXCEPTIONS` or a subclass."""
+    """What is known of a request that raised this exception, one of `EXCEPTIONS` or a subclass."""
     root = _system_error(error)
     if isinstance(root, ssl.SSLCertVerificationError):
         reason = f"the server's certificate was not accepted: {root.verify_message}"
@@ -99,7 +99,7 @@ def no_answer(error: Exception) -> NoAnswer:
 
 
 def _whither(error: httpx.TransportError) -> str:
-    """The host, which a mistyped base URL shows in, where the error knows its request."""
+    """The host of the request, if known: it shows a mistyped base URL."""
     try:
         return f" to {error.request.url.host}"
     except RuntimeError:
@@ -185,7 +185,7 @@ _Error = TypeVar("_Error", bound=RemoteError)
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """What the builders of errors go by: a call, its answer, and what the answer's body says."""
+    """The facts for errors: a call, its answer, and the content of the answer."""
 
     call: Call
     answer: Answer
@@ -233,12 +233,12 @@ def accept(call: Call, result: Result, *, attempts: int = 1, hidden: tuple[Secre
 
 
 def not_executed(call: Call) -> NotExecuted:
-    """Make the error for a write that was not carried out and may be sent again now."""
+    """The error for a write that was not carried out and may be sent again now."""
     return NotExecuted("it was not executed; try again", RequestFacts(call.method, call.path))
 
 
 def clean(text: str, hidden: Sequence[Secret]) -> str:
-    """Take secrets out of text that the service wrote, then cut it to 500 characters."""
+    """Remove secrets from a text of the service, and cut it to 500 characters."""
     values = {secret.reveal() for secret in hidden} - {""}
     for value in sorted(values, key=len, reverse=True):
         text = text.replace(value, REDACTED)
