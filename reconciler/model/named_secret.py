@@ -84,6 +84,14 @@ class NamedSecret:
         """When one that is made now is to expire."""
         return self.expires or (now + self.max_age if self.max_age is not None else None)
 
+    def due_at_once(self, now: datetime) -> str:
+        """Why one that is made now would have to be replaced at once; empty: it would not."""
+        expiry = self.expiry(now)
+        if expiry is None or expiry > now + self.overlap:
+            return ""
+        overlap = duration_text(self.overlap)
+        return f"expires at {moment_text(expiry)}, within its overlap of {overlap}: a new one would be due at once"
+
     @property
     def policy(self) -> str:
         """What the manifest demands, in words."""

@@ -204,14 +204,13 @@ def _require_possible(subject: Subject, relatives: Family, clearing: Sequence[St
     Raises:
         ReconcilerError: says what to do.
     """
-    wanted, expiry = subject.wanted, subject.wanted.expiry(now)
+    wanted = subject.wanted
     about = f"secret {wanted.name} of {subject.address}"
     if not wanted.deliver:
         hint = "declare a delivery in the manifest: deliver: [{file: PATH}]"
         raise ReconcilerError(f"{about} has no delivery, so a new value would be lost", hint=hint)
-    if expiry is not None and expiry <= now + wanted.overlap:
-        message = f"{about} expires at {moment_text(expiry)}, within its overlap of {duration_text(wanted.overlap)}"
-        raise ReconcilerError(f"{message}: a new one would be due at once", hint="set a later expires in the manifest")
+    if why := wanted.due_at_once(now):
+        raise ReconcilerError(f"{about} {why}", hint="set a later expires in the manifest")
     if _is_full(subject, clearing):
         limit = subject.named.limit
         candidates = ", ".join(_candidates(subject, relatives, now))
