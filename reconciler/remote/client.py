@@ -67,19 +67,19 @@ class ReadClient:
 
     def close(self) -> None:
         """Close connections: requests in flight are completed, but not retried."""
-        self._exchange.stop_retrying()
+        self._exchange.retries.stop()
         self._pool.shutdown(cancel_futures=True)
-        self._exchange.close()
+        self._exchange.wire.close()
 
     @property
     def stats(self) -> Stats:
         """Its statistics so far: requests, retries, bytes, seconds."""
-        return self._exchange.meter.stats
+        return self._exchange.wire.meter.stats
 
     @property
     def samples(self) -> tuple[Sample, ...]:
         """Samples of the last requests, including logins and retries; the oldest first."""
-        return self._exchange.meter.samples
+        return self._exchange.wire.meter.samples
 
     def claims(self) -> Claims:
         """Give the claims of the token; logs in if there is no token yet."""
@@ -188,7 +188,7 @@ class ReadClient:
         for attempt in range(1, tries):
             if proof.accepted or not proof.is_tried:
                 break
-            self._exchange.pause(2**attempt)
+            self._exchange.sleep(2**attempt)
             proof = prove(self._exchange.try_login, client_id, secret)
         return proof
 

@@ -58,13 +58,12 @@ class Exchange:
         clock: Callable[[], float],
         random: Callable[[], float],
     ) -> None:
-        """Waits with `sleep`; None: in real time, until `stop_retrying`."""
-        self._wire = wire
-        self.meter = wire.meter
+        """Waits with `sleep`; None: in real time, until `retries.stop`."""
+        self.wire = wire
         self.connection = connection
         self._limit = AdaptiveLimit(connection.concurrency, clock)
-        self._retries = Retries(connection.retries, random)
-        self._sleep = sleep or self._retries.wait
+        self.retries = Retries(connection.retries, random)
+        self.sleep = sleep or self.retries.wait
         self.tokens = TokenSource(self._log_in, clock)
 
     def send(self, call: Call, *, attempt: int | None = None) -> Answer:
@@ -98,18 +97,6 @@ class Exchange:
         """
         return self._logged_in(login_call(credentials, ""))
 
-    def pause(self, seconds: float) -> None:
-        """Wait, unless the run is over."""
-        self._sleep(seconds)
-
-    def stop_retrying(self) -> None:
-        """End every call after its present attempt, or at once if it waits for the next one."""
-        self._retries.stop()
-
-    def close(self) -> None:
-        """Close all connections."""
-        self._wire.close()
-
     def _log_in(self) -> Grant:
         return self._logged_in(login_call(self.connection.credentials, self.connection.scope))
 
@@ -129,18 +116,18 @@ class Exchange:
         """
         tried = attempt or 1
         if tried == 1:
-            self._retries.count_request()
+            self.retries.count_request()
         while True:
             result = self._send_in_slot(call, token)
             repeatable = may_retry(call, result)
             # A caller that looks before the next attempt does not have to wait itself.
-            pause = self._retries.pause(tried, result) if repeatable or (attempt and may_pass(result)) else None
+            pause = self.retries.pause(tried, result) if repeatable or (attempt and may_pass(result)) else None
             if pause is None:
                 return result, tried
-            self._sleep(pause)
-            if self._retries.is_over or not repeatable:
+            self.sleep(pause)
+            if self.retries.is_over or not repeatable:
                 return result, tried
-            self.meter.retried()
+            self.wire.meter.retried()
             if attempt:
                 raise not_executed(call)
             tried += 1
@@ -148,8 +135,8 @@ class Exchange:
     def _send_in_slot(self, call: Call, token: Secret | None) -> Result:
         with self._limit.slot() as slot:
             if slot.delay:
-                self._sleep(slot.delay)
-            result = self._wire.send(call, token)
+                self.sleep(slot.delay)
+            result = self.wire.send(call, token)
         if isinstance(result, Answer) and result.status == THROTTLED:
             self._limit.throttled(slot)
         else:

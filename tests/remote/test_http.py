@@ -96,7 +96,7 @@ def test_not_even_the_wire_below_a_reader_can_write(method: str) -> None:
 def test_not_even_the_http_client_below_a_reader_can_write() -> None:
     service = Service()
     with service.reader() as client, pytest.raises(ForbiddenRequest):
-        client._exchange._wire._http.put(f"{BASE}/v1/apiclients/a", json={})
+        client._exchange.wire._http.put(f"{BASE}/v1/apiclients/a", json={})
     assert service.requests == []
 
 
@@ -118,7 +118,7 @@ def test_a_reader_has_no_verb_that_writes() -> None:
 def test_no_other_host_is_ever_contacted(url: str) -> None:
     service = Service()
     with service.reader() as client, pytest.raises(ForbiddenRequest, match="is not the host"):
-        client._exchange._wire._http.get(url)
+        client._exchange.wire._http.get(url)
     assert service.requests == []
 
 
