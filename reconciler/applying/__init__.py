@@ -1,1 +1,1 @@
-"""A plan -> writes and their outcomes, wave by wave, each verified and on the record; and a run that is taken back."""
+"""A plan -> writes and their outcomes, wave by wave, each verified and recorded; and the rollback of a run."""

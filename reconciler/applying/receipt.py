@@ -1,6 +1,6 @@
-"""Receipt of an apply <-> JSON file: what was left behind in each resource, as hashes.
+"""Receipt of an apply <-> JSON file: the state of each resource, as hashes.
 
-No value is in it, and so no secret; it may lie in a repository or among the artifacts of a CI job.
+It contains no values, and so no secrets; it may be in a repository or an artifact of a CI job.
 """
 
 from typing import Final
@@ -74,7 +74,7 @@ def loads(text: str, name: str, key: bytes | None = None) -> Receipt:
 
 
 def check(receipt: Receipt, now: Binding) -> None:
-    """Refuse a receipt that speaks of something else.
+    """Refuse a receipt of something else.
 
     Raises:
         ReconcilerError: it is of another environment or marketplace.
@@ -85,7 +85,7 @@ def check(receipt: Receipt, now: Binding) -> None:
 
 
 def is_of(receipt: Receipt, now: Binding) -> bool:
-    """Whether it speaks of this target."""
+    """Whether it is of this target."""
     return all(was == is_now for _, was, is_now in _targets(receipt, now))
 
 

@@ -7,7 +7,7 @@
    more: what the service does not hold as it was sent is named field by field (`verify`).
 3. The client that the run is logged in with comes last of all.
 
-Before each write is sent it is announced to a recorder, and after it what came of it.
+Each write is announced to a recorder before it is sent, and its result after it.
 """
 
 import threading
@@ -30,7 +30,7 @@ from reconciler.remote.threads import Threads
 
 
 def _write_login_client(task: Task) -> Outcome:
-    """Write one change, prove that the login still works, or else take the change back. Never raises."""
+    """Write one change and prove that the login still works; otherwise restore the previous body. Never raises."""
     remote = task.writer.remote
     try:
         remote.prove_login()
@@ -77,14 +77,14 @@ class Controls:
     should_stop: Callable[[], bool] = lambda: False
     """Asked before each change: True starts no more of them."""
     recorder: Recorder = field(default_factory=NoRecord)
-    """Told of each write before it is sent."""
+    """Records each write before it is sent."""
     creation: Creation = "auto"
     conclude: Callable[[Outcome], Outcome] = lambda outcome: outcome
-    """Gives each outcome as it is recorded. Called once per change, from one thread at a time."""
+    """Completes each outcome before it is recorded. Called once per change, from one thread at a time."""
 
 
 def apply(plan: Plan, remote: WriteRemote, secrets: Values, controls: Controls, provide: Provide) -> ApplyResult:
-    """Carry out every change of the plan that writes. Errors become outcomes, none is raised."""
+    """Write every change of the plan. Errors become outcomes; none is raised."""
     known = frozenset(change.key for change in plan.changes if change.key and change.before is not None)
     newcomers = Appeared(remote, known)
     todo = [change for change in plan.changes if change.action.writes]
@@ -106,12 +106,12 @@ def apply(plan: Plan, remote: WriteRemote, secrets: Values, controls: Controls, 
 
 
 def _waves(changes: Sequence[Change]) -> list[list[Change]]:
-    """What can be written side by side, first wave first."""
+    """The waves of changes that can be written side by side, in order."""
     return [[one for one in changes if one.wave == wave] for wave in sorted({one.wave for one in changes})]
 
 
 def _parted(changes: Sequence[Change], question: Callable[[Change], bool]) -> tuple[list[Change], list[Change]]:
-    """Those for which the answer is yes, and the others."""
+    """Those for which it is true, and the others."""
     return [one for one in changes if question(one)], [one for one in changes if not question(one)]
 
 
@@ -119,7 +119,7 @@ _Way: TypeAlias = Callable[[Task], Outcome]
 
 
 class _Run:
-    """The outcomes so far, and how the next changes come to theirs."""
+    """The outcomes so far, and the scheduling of further changes."""
 
     def __init__(self, writer: Writer, controls: Controls) -> None:
         self.outcomes: dict[Address, Outcome] = {}
@@ -133,7 +133,7 @@ class _Run:
     def carry_out(self, changes: Sequence[Change], way: _Way) -> None:
         """Return when every change has an outcome."""
         if changes:
-            # A few more than requests at a time, which the remote sees to: while one compares, another's request goes.
+            # A few more than the remote allows requests: while one compares, another sends.
             with Threads(self._controls.concurrency + self._controls.concurrency // 4) as pool:
                 futures = [pool.submit(self._one, change, way) for change in changes]
                 with self._or_broken():
@@ -174,7 +174,7 @@ class _Run:
         return None
 
     def look_again(self, changes: Sequence[Change], *, live: int) -> None:
-        """Let the outcomes of what was written say what the service holds now."""
+        """Verify everything that was written, and update the outcomes."""
         written = [
             (self._tasks[change.address], outcome)
             for change in changes

@@ -1,4 +1,4 @@
-"""One write of a change -> how it ended: the object is read before it, and again if no answer says that it was written.
+"""One write of a change -> its outcome: the object is read before it, and again if no answer confirms it.
 
 The only thing that the wire body has beyond `Change.after` are secret values: those that the live object shows are
 carried over, so that a PUT cannot erase them, and those that the plan names are put in.
@@ -35,27 +35,27 @@ if TYPE_CHECKING:
     from reconciler.applying.write import Appeared
 
 ALREADY: Final = "already up to date"
-"""The message of a body that nobody had to write."""
+"""The message for a body that did not need to be written."""
 
 _T = TypeVar("_T")
 
 
 _TRIES: Final = 3
-"""How often a write whose answer is lost is sent; each time only after a look that shows it was not carried out."""
+"""How often a write whose answer is lost is sent; each time after a read that shows that it was not carried out."""
 
 Next: TypeAlias = Outcome | Callable[[int], Outcome]
 """How a change ended, or else the write that is due, which takes how often it has been tried, itself included."""
 
 
 class Conflict(Exception):
-    """The object is not what the plan saw; the message says how."""
+    """The object is not as in the plan; the message says how."""
 
     after_a_write = False
     """A write of ours, whose answer is lost, may be a part of what it is now."""
 
 
 def with_hint(error: ReconcilerError) -> str:
-    """Say what went wrong, and what to do."""
+    """The message of an error with its hint."""
     return "; ".join(filter(None, [error.message, error.hint]))
 
 
@@ -68,7 +68,7 @@ def repeated(
         Whether an answer was lost before: then that write may be the one that was carried out.
 
     Raises:
-        AnswerLost: nobody knows whether it was written, also where it was refused after an answer was lost.
+        AnswerLost: it is unknown whether it was written, also if it was refused after a lost answer.
     """
     try:
         send(attempt)
@@ -100,7 +100,7 @@ def settle(
             that is turned away ends, not ours.
 
     Raises:
-        AnswerLost: nobody knows whether it was written, or every answer was lost and the object is as it was.
+        AnswerLost: it is unknown whether it was written, or every answer was lost and the object is as before.
     """
     try:
         now = step(lost)
@@ -131,7 +131,7 @@ Provide: TypeAlias = Callable[[Change, str], Provided]
 
 @dataclass(frozen=True, slots=True)
 class Writer:
-    """What all changes of a run are written with."""
+    """What all writes of a run share."""
 
     remote: WriteRemote
     secrets: Values
@@ -143,12 +143,12 @@ class Writer:
     pool: Executor
     """Makes the writes of one change that can go side by side."""
     made: dict[str, str] = field(default_factory=dict)
-    """What stands in the plan for an id that is known after apply -> the id."""
+    """The placeholder of an id in the plan -> the id."""
 
 
 @dataclass(slots=True)
 class Task:
-    """One change, all it takes to carry it out, and what was seen on the way.
+    """One change, what is needed to write it, and what was read meanwhile.
 
     Used by one thread at a time, except for its assignments.
     """
@@ -160,7 +160,7 @@ class Task:
     before: LiveResource | None = None
     """The object as it was just before it was written."""
     after: LiveResource | None = None
-    """The object as the service has answered, or as it was found."""
+    """The object as answered by the service, or as read."""
     has_sent: bool = False
     """Whether any write was sent."""
     has_written: bool = False
@@ -172,7 +172,7 @@ class Task:
         return KINDS[self.change.address.kind]
 
     def update(self) -> Outcome:
-        """Replace the object, if it is what the plan saw."""
+        """Replace the object, if it is as in the plan."""
 
         def step(lost: AnswerLost | None) -> Next:
             live = self.read()
@@ -188,7 +188,7 @@ class Task:
         return settle(step)
 
     def delete(self) -> Outcome:
-        """Delete the object, if it is what the plan saw."""
+        """Delete the object, if it is as in the plan."""
 
         def step(lost: AnswerLost | None) -> Next:
             live = self.read()
@@ -202,13 +202,13 @@ class Task:
         return settle(step)
 
     def restore(self) -> None:
-        """Put the body of before back, unless somebody else has changed the object since we wrote it.
+        """Restore the previous body, unless the object has changed since our write.
 
         Raises:
-            Conflict: it is not as our write left it.
+            Conflict: it has changed since our write.
             RemoteError: it could not be read or written.
         """
-        before, done = self.before, Outcome(self.change, Status.FAILED)  # nobody reads it: that there is one counts
+        before, done = self.before, Outcome(self.change, Status.FAILED)  # only its presence matters
         if before is None:
             raise Conflict("it was not written by this run")
 
@@ -255,7 +255,7 @@ class Task:
         return read(self.writer.remote, self.kind, object_id or self._id)
 
     def demand_unmoved(self, live: LiveResource) -> None:
-        """Go on only if the object is what the plan saw.
+        """Continue only if the object is as in the plan.
 
         Raises:
             Conflict: it is not.
@@ -317,7 +317,7 @@ class Task:
         return self.announced("PUT", self._path, send, step)
 
     def _send_delete(self, attempt: int) -> Outcome:
-        with suppress(NotFound):  # somebody else deleted it a moment ago
+        with suppress(NotFound):  # it has just been deleted by somebody else
             self.announced("DELETE", self._path, partial(self.writer.remote.delete, *self._place, attempt=attempt))
         return Outcome(self.change, Status.APPLIED, id=self.change.id)
 
@@ -337,7 +337,7 @@ class Task:
         step: Step = Step.BODY,
         party: AssignmentChange | None = None,
     ) -> _T:
-        """Send a write between its announcement and the record of what came of it."""
+        """Announce a write, send it, and record its result."""
         number = self.writer.recorder.intend(Write(self.change, step, method, path, party))
         self.has_sent = True
         noun, roles = f"{self.kind.noun}s", self.kind.writing_roles

@@ -1,8 +1,8 @@
-"""What was written -> what the service holds of it in the end: at the end of a run, and after one that was cut off.
+"""What was written -> what the service has of it, at the end of a run and after an interrupted one.
 
-The answer to a PUT tells what the service says that it holds. This look tells what it holds, and what somebody else has
-made of it meanwhile. Where many objects were written, a list of all of them is cheaper than each by itself; what the
-list does not show as it should be is read by itself all the same, since a list may lag behind. Reads only.
+The answer to a PUT says what the service stored. This read shows what it has, including later changes by others. Where
+many objects were written, a list of all of them is cheaper than each by itself; what the list does not show as it
+should be is read by itself all the same, since a list may lag behind. Reads only.
 """
 
 from collections import defaultdict
@@ -34,7 +34,7 @@ _Rows: TypeAlias = frozenset[tuple[str, str]] | RemoteError
 
 
 def look_again(written: Sequence[_Written], writer: Writer, *, live: int, at_a_time: int) -> Iterator[Outcome]:
-    """Give each outcome as the last look at its object makes it.
+    """Update each outcome by a last read of its object.
 
     Args:
         written: the tasks whose writes were answered, and how they ended.
@@ -141,7 +141,7 @@ def _not_held(outcome: Outcome, message: str) -> Outcome:
 
 
 def _unseen(outcome: Outcome, error: RemoteError) -> Outcome:
-    """Nobody knows what the service holds, and that must not pass for success."""
+    """It is unknown what the service has, which must not count as success."""
     message = f"it was written, and could not be read again: {with_hint(error)}"
     return replace(outcome, status=Status.NOT_CONVERGED, message=message)
 
@@ -159,7 +159,7 @@ class Found(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """One uncertain write, and what a look shows."""
+    """One uncertain write, and what a read shows."""
 
     change: RecordedChange
     write: RecordedWrite
@@ -169,7 +169,7 @@ class Looked:
 
 
 def look(run: RecordedRun, remote: ReadRemote) -> Iterator[Looked]:
-    """Look at every object of which it is uncertain whether it was written."""
+    """Read every object whose write is uncertain."""
     for change in run.changes:
         if change.certainty is Certainty.UNCERTAIN:
             # Of one that was sent again, the last counts; assignments are written side by side.

@@ -52,8 +52,8 @@ def create(task: Task) -> Outcome:
     """Make the object under its planned id, or, where the service makes ids itself, under one of the service's.
 
     Raises:
-        Conflict: an object of its id or name has appeared since it was planned, or the configuration has changed.
-        RemoteError: it could not be created, or nobody knows.
+        Conflict: an object of its id or name has appeared since the plan, or the configuration has changed.
+        RemoteError: it could not be created, or that is unknown.
     """
     task.sent.update(task.secrets(None))
     if task.kind.has_chosen_ids:
@@ -104,7 +104,7 @@ def _does_not_create(error: RemoteError) -> bool:
 
 
 def _may_be_the_id(error: RemoteError) -> bool:
-    """Whether it is a refusal that does not say of what."""
+    """Whether it is a refusal without a reason."""
     is_refused = isinstance(error, Rejected) or (error.request.status or 0) // 100 == _REFUSED
     return is_refused and error.request.error_code in _MAYBE_NOT_THIS_ID
 
@@ -136,14 +136,14 @@ def _post(task: Task, attempt: int) -> Outcome:
 
 
 def _post_again(task: Task, name: str, attempt: int) -> Outcome:
-    """Send it after a try that was lost, and see whether that one was carried out late, after we had looked.
+    """Send it after a lost try, and check whether that one was carried out late, after our read.
 
     Raises:
         Conflict: there are two of them now.
     """
     outcome = _post(task, attempt)
     found: Sequence[LiveResource] = ()
-    with suppress(RemoteError):  # nobody can tell; the next plan sees two of one name
+    with suppress(RemoteError):  # unknown; the next plan then sees two of one name
         found = task.writer.newcomers.now(task.kind, name)
     if len(found) > 1:
         conflict = Conflict(f"it was created twice, delete one of them: {_ids(found)}")
@@ -311,7 +311,7 @@ _Row: TypeAlias = tuple[str, str]
 
 
 def _set_rows(task: Task) -> Outcome:
-    """Add and delete the rows in which the set differs from the plan, if it is what the plan saw."""
+    """Add and delete the rows in which the set differs from the plan, if it is as in the plan."""
     live = _there(task)
     if task.is_done(live):
         return task.found(live, None)
@@ -354,7 +354,7 @@ def _delete_row(task: Task, row: _Row, attempt: int) -> None:
 
 
 def write(task: Task) -> Outcome:
-    """Write one change and say how it ended. Never raises: what went wrong is in the outcome."""
+    """Write one change and give its outcome. Never raises: errors are in the outcome."""
     change = task.change
     try:
         return provide(task, assign(task, _body(task)))

@@ -1,11 +1,11 @@
-"""What a run is about to do and what came of it -> a file that survives a kill, and that shows when it was altered.
+"""The intentions and results of a run -> a file that survives a kill and reveals alterations.
 
 One file for each run, `<folder>/<run id>.jsonl`. A line is a JSON object, chained to the line before it by SHA-256. An
-announcement is on the disk before `Journal.append` returns: whoever announces a write here and then sends it can be
-stopped at any moment without the announcement being lost. The first line of a run also names the end of the run before
-it, so that a run that was removed, or whose last lines were, is missed. Who can write the files can also write them
-anew, hashes and all: this shows accidents and careless hands. The last lines of the newest run have no line after them
-that would miss them; a run without its end shows as cut off.
+announcement is on the disk before `Journal.append` returns, so it is not lost if the process is killed while it sends
+the write. The first line of a run also names the end of the run before
+it, so that a removed run, or removed last lines, are detected. Whoever can write the files can also rewrite
+all of them with their hashes: this detects accidents. Removed last lines of the newest run are not detected; a run
+without its end shows as cut off.
 
 Here: the lines, the runs of a folder, and which lines were altered (`check_all`); `write` writes lines, and `events`
 knows what they say.
@@ -39,7 +39,7 @@ _MEMBERS: Final = {"at": str, "event": str, "facts": dict, "hash": str, "line": 
 
 
 class NotALine(ValueError):
-    """A text is not a line of a journal; the message says why and quotes nothing."""
+    """A text is not a line of a journal; the message says why, without quoting it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ def _no_constant(name: str) -> None:
 
 
 def _halves(line: int, at: str, event: str, facts: Mapping[str, Json], previous: str) -> tuple[str, str]:
-    """The canonical text of a line, parted at the comma where its hash belongs: facts may be long, and come once."""
+    """The canonical text of a line, in two parts around the place of its hash: facts may be long."""
     head = canonical_text({"at": at, "event": event, "facts": facts})
     tail = canonical_text({"line": line, "previous": previous})
     return head[:-1], tail[1:]
@@ -115,7 +115,7 @@ SUFFIX: Final = ".jsonl"
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What the journal of one run says."""
+    """The journal of one run."""
 
     path: Path
     entries: tuple[Entry, ...]
@@ -145,7 +145,7 @@ class Run:
 
     @property
     def is_finished(self) -> bool:
-        """Whether the run came to its own end, good or bad, and was not cut off."""
+        """Whether the run has ended, successfully or not, and was not cut off."""
         return self.entries[-1].event == "end"
 
     def of(self, event: str) -> list[Entry]:
@@ -174,7 +174,7 @@ def first(path: Path) -> Entry | None:
 
 
 def read(path: Path) -> Run:
-    """Read a journal, whose last line may be torn. That nothing was altered is for `check` to say.
+    """Read a journal, whose last line may be torn. `check` finds alterations.
 
     Raises:
         ReconcilerError: it cannot be read, or a line of it is none.
@@ -315,7 +315,7 @@ def check(path: Path) -> tuple[Fault, ...]:
 def check_all(folder: Path) -> tuple[Fault, ...]:
     """What is wrong with any run of a folder, or with their succession.
 
-    That the oldest runs are gone is no fault: somebody has tidied up.
+    Missing oldest runs are no fault: they may have been deleted on purpose.
     """
     lines: dict[Path, list[str]] = {}
     found: list[Fault] = []
@@ -334,7 +334,7 @@ def check_all(folder: Path) -> tuple[Fault, ...]:
 
 
 def _faults(path: Path, lines: list[str]) -> Iterator[Fault]:
-    """Walk along the chain. After a break it goes on from what is there, so that one alteration is reported once."""
+    """Follow the chain. After a break, continue from there, so that one alteration is reported once."""
     number, previous = 1, NO_LINE
     for at, text in enumerate(lines, 1):
         try:

@@ -3,9 +3,9 @@
 start    what run it is, for which environment, from which plan
 plan     every change that is to be written, with the bodies of before and after, less secrets
 intent   a write that is about to be sent
-answer   what came of it
+answer   its result
 outcome  how a change ended; a later one for the same address counts
-end      the run came to its own end
+end      the run has ended
 
 Those of named secrets (`secret-...`) are written by `secrets.rotation` and `project.rotate`.
 """
@@ -51,7 +51,7 @@ _AS_THEY_ARE: Final = (*_OF_MACHINE, "environment", "plan_digest", "git_commit",
 
 
 def _unusable(run: Run) -> ReconcilerError:
-    """The error for a journal that says what this version does not write."""
+    """The error for a journal of another format."""
     message = f"the journal {run.path} is not in the format of this version"
     return ReconcilerError(message, hint="history verify says whether it was altered")
 
@@ -165,7 +165,7 @@ def _change(change: Mapping[str, Any], outcome: Mapping[str, Any]) -> RecordedCh
 
 
 def unfinished(runs: list[RecordedRun], target: Binding) -> list[RecordedRun]:
-    """The runs against one marketplace that were cut off, and that no later run has looked at."""
+    """The runs against one marketplace that were cut off, and that no later run has checked."""
     seen = {name for run in runs for name in run.follows_up}
     here = (target.environment, target.base_url, target.marketplace)
     return [
@@ -182,7 +182,7 @@ def turn_facts(address: str, client_id: str, secret: str, steps: Sequence[Rotati
 
 
 def outcome_facts(address: str, secret: str, ended: Ended, message: str) -> Mapping[str, Json]:
-    """What is kept of how the rotation of one secret ended."""
+    """The facts of the outcome of one rotation."""
     return {"address": address, "secret": secret, "status": ended.value, "message": message}
 
 
@@ -248,7 +248,7 @@ def may_have_written(path: Path, environment: str | None = None) -> bool:
 def last_written(folder: Path, environment: str | None) -> Path:
     """The newest journal of a run that may have written to an environment, of any if none is given.
 
-    One that cannot be read may be that run: it is given, for whoever opens it to refuse.
+    One that cannot be read may be that run: it is returned, and refused when it is opened.
 
     Raises:
         UsageError: there is none.
