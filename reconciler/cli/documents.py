@@ -111,7 +111,6 @@ def show(
     common: Common,
     outputs: Outputs,
     find: Callable[[Project], T],
-    writers: Mapping[str, Callable[[T, Style], str]],
     end: Callable[[T], ExitCode] = lambda _found: ExitCode.DONE,
     *,
     in_turn: bool = False,
@@ -124,19 +123,17 @@ def show(
         ReconcilerError: what `find` or `end` raises, for one environment.
     """
     if common.is_of_several:
-        return show_parts(each(common, find, outputs.noun, end, in_turn=in_turn), outputs, writers)
+        return show_parts(each(common, find, outputs.noun, end, in_turn=in_turn), outputs)
     found = find(project_of(common))
-    outputs.write(lambda name, style: writers[name](found, style))
+    outputs.show(found)
     return end(found)
 
 
-def show_parts(
-    parts: "Sequence[Part[T]]", outputs: Outputs, writers: Mapping[str, Callable[[T, Style], str]]
-) -> ExitCode:
+def show_parts(parts: "Sequence[Part[T]]", outputs: Outputs) -> ExitCode:
     """Show what was found in several environments."""
     from reconciler.render.several import PARTS  # noqa: PLC0415  # one environment does without it
 
-    outputs.write(lambda name, style: PARTS[name](parts, _text_of(name, writers[name]), style))
+    outputs.write(lambda name, style: PARTS[name](parts, _text_of(name, outputs.writers[name]), style))
     return worst(parts)
 
 

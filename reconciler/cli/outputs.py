@@ -40,7 +40,7 @@ from reconciler.model.dataclass import dataclass
 from reconciler.project import environment_name
 from reconciler.project.files import identity, is_manifest, read_file, write_file
 from reconciler.render import FORMATS
-from reconciler.render.style import PLAIN, Moment, Style
+from reconciler.render.style import PLAIN, Moment, Style, Writers
 
 if TYPE_CHECKING:
     from reconciler.remote.messages import Stats
@@ -66,6 +66,8 @@ class Outputs:
     """Of stdout."""
     into: Sequence[tuple[str, Path]] = ()
     """Formats and files."""
+    writers: Mapping[str, Callable[[Any, Style], str]] = field(default_factory=dict)
+    """What writes the document in each format; empty where that is not all it takes."""
     _is_written: bool = False
 
     @property
@@ -122,6 +124,10 @@ class Outputs:
         for path, content in texts.items():
             write_file(path, content)
         emit(shown)
+
+    def show(self, found: object) -> None:
+        """Write all documents of what was found; errors as above."""
+        self.write(lambda name, style: self.writers[name](found, style))
 
     def begin(self) -> None:
         """Mark every older document as unfinished. Files that may be inputs are left alone."""
@@ -193,14 +199,15 @@ def _failure(name: str, noun: str, error: ReconcilerError, style: Style) -> str:
     return write(noun, error, style) if write else ""
 
 
-def outputs_option(noun: str, names: Sequence[str]) -> Callable[[F], F]:
-    """Give a command ``--format`` and ``--into``, as one `Outputs` named `outputs`."""
+def outputs_option(noun: str, formats: Sequence[str] | Writers[Any]) -> Callable[[F], F]:
+    """Give a command ``--format`` and ``--into``, as one `Outputs` named `outputs`; the first format is the default."""
+    names, writers = list(formats), formats if isinstance(formats, Mapping) else {}
 
     def decorate(function: F) -> F:
         @wraps(function)
         def call(*arguments: Any, format_name: str, into: Into, **options: Any) -> Any:  # noqa: ANN401  # click's signature
             older = tuple((name, path) for name in _OLDER if (path := options.pop(f"{name}_into", None)))
-            return _guarded(Outputs(noun, format_name, (*into, *older)), function, arguments, options)
+            return _guarded(Outputs(noun, format_name, (*into, *older), writers), function, arguments, options)
 
         command = cast("F", call)
         for name in filter(_OLDER.__contains__, names):

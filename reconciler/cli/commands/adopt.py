@@ -30,7 +30,7 @@ then nothing is written.
 )
 @click.argument("arguments", nargs=-1, type=text, metavar="[ADDRESS=ID | PATH]...")
 @click.option("--write", is_flag=True, help="Write the ids; without it they are only shown.")
-@outputs_option("adopt", list(ADOPTIONS))
+@outputs_option("adopt", ADOPTIONS)
 @unknown_roles_option
 @reading_options
 @click.pass_obj
@@ -51,7 +51,7 @@ def command(
         written.extend([adopted.adoption.environment] if adopted.written else [])
         return adopted
 
-    code = show(common, outputs, find, ADOPTIONS, _code, in_turn=write)
+    code = show(common, outputs, find, _code, in_turn=write)
     return of_writing(code, is_written=bool(written))
 
 

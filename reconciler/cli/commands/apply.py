@@ -87,7 +87,7 @@ Ctrl-C starts no further change, finishes those in flight, shows what is left an
 @click.option(
     "--receipt", type=output_file, metavar="FILE", help="Save hashes of what was applied, for drift --receipt."
 )
-@outputs_option("apply", list(RESULTS))
+@outputs_option("apply", RESULTS)
 @metrics_option("apply")
 @selection_options
 @prune_option

@@ -27,7 +27,7 @@ Examples:
 Exit codes: 0 no check failed, warnings or not; 1 a check failed, or the configuration cannot be used.
 """,
 )
-@outputs_option("doctor", list(DIAGNOSES))
+@outputs_option("doctor", DIAGNOSES)
 @reading_options
 @click.pass_obj
 def command(common: Common, *, outputs: Outputs) -> ExitCode:
@@ -35,7 +35,7 @@ def command(common: Common, *, outputs: Outputs) -> ExitCode:
 
     No manifests are needed, and nothing is written. A check that depends on a failed one is skipped.
     """
-    return show(common, outputs, Project.diagnose, DIAGNOSES, _code)
+    return show(common, outputs, Project.diagnose, _code)
 
 
 def _code(diagnosis: "Diagnosis") -> ExitCode:

@@ -75,7 +75,7 @@ what --since-receipt leaves out, does not count.
 )
 @click.option("--write-back", is_flag=True, help="Show the manifests and overlays with the live values in them.")
 @click.option("--write", is_flag=True, help="With --write-back: write these files.")
-@outputs_option("drift", list(DRIFTS))
+@outputs_option("drift", DRIFTS)
 @metrics_option("drift")
 @click.option(
     "--notify",

@@ -28,13 +28,13 @@ Examples:
   reconciler environments --env staging --env production --format github-matrix
 """,
 )
-@outputs_option("environments", list(ENVIRONMENTS))
+@outputs_option("environments", ENVIRONMENTS)
 @environments_options
 @click.pass_obj
 def command(common: Common, *, outputs: Outputs) -> ExitCode:
     """List the environments of the configuration, or those that are named, offline. No secret is read."""
     found = _listed(configuration(settings_of(common)), common)
-    outputs.write(lambda name, style: ENVIRONMENTS[name](found, style))
+    outputs.show(found)
     return ExitCode.DONE
 
 

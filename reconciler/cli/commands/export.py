@@ -53,7 +53,7 @@ def _written(write: "Callable[[Exporting, Style], str]", made: ExportResult, sty
     return write(made.shown, style)
 
 
-_MAKINGS: Final = {name: partial(_written, write) for name, write in EXPORTS.items()}
+_WRITERS: Final = {name: partial(_written, write) for name, write in EXPORTS.items()}
 
 
 @click.command(
@@ -101,7 +101,7 @@ environments were written, and there was an error in another.
 @click.option("--own-client", is_flag=True, help="Also export the client that the run is logged in with.")
 @click.option("--named-secrets", is_flag=True, help="Name the secrets of clients in comments: a request for each.")
 @click.option("--write", is_flag=True, help="Write the files; without it they are only shown.")
-@outputs_option("export", list(EXPORTS))
+@outputs_option("export", _WRITERS)
 @unknown_roles_option
 @reading_options
 @click.pass_obj
@@ -138,7 +138,7 @@ def command(  # noqa: PLR0913  # one for each option
 
     if write and common.is_of_several and not overlaid:
         return _write_shared(common, outputs, work_out)
-    code = show(common, outputs, find if write else work_out, _MAKINGS, in_turn=write)
+    code = show(common, outputs, find if write else work_out, in_turn=write)
     return of_writing(code, is_written=bool(written))
 
 
@@ -165,7 +165,7 @@ def _write_shared(common: Common, outputs: Outputs, find: "Callable[[Project], E
     found = {one.environment: one.found for one in parts if one.found}
     refusal = difference(found) if len(found) == len(parts) else "not every environment could be read"
     done = {} if refusal else written_once(found)
-    code = show_parts([replace(one, found=done.get(one.environment, one.found)) for one in parts], outputs, _MAKINGS)
+    code = show_parts([replace(one, found=done.get(one.environment, one.found)) for one in parts], outputs)
     if refusal:
         raise ReconcilerError(f"nothing was written: {refusal}", hint=_one_by_one(list(found)))
     return code

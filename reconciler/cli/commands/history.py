@@ -24,7 +24,7 @@ Examples:
 Exit codes: 0 done, 1 a journal was altered or cannot be read, 64 there is no such run or environment.
 """,
 )
-@outputs_option("history", list(LISTS))
+@outputs_option("history", LISTS)
 @environments_options
 @click.pass_context
 def command(ctx: click.Context, *, outputs: Outputs) -> ExitCode | None:
@@ -37,7 +37,7 @@ def command(ctx: click.Context, *, outputs: Outputs) -> ExitCode | None:
     common = ctx.ensure_object(Common)
     name = environment_name(settings_of(common))
     found = project_of(common).history(common.envs or ([name] if name and not common.env_all else []))
-    outputs.write(lambda name, style: LISTS[name](found, style))
+    outputs.show(found)
     return ExitCode.DONE
 
 
@@ -51,13 +51,13 @@ Examples:
 """,
 )
 @click.argument("run", type=text, metavar="RUN", shell_complete=offer("runs"))
-@outputs_option("history", list(RUNS))
+@outputs_option("history", RUNS)
 @common_options
 @click.pass_obj
 def show(common: Common, run: str, *, outputs: Outputs) -> ExitCode:
     """Show how far each change of a run got. RUN is its id, its start or end, or last (of --env)."""
     found = project_of(common).run(run)
-    outputs.write(lambda name, style: RUNS[name](found, style))
+    outputs.show(found)
     return ExitCode.DONE
 
 
@@ -73,11 +73,11 @@ Exit codes: 0 all lines are as written, 1 some are not.
 """,
 )
 @click.argument("run", type=text, metavar="[RUN]", required=False, shell_complete=offer("runs"))
-@outputs_option("history", list(VERIFICATIONS))
+@outputs_option("history", VERIFICATIONS)
 @common_options
 @click.pass_obj
 def verify(common: Common, run: str | None, *, outputs: Outputs) -> ExitCode:
     """Find lines of journals that were removed, altered or moved."""
     verified = project_of(common).verify(run)
-    outputs.write(lambda name, style: VERIFICATIONS[name](verified, style))
+    outputs.show(verified)
     return ExitCode.ERROR if verified.faults else ExitCode.DONE

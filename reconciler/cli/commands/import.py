@@ -41,7 +41,7 @@ Exit codes: 0 done, also when there was nothing to write; 1 an error.
     help="Write what differs in the file into the overlays of this environment, and leave the manifests alone.",
 )
 @click.option("--write", is_flag=True, help="Write the files; without it they are only shown.")
-@outputs_option("import", list(EXPORTS))
+@outputs_option("import", EXPORTS)
 @unknown_roles_option
 @common_options
 @click.pass_obj
@@ -60,5 +60,5 @@ def command(  # noqa: PLR0913  # one for each option
     options = ExportOptions(out, into_overlay=bool(overlaid))
     made = project_of(common).import_(file, options, allow_unknown_roles=allow_unknown_roles)
     done = made.write() if write else made
-    outputs.write(lambda name, style: EXPORTS[name](done.shown, style))
+    outputs.show(done.shown)
     return ExitCode.DONE

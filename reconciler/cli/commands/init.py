@@ -60,7 +60,7 @@ cannot be used: then nothing was written.
     "--add-env", "added", type=text, metavar="NAME", help="Add an environment to the existing reconciler.yaml."
 )
 @click.option("--from-live", is_flag=True, help="Then export: a manifest for each live API client.")
-@outputs_option("init", list(STARTS))
+@outputs_option("init", STARTS)
 @environment_option
 @output_options
 @click.pass_obj
@@ -83,7 +83,7 @@ def command(
     else:
         answers = init.answers_of(path) if path.exists() else _answers(common, given)
         started = init.start(settings_of(common), folder, answers, exports=from_live)
-    outputs.write(lambda name, style: STARTS[name](started, style))
+    outputs.show(started)
     if started.failure:
         raise started.failure
     return ExitCode.DONE

@@ -93,7 +93,7 @@ Examples:
     metavar="FILE",
     help="Plan from a file of snapshot, contacting nothing. A folder has NAME.json for each environment.",
 )
-@outputs_option("plan", list(PLANS))
+@outputs_option("plan", PLANS)
 @metrics_option("plan")
 @selection_options
 @prune_option

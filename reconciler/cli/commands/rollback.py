@@ -46,7 +46,7 @@ run; 130 interrupted.
 @click.option("--dry-run", is_flag=True, help="Show the plan and its refusal, if any. The connection cannot write.")
 @ack_option
 @click.option("--keep-going", is_flag=True, help="Continue with other changes after one has failed.")
-@outputs_option("result", list(RESULTS))
+@outputs_option("result", RESULTS)
 @common_options
 @click.pass_obj
 def command(  # noqa: PLR0913  # one for each option

@@ -72,7 +72,7 @@ do. What else needs attention is listed and does not change the code.
 """,
 )
 @paths_argument
-@outputs_option("secrets", list(STATUSES))
+@outputs_option("secrets", STATUSES)
 @click.option("--metrics", "metrics_file", type=output_file, metavar="FILE", help="Also write Prometheus metrics.")
 @selection_options
 @reading_options
@@ -92,7 +92,7 @@ def status(
         report = reports[str(project.settings.environment)] = project.secrets(paths, selection)
         return report
 
-    code = show(common, outputs, find, STATUSES, _code)
+    code = show(common, outputs, find, _code)
     if metrics_file and reports:
         names = names_of(common) if common.is_of_several else reports
         write_file(metrics_file, metrics([reports[name] for name in names if name in reports]))
@@ -126,7 +126,7 @@ was written; 3 a guard refused; 5 stopped after some steps, or some secrets fail
 @click.option("--auto-approve", is_flag=True, help="Do not ask. Needed without a terminal.")
 @ack_option
 @selection_options
-@outputs_option("rotation", list(ROTATIONS))
+@outputs_option("rotation", ROTATIONS)
 @common_options
 @click.pass_obj
 def rotate(  # noqa: PLR0913  # one for each option
@@ -150,7 +150,7 @@ def rotate(  # noqa: PLR0913  # one for each option
     approve = partial(_approve, common, ask=not auto_approve)
     options = RotateOptions(SecretChoice(address, name, only_due=due), ack, approve, _begin)
     done = project_of(common).rotate(selection, options, dry_run=dry_run)
-    outputs.write(lambda name, style: ROTATIONS[name](done.rotated, style))
+    outputs.show(done.rotated)
     return of_rotation(done)
 
 

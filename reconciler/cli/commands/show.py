@@ -63,7 +63,7 @@ The YAML of --resolved is valid itself; comments say which file and line, or whi
     metavar="FILE",
     help="Show what differs from the plan in FILE, or whether the manifests are those of the receipt in FILE.",
 )
-@outputs_option("plan", list(PLANS))
+@outputs_option("plan", PLANS)
 @unknown_roles_option
 @common_options
 @click.pass_obj

@@ -25,7 +25,7 @@ Without a configuration, only PATHs are checked, and values of environments are 
 """,
 )
 @paths_argument
-@outputs_option("validate", list(VALIDATIONS))
+@outputs_option("validate", VALIDATIONS)
 @unknown_roles_option
 @common_options
 @click.pass_obj
@@ -35,5 +35,5 @@ def command(common: Common, paths: tuple[Path, ...], *, outputs: Outputs, allow_
     Every fault of every file is shown, with its line and column.
     """
     report = project_of(common).validate(paths, allow_unknown_roles=allow_unknown_roles)
-    outputs.write(lambda name, style: VALIDATIONS[name](report, style))
+    outputs.show(report)
     return ExitCode.DONE if report.valid else ExitCode.ERROR
