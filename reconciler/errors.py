@@ -117,7 +117,7 @@ class NotExecuted(Unreachable):
 
 
 class AccessDenied(RemoteError):
-    """The credentials or their roles do not open this door."""
+    """The credentials or their roles are not sufficient."""
 
     texts: tuple[str, ...] = ()
     """All codes and messages of the refusal, OAuth's ``error`` and ``error_description`` included. Not to be shown."""

@@ -36,7 +36,7 @@ from reconciler.remote import ReadRemote, at_least
 _NOT_BY_PUT: Final = frozenset({403, 404, 405, 409})
 _NOT_THIS_ID: Final = frozenset({"ApiClient.InvalidClientID", "Request.InvalidRequestBody"})
 _REFUSED: Final = 4
-"""The first digit of the statuses that say so."""
+"""The first digit of statuses of refusals."""
 _MAYBE_NOT_THIS_ID: Final = frozenset({"", "ValidationFailure"})
 
 
@@ -110,7 +110,7 @@ def _may_be_the_id(error: RemoteError) -> bool:
 
 
 def _by_post(task: Task, lost: AnswerLost | None) -> Outcome:
-    """Create exactly once: look for an object of the name before each try, whoever may have made it."""
+    """Create exactly once: look for an object of the name before each try, by anybody."""
     newcomers, name = task.writer.newcomers, str(task.planned[task.kind.name_field])
     look = newcomers.before_the_run
 

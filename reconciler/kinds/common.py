@@ -27,7 +27,7 @@ def to_event(event_type: str) -> Reference:
 
 
 def chosen_id(**known: Any) -> Field:
-    """The ID of an object, where whoever creates it chooses it."""
+    """The ID of an object, if its creator chooses it."""
     text = "Read-only: it is metadata.id, else metadata.name."
     return Field("ID", Text(100), text, read_only=True, **known)
 

@@ -25,7 +25,7 @@ def _members(value: Json) -> frozenset[Json]:
 
 
 def grows(before: Json, after: Json) -> Direction:
-    """A flag that opens a door, or a duration: more is wider."""
+    """A flag that grants access, or a duration: more is wider."""
     old, new = int(before or 0), int(after or 0)  # type: ignore[arg-type]  # fields judged so are booleans and integers
     if old == new:
         return Direction.NEUTRAL

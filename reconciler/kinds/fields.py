@@ -108,7 +108,7 @@ class Secrecy(Enum):
     """What the service does with a secret that it was given."""
 
     READABLE = "readable"
-    """It shows the value to whoever may read the object."""
+    """It shows the value to everybody who may read the object."""
     WRITE_ONLY = "write-only"
     """No answer ever has it."""
 

@@ -1,4 +1,4 @@
-"""SecurityProfile: the roles of whoever it is assigned to, and the rules for passwords."""
+"""SecurityProfile: roles of the parties it is assigned to, and rules for passwords."""
 
 from typing import Final
 

@@ -1,6 +1,6 @@
 """An effective manifest -> a document that says of each of its values where it came from: YAML with comments, or data.
 
-The YAML is a manifest again: loaded anew, it asks for the same. So it is written for any reader of YAML, and for the
+The YAML is a valid manifest: loaded again, it asks for the same. So it is written for any reader of YAML, and for the
 loader's own rules: whatever could be taken for something else than a text stands in quotes, and a ``${`` that is no
 reference any more is written as ``$${``.
 """

@@ -123,7 +123,7 @@ def read_overlays(context: LoadContext) -> Overlays:
 
 
 def advice(document: Document) -> Iterator[Diagnostic]:
-    """Find nulls that remove nothing: whoever wrote one expected something else of it."""
+    """Find nulls that remove nothing: their author expected something else."""
     if isinstance(document, Layered):
         for path, has_it in removals(document.target, document.patch):
             if not has_it and secret_fields().isdisjoint(path[:-1]):  # a key in there may be the secret itself

@@ -108,7 +108,7 @@ class NamedSecret:
     def round_after(self, one: "LiveSecret | None") -> tuple[Delivery, ...]:
         """The deliveries in their order, beginning with the one that failed for a secret.
 
-        Where it fails again, nobody has got the new secret, so that it can go and whoever has the other one keeps it.
+        If it fails again, nobody has the new secret, so it can be deleted, and the earlier one stays valid.
         """
         holders = self.holders(one) if one else ()
         return self._from(self.deliver.index(holders[-1]) + 1 if holders else 0)

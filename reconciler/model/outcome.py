@@ -135,7 +135,7 @@ class Recorder(Protocol):
         ...
 
     def settle(self, number: int, ending: Ending, message: str) -> None:
-        """Keep what came of it. Never raises: what cannot be kept makes every later `intend` fail."""
+        """Record its result. Never raises: after a failure every later `intend` fails."""
         ...
 
     def ended(self, outcome: Outcome) -> None:
@@ -195,7 +195,7 @@ class RecordedWrite:
     method: str
     path: str
     ending: Ending | None = None
-    """None: nothing is recorded of what came of it."""
+    """None: its result is not recorded."""
     assignment: AssignmentChange | None = None
 
     @property

@@ -116,7 +116,7 @@ def same_id(left: str | None, right: str | None) -> bool:
 
 
 class FieldsPolicy(StrEnum):
-    """What becomes of the fields that a manifest does not name."""
+    """How fields that a manifest does not name are treated."""
 
     MERGE = "merge"
     """They keep their live value."""

@@ -55,7 +55,7 @@ AT_A_TIME: Final = 32
 class Project:
     """A configuration and its environments.
 
-    Safe in threads: every call reads the files anew, and opens and closes a connection of its own. Two calls that write
+    Safe in threads: every call reads the files again and opens a connection of its own. Two calls that write
     to one environment at the same time are kept apart by a lock.
     """
 

@@ -284,7 +284,7 @@ _NOTIFY_SECONDS: Final = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """A URL of the user's choice, kept out of sight: whoever has it can write to its channel.
+    """A URL of the user's choice. It is a secret: whoever has it can write to its channel.
 
     It gets the one request that does not go to an environment. Messages show its host alone.
 

@@ -252,7 +252,7 @@ def object_in(call: Call, answer: Answer) -> dict[str, Json]:
 
     Raises:
         BadAnswer: it is something else.
-        AnswerLost: likewise, of a write: it was carried out, but what came of it is unknown.
+        AnswerLost: the same for a write: it was carried out, but its result is unknown.
     """
     try:
         body = parse(answer)

@@ -74,7 +74,7 @@ def proxy_for(url: httpx.URL, proxies: Mapping[str, str]) -> httpx.URL | None:
 
 
 def trust(*, is_needed: bool = True) -> ssl.SSLContext:
-    """Give one context for all connections: httpx would load the authorities anew for each, and for each proxy.
+    """Give one context for all connections: httpx would load the authorities again for each, and for each proxy.
 
     That takes 50 ms. Where nothing is sent but plain HTTP to this machine, it is a context that trusts nobody.
 

@@ -34,7 +34,7 @@ class Threads(ThreadPoolExecutor):
 
 
 class _Job(Generic[_T]):
-    """A call that is made once, whoever comes first."""
+    """A call that is made once, by the first thread that needs it."""
 
     def __init__(self, call: Callable[[], _T]) -> None:
         self.future: Future[_T] = Future()

@@ -1,6 +1,6 @@
 """Plan, review, result, report or error -> Markdown for a comment on a pull request, which a bot keeps up to date.
 
-A comment has no more than `Style.room` characters. What opens a door or destroys something comes first, and is the last
+A comment has no more than `Style.room` characters. What widens access or deletes something comes first, and is the last
 to be left out; how much is left out is said exactly. How hostile text is kept from meaning anything: see `comment`.
 """
 

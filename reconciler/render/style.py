@@ -42,7 +42,7 @@ class Style:
     room: int = 60_000
     """How many characters a comment may have: GitHub takes 65,536, GitLab and Azure DevOps more."""
     environment: str = ""
-    """What the document is about, where its content does not say so."""
+    """The subject of the document, if its content does not name it."""
     history: tuple[Moment, ...] = ()
     """What was done before, where the document shows that; the oldest first."""
     plan_file: str = ""

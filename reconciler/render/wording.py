@@ -110,7 +110,7 @@ def is_marked(change: Change, field: FieldChange, words: Words) -> bool:
 
 
 def secret_words(change: Change, field: FieldChange, words: Words) -> str:
-    """What becomes of a secret. Setting one where there was none narrows: until then anyone was let in."""
+    """The change of a secret. Setting the first one narrows access: before, everybody was admitted."""
     if any(f"/{intent.field}" == field.pointer and intent.reference is None for intent in change.secrets):
         return words.cleared
     if places := change.deliveries(field.pointer):
@@ -228,7 +228,7 @@ class View:
 
     @property
     def written(self) -> list[Change]:
-        """What opens a door first, then what is destroyed, then the rest; within each as they came, by address."""
+        """What widens access first, then deletions, then the rest; each by address."""
         made = (change for change in self.changes if change.action.writes)
         return sorted(made, key=lambda change: _rank(change, self.words))
 
@@ -280,7 +280,7 @@ def widened(changes: Iterable[Change], words: Words) -> int:
 
 
 def verdict(found: Plan | Drift | ApplyResult | Report) -> str:
-    """What whoever approves it, or is called at night, has to know."""
+    """The summary for whoever approves it or is on call."""
     match found:
         case Plan():
             return _plan_verdict(found)

@@ -336,7 +336,7 @@ class ApplyRecorder:
         return number
 
     def settle(self, number: int, ending: Ending, message: str) -> None:
-        """Keep what came of it. Nothing waits for the disk here: see `Journal.append`."""
+        """Record its result, without waiting for the disk: see `Journal.append`."""
         self._try("answer", {"number": number, "ending": ending.value, "message": message}, wait=False)
 
     def ended(self, outcome: Outcome) -> None:

@@ -1,7 +1,7 @@
 """A new secret x its deliveries -> delivered, or an error without the value.
 
-Every delivery is checked first, so that no secret is created in vain. Deliveries are idempotent. Those to files can be
-undone, those to commands cannot. A command gets the value on its standard input: no shell, no argument, and its output
+Every delivery is checked before a secret is created. Deliveries are idempotent. To files they can be
+undone, to commands they cannot. A command gets the value on its standard input: no shell, no argument, and its output
 is dropped.
 """
 
