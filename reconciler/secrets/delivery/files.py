@@ -10,7 +10,8 @@ import io
 import json
 import os
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -117,20 +118,22 @@ def open_to_append(path: Path) -> int:
 
 def _put_back(path: Path, ours: bytes, before: bytes | None) -> None:
     """Restore the content that a file had before a delivery; None: there was no such file."""
-    try:
+    with _restoring(path):
         if path.read_bytes() != ours:
             raise ReconcilerError(f"{path} has changed since and was left as it is")
         if before is None:
             path.unlink()
         else:
             replace_file(path, before, keeps_owner=True)
+
+
+@contextmanager
+def _restoring(path: Path) -> Iterator[None]:
+    """Say that a file could not be restored, without the frames, which hold the value."""
+    try:
+        yield
     except OSError as error:
-        raise cannot(path, error) from None
-
-
-def cannot(path: Path, error: OSError) -> ReconcilerError:
-    """The error that a file could not be restored, without the frames, which hold the value."""
-    return ReconcilerError(f"{path} still has the value: {error.strerror or type(error).__name__}")
+        raise ReconcilerError(f"{path} still has the value: {error.strerror or type(error).__name__}") from None
 
 
 def set_variable(path: Path, variable: str, value: Secret) -> Undo:
@@ -171,13 +174,11 @@ def _unset(path: Path, variable: str, ours: Sequence[str], before: Sequence[str]
     if [one.strip() for one in _bindings(text, variable)] != [one.strip() for one in ours]:
         raise ReconcilerError(f"{variable} in {path} has changed since and was left as it is")
     left = _edited(text, variable, before or [""] * len(ours))
-    try:
-        if not left and not was_empty:
-            path.unlink()
-        else:
+    with _restoring(path):
+        if left or was_empty:
             replace_file(path, left, keeps_owner=True)
-    except OSError as error:
-        raise cannot(path, error) from None
+        else:
+            path.unlink()
 
 
 def env_text(path: Path) -> str:
@@ -268,8 +269,5 @@ def _append(descriptor: int, block: bytes) -> None:
 
 
 def _remove(path: Path, block: bytes) -> None:
-    try:
-        content = path.read_bytes()
-        replace_file(path.resolve(), content.replace(block, b""), keeps_owner=True)
-    except OSError as error:
-        raise cannot(path, error) from None
+    with _restoring(path):
+        replace_file(path.resolve(), path.read_bytes().replace(block, b""), keeps_owner=True)
