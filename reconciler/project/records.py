@@ -74,7 +74,7 @@ def _journal_of(settings: Settings, name: str) -> Path:
 
 
 _MOMENTS: Final = 40
-"""Runs that a page lists: a year of weekly restores, or a busy month."""
+"""Runs that an HTML page lists: a year of weekly restores, or a busy month."""
 
 
 def moments(settings: Settings, environments: Collection[str]) -> tuple[Moment, ...]:
