@@ -322,8 +322,11 @@ class Webhook:
         headers = {"Content-Type": "application/json", "User-Agent": _USER_AGENT}
         url, limits = self._parsed, Limits(read=_NOTIFY_SECONDS)
         try:
-            with http_client((), limits, at_a_time=1, base_url=url, transport=transport) as http:
-                status = http.post(url, content=canonical_text(document), headers=headers).status_code
+            with (
+                http_client((), limits, at_a_time=1, base_url=url, transport=transport) as http,
+                http.stream("POST", url, content=canonical_text(document), headers=headers) as answer,
+            ):
+                status = answer.status_code  # the rest, which may be endless, is not read
         except tuple(EXCEPTIONS) as error:
             raise ReconcilerError(f"{self.host} could not be notified: {no_answer(error).reason}") from None
         if status not in SUCCESS:

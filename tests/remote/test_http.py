@@ -3,14 +3,16 @@
 import gzip
 import logging
 from collections.abc import Iterator
+from contextlib import nullcontext
 
 import httpx
 import pytest
 
 from reconciler.errors import AnswerLost, BadAnswer, ReconcilerError, RemoteError, Unreachable
+from reconciler.model.secret import Secret
 from reconciler.remote.exchange import Connection
 from reconciler.remote.failures import EXCEPTIONS, no_answer
-from reconciler.remote.http import ForbiddenRequest, RequestGuard
+from reconciler.remote.http import ForbiddenRequest, RequestGuard, Webhook
 from reconciler.remote.messages import Answer, Call, RequestState
 from reconciler.remote.network import Limits
 from tests.remote.service import ALLOWED, BASE, CLIENT_SECRET, CREDENTIALS, Service, always, ok, refusal, serving
@@ -279,3 +281,18 @@ def test_requests_say_what_they_want() -> None:
     headers = service.requests[-1].headers
     assert (headers["Accept"], headers["Content-Type"]) == ("application/json", "application/json; charset=utf-8")
     assert headers["User-Agent"].startswith("ordercloud-reconciler/")
+
+
+class Unread(httpx.SyncByteStream):
+    """A body that nobody may wait for."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        raise AssertionError("it may have no end")
+
+
+@pytest.mark.parametrize(("status", "is_taken"), [(200, True), (500, False)])
+def test_of_the_answer_to_a_notification_only_the_status_is_read(*, status: int, is_taken: bool) -> None:
+    chat = httpx.MockTransport(lambda _request: httpx.Response(status, stream=Unread()))
+    webhook = Webhook(Secret("https://chat.example/hook"))
+    with nullcontext() if is_taken else pytest.raises(ReconcilerError, match="it answered 500"):
+        webhook.post({}, chat)
