@@ -24,7 +24,7 @@ from reconciler.emulator.errors import ApiError, Fault, not_found, refuse_if
 from reconciler.emulator.fields import ID_PATTERN, Field, faults_of, merged, replaced, shown, with_write_only
 from reconciler.emulator.lists import Listable, ListQuery, ordered, page_of, parse_query
 from reconciler.emulator.marketplace import blocking_faults, broken_references, with_spelled_references
-from reconciler.emulator.store import key_of
+from reconciler.emulator.store import key_in, key_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -218,8 +218,7 @@ class Resource(_Described):
             ]
         )
         settled = self.settle(market, old, changed)
-        parents = [settled["_parent"]] if settled["_parent"] else []
-        market.store.put(self.kind, key_of(*parents, settled["ID"]), settled)
+        market.store.put(self.kind, key_in(settled), settled)
         return Answer(200, self.view(market, settled))
 
 

@@ -26,7 +26,7 @@ from reconciler.emulator.fields import Field, has_kind, or_default, replaced, va
 from reconciler.emulator.marketplace import PARTIES, Marketplace, broken_references, with_spelled_references
 from reconciler.emulator.rows import rows_of, tables_of
 from reconciler.emulator.rows.clients import EVENT_REFERENCES, REVISION, add_secret, is_guid
-from reconciler.emulator.store import Store, key_of
+from reconciler.emulator.store import Store, key_in, key_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -165,7 +165,7 @@ class _Loader:
             for place, entry in self._entries(objects, "Objects", section, is_single=bool(row.singleton))
         ]
         for _, row, body in loaded:
-            self.market.store.put(row.kind, key_of(*filter(None, (body["_parent"], body["ID"]))), body)
+            self.market.store.put(row.kind, key_in(body), body)
         for place, row, body in loaded:
             self._check_parties(row.fields, body, place)
             self._spell(row, body)
@@ -258,9 +258,8 @@ class _Loader:
                     self._blame(f"{place}.{each.name}", f"no {data['ObjectType']} has the ID {data['ObjectID']}")
 
     def _spell(self, row: Resource, body: Body) -> None:
-        store, key = self.market.store, key_of(*filter(None, (body["_parent"], body["ID"])))
         complete = row.settle(self.market, None, body) if row.kind in _COMPLETED else body
-        store.put(row.kind, key, with_spelled_references(self.market, row.fields, complete))
+        self.market.store.put(row.kind, key_in(body), with_spelled_references(self.market, row.fields, complete))
 
     def _assign(self, table: Table, entry: Body, place: str) -> None:
         row = {each.name: self._value(each, entry, place) for each in table.columns}

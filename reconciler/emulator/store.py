@@ -35,6 +35,11 @@ def key_of(*parts: str) -> str:
     return "/".join(part.lower() for part in parts)
 
 
+def key_in(body: Body) -> str:
+    """Give the key of an object, which is below its parent, if any."""
+    return key_of(*filter(None, (body["_parent"], body["ID"])))
+
+
 def _shuffled(keys: Mapping[str, Body]) -> list[str]:
     """Order keys by a checksum: looks random, is the same in every run, and forgets who came first."""
     return sorted(keys, key=lambda key: (zlib.crc32(key.encode("utf-8", "replace")[::-1]), key))

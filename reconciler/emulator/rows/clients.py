@@ -30,6 +30,7 @@ from reconciler.emulator.errors import ApiError, Fault, not_found
 from reconciler.emulator.fields import Field, parse_moment
 from reconciler.emulator.resources import Resource
 from reconciler.emulator.rows.integrations import AN_EVENT, event_type_faults
+from reconciler.emulator.store import key_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -182,9 +183,9 @@ ROWS = (
 
 
 def add_secret(market: Marketplace, client_id: str, secret_id: str, name: str, value: str) -> None:
-    """Store a secret whose value is known beforehand, as a seed and the built-in client need it."""
+    """Store a secret whose value is known beforehand, as the built-in client needs it."""
     body = {"ID": secret_id, "_parent": client_id.lower(), "Name": name, "Expiration": None, "ClientSecret": value}
-    market.store.put(CLIENT_SECRETS.kind, f"{client_id}/{secret_id}".lower(), body)
+    market.store.put(CLIENT_SECRETS.kind, key_in(body), body)
 
 
 def has_any_secret(market: Marketplace, client: Body) -> bool:
