@@ -147,3 +147,16 @@ def test_the_command_that_shows_plans_again_does_not_save_them(project: Project,
     (project.folder / "plans").mkdir()
     several = run("plan", "--env-all", "--out", "plans", "--format", "github").out
     assert re.findall("all of it: (.*)", several) == ["reconciler plan --env-all"]
+
+
+def test_the_command_that_shows_a_rollback_or_drift_again_is_about_the_same(project: Project, run: Runner) -> None:
+    without_limits(project)
+    for number in range(11):
+        project.manifest(f"new-{number:02}", AccessTokenDuration=600)
+    assert run("apply", "--auto-approve", "--receipt", "receipt.json").code == 0
+    preview = run("rollback", "last", "--dry-run", "--only", "*/new*", "--format", "github").out
+    assert re.findall("all of it: (.*)", preview) == ["reconciler rollback last --only '*/new*' --dry-run"]
+    for number in range(11):
+        project.manifest(f"new-{number:02}", AccessTokenDuration=500)
+    drift = run("drift", "--receipt", "receipt.json", "--format", "github").out
+    assert re.findall("all of it: (.*)", drift) == ["reconciler drift --receipt receipt.json"]
