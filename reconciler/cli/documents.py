@@ -171,7 +171,7 @@ def _text_of(format_name: str, write: Callable[[T, Style], str]) -> "Callable[[P
         style = replace(style, environment=one.environment)
         if one.found is not None:
             return write(one.found, style)
-        return fail(one.noun, one.error, style) if fail and one.error else ""
+        return fail(one.noun, one.error, style) if one.error else ""
 
     return text
 

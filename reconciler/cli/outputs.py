@@ -195,8 +195,7 @@ def _say(into: Iterable[tuple[str, Path]], noun: str, error: ReconcilerError, en
 
 
 def _failure(name: str, noun: str, error: ReconcilerError, style: Style) -> str:
-    write = FORMATS[name].failure if name in FORMATS else None
-    return write(noun, error, style) if write else ""
+    return FORMATS[name].failure(noun, error, style) if name in FORMATS else ""
 
 
 def outputs_option(noun: str, formats: Sequence[str] | Writers[Any]) -> Callable[[F], F]:

@@ -36,12 +36,12 @@ class Format:
     """One output format. A document that it cannot write is None; nothing here prints."""
 
     name: str
+    failure: "FailureWriter"
+    """What a file holds in place of a document that there is none of, so that no older one is taken for it."""
     plan: "PlanWriter | None" = None
     drift: "DriftWriter | None" = None
     result: "ResultWriter | None" = None
     validation: "ValidationWriter | None" = None
-    failure: "FailureWriter | None" = None
-    """What a file holds in place of a document that there is none of, so that no older one is taken for it."""
 
 
 __all__ = ["FORMATS", "Format", "late"]
@@ -58,23 +58,23 @@ def late(module: str, name: str) -> Callable[..., str]:
 
 
 def _format(name: str, *documents: str) -> Format:
-    """A format that writes these documents."""
-    return Format(name, **{document: late(name, document) for document in documents})
+    """A format that writes these documents, and failures."""
+    return Format(name, late(name, "failure"), **{document: late(name, document) for document in documents})
 
 
-_ALL: Final = ("plan", "drift", "result", "validation", "failure")
+_ALL: Final = ("plan", "drift", "result", "validation")
 
 FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
     {
         format_.name: format_
         for format_ in (
             _format("text", *_ALL),
-            _format("json", "drift", "result", "validation", "failure"),
+            _format("json", "drift", "result", "validation"),
             _format("jsonl", *_ALL),
             _format("markdown", *_ALL),
             _format("html", *_ALL),
-            _format("junit", "drift", "result", "validation", "failure"),
-            _format("sarif", "drift", "validation", "failure"),
+            _format("junit", "drift", "result", "validation"),
+            _format("sarif", "drift", "validation"),
             _format("github", *_ALL),
         )
     }

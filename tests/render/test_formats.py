@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from reconciler.cli.documents import DRIFTS, PLANS, RESULTS, VALIDATIONS
+from reconciler.errors import ReconcilerError
 from reconciler.model.plan import Action, FieldChange
 from reconciler.planning import planfile
 from reconciler.planning.planfile import reading
@@ -49,7 +50,9 @@ def test_a_saved_plan_is_shown_as_it_was_when_it_was_made() -> None:
 
 
 def test_every_format_can_say_that_there_is_no_document() -> None:
-    assert [name for name, known in FORMATS.items() if known.failure is None] == []
+    error = ReconcilerError("the service cannot be reached")
+    for name, known in FORMATS.items():
+        assert error.message in known.failure("plan", error, PLAIN), name
 
 
 def test_every_document_that_a_format_announces_is_written_by_its_module() -> None:

@@ -241,7 +241,7 @@ def _of_format(known: Format, name: str, style: Style) -> dict[str, str]:
     texts |= {f"{case}.drift.{name}": known.drift(d, DIGEST, style) for case, d in DRIFTS.items() if known.drift}
     texts |= {f"{case}.result.{name}": known.result(r, style) for case, r in RESULTS.items() if known.result}
     texts |= {f"{case}.check.{name}": known.validation(r, style) for case, r in REPORTS.items() if known.validation}
-    texts |= {f"{case}.failure.{name}": known.failure("plan", e, style) for case, e in ERRORS.items() if known.failure}
+    texts |= {f"{case}.failure.{name}": known.failure("plan", e, style) for case, e in ERRORS.items()}
     return texts
 
 

@@ -94,8 +94,7 @@ def documents(name: str) -> Iterator[str]:
         yield SEVERAL[name]([Part("`|<b>", RESULT, noun="apply")], lambda _one, _style: result, STYLE)
     if known.validation:
         yield known.validation(REPORT, STYLE)
-    if known.failure:
-        yield from (known.failure("plan", error, STYLE) for error in ERRORS.values())
+    yield from (known.failure("plan", error, STYLE) for error in ERRORS.values())
 
 
 @pytest.mark.sample(2)
@@ -193,7 +192,7 @@ def test_a_message_or_a_heading_of_a_megabyte_is_cut_with_a_note(name: str) -> N
     texts = [
         known.plan(LONG_PLAN, "d", PLAIN) if known.plan else "",
         known.drift(drifts.find(LONG_PLAN), "d", PLAIN) if known.drift else "",
-        *(known.failure("plan", error, PLAIN) for error in LONG_ERRORS if known.failure),
+        *(known.failure("plan", error, PLAIN) for error in LONG_ERRORS),
     ]
     assert [len(text) for text in texts if len(text) > 60_000] == []
     assert "characters)" in texts[-1]
