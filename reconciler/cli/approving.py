@@ -122,7 +122,7 @@ def attended(options: "ApplyOptions", common: Common, *, ask: bool, about: str =
         return ask
 
     watched = partial(_watch, common=common, is_saved=bool(options.saved))
-    return replace(options, approve=approve, watch=watched, should_stop=is_stopping(click.get_current_context()))
+    return replace(options, approve=approve, watch=watched, should_stop=_stopping())
 
 
 def _require_approval(common: Common, plan: Plan, ack: str | None, objections: Sequence[Finding], *, ask: bool) -> None:
@@ -134,7 +134,7 @@ def _require_approval(common: Common, plan: Plan, ack: str | None, objections: S
     """
     from reconciler.planning.planfile import refusal  # noqa: PLC0415  # --help needs nothing of it
 
-    if is_stopping(click.get_current_context())():
+    if _stopping()():
         raise Interrupted
 
     def shown(style: Style) -> str:
@@ -171,14 +171,10 @@ def _watch(plan: Plan, common: Common, *, is_saved: bool) -> Iterator[Callable[[
         yield on_outcome
 
 
-def is_stopping(context: click.Context) -> Callable[[], bool]:
+def _stopping() -> Callable[[], bool]:
     """Give a thread-safe function: whether a signal was received since the first write of this command."""
-
-    def question() -> bool:
-        asked: Callable[[], bool] = context.meta.get(_STOPPING, bool)
-        return asked()
-
-    return question
+    known = click.get_current_context().meta
+    return lambda: bool(known.get(_STOPPING, bool)())
 
 
 def _short_lived(plan: Plan) -> Iterator[ReconcilerError]:

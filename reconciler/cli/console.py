@@ -242,19 +242,19 @@ class Console(Listener):
         del environment
         if not self._common.is_of_several:
             is_reading = not (can_write or self._common.quiet)
-            self._connection.enter_context(requests_told(wanted=self._is_verbose, sign_of_life=is_reading))
+            self._connection.enter_context(requests_told(wanted=self._common.is_verbose, sign_of_life=is_reading))
 
     def disconnected(self, environment: str, stats: "Stats") -> None:
         """Keep the costs for the metrics."""
         self._connection.close()
         known = self._common.stats.get(environment)
         self._common.stats[environment] = added(known, stats) if known else stats
-        if self._is_verbose:
+        if self._common.is_verbose:
             tell_totals(stats, environment if self._common.is_of_several else "")
 
     def noted(self, text: str) -> None:
         """Show it with --verbose."""
-        if self._is_verbose:
+        if self._common.is_verbose:
             tell(joined([escape(text)]))
 
     def warned(self, environment: str, warnings: "Sequence[Diagnostic]") -> None:
@@ -285,7 +285,3 @@ class Console(Listener):
     def masked(self, command: str) -> None:
         """Write it to stderr, since stdout holds the document that was asked for."""
         tell(command)
-
-    @property
-    def _is_verbose(self) -> bool:
-        return self._common.verbose and not self._common.quiet

@@ -187,8 +187,7 @@ def each(
 ) -> "tuple[Part[T], ...]":
     """Find it in each, or in those that are named; see `Project.each`."""
     names = names or names_of(common)
-    verbose, quiet = common.verbose and not common.quiet, common.quiet
-    with requests_told(wanted=verbose, sign_of_life=not quiet, named=True) as ended:
+    with requests_told(wanted=common.is_verbose, sign_of_life=not common.quiet, named=True) as ended:
         parts = project_of(common).each(names, find, noun, end, jobs=common.jobs, in_turn=in_turn, ended=ended)
     tell_all_warnings(common, names)
     return parts

@@ -59,6 +59,11 @@ class Common:
         return self.envs[0] if self.envs else None
 
     @property
+    def is_verbose(self) -> bool:
+        """Whether each step and request is shown; `--quiet` outweighs `--verbose`."""
+        return self.verbose and not self.quiet
+
+    @property
     def is_of_several(self) -> bool:
         """Whether more than one environment is meant, or may be."""
         return self.env_all or len(self.envs) > 1

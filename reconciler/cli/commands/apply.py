@@ -192,7 +192,7 @@ def _several_shown(common: Common, options: "ApplyOptions", outputs: Outputs) ->
 def _several_applied(common: Common, options: "ApplyOptions", outputs: Outputs, metering: Metering) -> ExitCode:
     """Apply to one after another, up to the first that does not exit with 0, and show all results."""
     names = _names(common, options)
-    with requests_told(wanted=common.verbose and not common.quiet, sign_of_life=False, named=True):
+    with requests_told(wanted=common.is_verbose, sign_of_life=False, named=True):
         parts = project_of(common).promote(names, options, codes.of_result)
     tell_all_warnings(common, names)
     metering.count_all(parts)
