@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from reconciler import pipeline
 from reconciler.errors import InputError
-from reconciler.export import Export, Origin, export
+from reconciler.export import Choice, Export, Origin, export
 from reconciler.export.manifest import names, slug
 from reconciler.manifests.load import LoadContext, Loaded, load
 from reconciler.manifests.rules import RULES, Level
@@ -216,6 +216,23 @@ def test_what_an_overlay_says_is_changed_in_the_overlay(service: Shop, tmp_path:
     exported(service, folder, context)
     assert overlay.read_text() == head + "  Active: true   # here\n"
     assert not service.plan(loaded(folder, context).desired).has_changes
+
+
+def test_an_overlay_that_is_removed_meanwhile_is_an_error_at_its_place(service: Shop, tmp_path: Path) -> None:
+    folder, overlay = tmp_path / "m", tmp_path / "overlays" / "test.yaml"
+    folder.mkdir()
+    overlay.parent.mkdir()
+    head = "apiVersion: reconciler/v1\nkind: ApiClient\nmetadata: {name: mine}\nspec:\n"
+    (folder / "mine.yaml").write_text(head + "  AppName: Store\n  Active: true\n  AccessTokenDuration: 600\n")
+    overlay.write_text(head + "  Active: false\n")
+    context = LoadContext(overlays=(overlay.parent,), apart=(overlay.parent,), partial=True, environment="test")
+    manifests = loaded(folder, context).manifests
+    with service.reader() as reader:
+        live = pipeline.live(reader, NO_LIMITS, ["ApiClient"])
+    overlay.unlink()
+    with pytest.raises(InputError) as refused:
+        export(live, manifests, context, folder, ORIGIN, choice=Choice(overlay=overlay.parent))
+    assert [one.place.file for one in refused.value.diagnostics] == [str(overlay)]
 
 
 def test_a_name_that_the_environment_has_for_an_id_is_the_manifests_name(service: Shop, tmp_path: Path) -> None:
