@@ -174,13 +174,15 @@ _SIGNS: Final = re.compile(
     rb"|^::(error|warning|notice) |^(Environment|Apply:|Valid:|Not valid:|Nothing to do|There is no) ?",
     re.MULTILINE,
 )
+_RECORD: Final = re.compile(r"[0-9]{8}T[0-9]{6}[.][0-9]{6}Z-[0-9a-f]+[.](jsonl|receipt[.]json)")
+"""The names of journals and their receipts."""
 _ENOUGH: Final = 1_000_000
 """The number of bytes in which the marks of a document are searched."""
 
 
 def _is_document(path: Path) -> bool:
-    """Whether the file is one that a run like this has written."""
-    if is_manifest(path) or not path.is_file():
+    """Whether the file is one that a run like this has written for its reader: no journal and no receipt beside one."""
+    if is_manifest(path) or _RECORD.fullmatch(path.name) or not path.is_file():
         return False
     with path.open("rb") as file:
         return bool(_SIGNS.search(file.read(_ENOUGH)))
@@ -331,15 +333,16 @@ def metrics_option(command: str) -> Callable[[F], F]:
     def decorate(function: F) -> F:
         @wraps(function)
         def call(*arguments: Any, metrics_file: Path | None, **options: Any) -> Any:  # noqa: ANN401  # click's signature
-            metering = Metering(command, time.monotonic())
+            metering, file = Metering(command, time.monotonic()), metrics_file
             try:
                 return function(*arguments, metering=metering, **options)
-            except BaseException:
+            except BaseException as error:
                 metering.count(_environment(), None)
+                file = None if isinstance(error, WouldOverwrite) else file
                 raise
             finally:
-                if metrics_file and not is_manifest(metrics_file):
-                    _write_metrics(metrics_file, metering)
+                if file and not is_manifest(file):
+                    _write_metrics(file, metering)
 
         option = click.option(
             "--metrics", "metrics_file", type=output_file, metavar="FILE", help="Write metrics for Prometheus, as text."

@@ -6,7 +6,9 @@ Separate from `session`, which imports what contacts the service: `validate` doe
 import shlex
 from collections.abc import Collection, Iterable
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
+from typing import Final
 
 from reconciler.config import find_config, load_config, misnamed_config, select_environment
 from reconciler.config.settings import EMULATOR_MARKETPLACE, Config, Environment
@@ -164,11 +166,14 @@ def keep_apart(settings: Settings, reads: Iterable[Path | str]) -> None:
             raise WouldOverwrite(f"{path} is an input of this run and would be overwritten", hint="name another file")
 
 
+_OF_RUNS: Final = ("*.jsonl", "*.receipt.json", "*.lock")
+"""What a run leaves in the folder of journals."""
+
+
 def keep_manifests_apart(settings: Settings, paths: Iterable[Path], config: Config | None = None) -> None:
     """The same for the manifests below these paths, and for all files that a configuration names."""
     if not settings.writes:
         return
-    environments = config.environments.values() if config else ()
     own = [config.path, *config.apart] if config else []
-    seeds = [each.emulator.seed for each in environments if each.emulator and each.emulator.seed]
-    keep_apart(settings, [*(file.path for file in find_files([*paths, *own]).files), *own, *seeds])
+    kept = [*config.inputs, *chain.from_iterable(map(config.journal.glob, _OF_RUNS))] if config else []
+    keep_apart(settings, [*(file.path for file in find_files([*paths, *own]).files), *own, *kept])

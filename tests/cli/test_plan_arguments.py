@@ -1,6 +1,7 @@
 """What apply takes for a plan, what it refuses, and what it says."""
 
 import json
+import os
 import shutil
 import sys
 import tempfile
@@ -224,12 +225,17 @@ def test_an_old_plan_is_refused_where_the_branch_has_gone_on(project: Project, r
         ["show", "--resolved", "--json-into", "manifests/front.yaml"],
         ["snapshot", "--out", "reconciler.yaml"],
         ["secrets", "status", "--metrics", "reconciler.yaml"],
+        ["drift", "--metrics", "login"],
+        ["plan", "--out", "login"],
         ["validate", "--json-into", "manifests/front.yaml"],
     ],
     ids=" ".join,
 )
 def test_no_output_overwrites_what_the_run_reads(saved: Project, run: Runner, arguments: list[str]) -> None:
     document = json.loads(Path("reconciler.yaml").read_text(encoding="utf-8"))["environments"]["test"]
+    secret = document["auth"]["clientSecret"]
+    Path("login").write_text(os.environ[secret["fromEnv"]] if isinstance(secret, dict) else secret)
+    document["auth"]["clientSecret"] = {"fromFile": "login"}
     saved.configure(test=document, other=document)
     run("snapshot", "--env", "test", "--out", "snapshot.json")
     run("drift", "--env", "test", "--json-into", "drift.json")
@@ -241,6 +247,23 @@ def test_no_output_overwrites_what_the_run_reads(saved: Project, run: Runner, ar
     assert (done.code, saved.ask("GET", "/_emulator/requests")["requests"]) == (64, []), done.err
     assert "would be overwritten" in done.err
     assert {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()} == before
+
+
+def test_no_output_overwrites_the_data_of_an_emulator_or_the_record_of_a_run(project: Project, run: Runner) -> None:
+    project.configure(local={"emulator": {"state": ".reconciler/local.db"}})
+    project.manifest("front", AccessTokenDuration=90)
+    assert run("apply", "--auto-approve").code == 0
+    kept = {
+        path: path.read_bytes() for path in Path(".reconciler").rglob("*") if path.suffix in {".db", ".json", ".jsonl"}
+    }
+    assert {path.suffix for path in kept} == {".db", ".json", ".jsonl"}
+    for path in kept:
+        for option in ("--out", "--metrics", "--into=json"):
+            done = run("plan", *([f"{option}={path}"] if "=" in option else [option, str(path)]))
+            assert (done.code, "would be overwritten" in done.err) == (64, True), done
+    assert {path: path.read_bytes() for path in kept} == kept
+    assert run("plan", "--out", ".reconciler/runs/plan.json").code == 0
+    assert run("plan", "--out", ".reconciler/runs/plan.json").code == 0
 
 
 # --------------------------------------------------------------------------------------------------- the key, and words
