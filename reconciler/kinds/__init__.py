@@ -9,8 +9,9 @@ from importlib import import_module
 from typing import Final
 
 from reconciler.kinds.assignments import Assignments
-from reconciler.kinds.base import Dependent, IdChoice, Kind, NamedSecrets, naming_roles
+from reconciler.kinds.base import Dependent, IdChoice, Kind, naming_roles
 from reconciler.kinds.fields import Field, Reference, UserReference
+from reconciler.kinds.secrecy import NamedSecrets
 from reconciler.model.resource import Address, ObjectKey
 
 DEFAULT_KIND: Final = "ApiClient"

@@ -6,7 +6,7 @@ Source: the API reference of ``PUT /v1/apiclients/{apiClientID}``, and ``Anonymo
 from typing import Final
 
 from reconciler.kinds.assignments import Assignments, levels
-from reconciler.kinds.base import Dependent, IdChoice, Kind, NamedSecrets
+from reconciler.kinds.base import Dependent, IdChoice, Kind
 from reconciler.kinds.common import data, flag, reference, to_event
 from reconciler.kinds.direction import Judge, acts_as, granted, grows, required_roles
 from reconciler.kinds.fields import (
@@ -19,6 +19,7 @@ from reconciler.kinds.fields import (
     UserReference,
     Whole,
 )
+from reconciler.kinds.secrecy import NamedSecrets
 
 DEFAULT_ANONYMOUS_TOKEN_MINUTES: Final = 10_080
 

@@ -12,11 +12,11 @@ from enum import Enum
 from functools import cached_property
 from http import HTTPStatus
 from typing import Final
-from urllib.parse import quote
 
 from reconciler.errors import AccessDenied, BadAnswer, RequestFacts
 from reconciler.kinds import secrecy
 from reconciler.kinds.assignments import Assignments, Level
+from reconciler.kinds.direction import neutral
 from reconciler.kinds.fields import (
     FULL_ACCESS,
     SUPPLIER_USERS,
@@ -26,34 +26,14 @@ from reconciler.kinds.fields import (
     MemberReference,
     Reference,
     Secrecy,
+    Text,
     UserReference,
     varying,
 )
+from reconciler.kinds.secrecy import NamedSecrets
 from reconciler.model.dataclass import dataclass
 from reconciler.model.json import ABSENT, Body, Json, get_at, pointer_parts, same, with_value_at
 from reconciler.model.resource import LiveResource, Scope
-
-
-@dataclass(frozen=True, slots=True)
-class NamedSecrets:
-    """Where the service keeps the named secrets of an object, whose values it shows once, when it makes them."""
-
-    path: str
-    """Below an object's own path."""
-    value_field: str
-    """The field of the value, in the answer to the POST."""
-    limit: int
-    """How many an object can have."""
-    doors: tuple[str, ...]
-    """The flags by which an object lets parties in; with a secret, it demands it of them."""
-    open_field: str
-    """The flag of an object that is meant to be open without any."""
-    name_field: str = "Name"
-    expiry_field: str = "Expiration"
-
-    def of(self, kind_path: str, object_id: str) -> str:
-        """The collection of one object's secrets; its id percent-encoded."""
-        return f"{kind_path}/{quote(object_id, safe='')}/{self.path}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +225,31 @@ class Kind:
         return {one.name: one for one in self.table if not (one.read_only or one.secret or one.initial)}
 
     @cached_property
+    def referring(self) -> tuple[Field, ...]:
+        """Fields whose values are ids of other objects."""
+        return tuple(one for one in self.fields.values() if one.refers_to)
+
+    @cached_property
+    def paired(self) -> tuple[Field, ...]:
+        """Fields that OrderCloud does not take without another, those others, and records, which may have some."""
+        others = {one.together for one in self.table}
+        return tuple(one for one in self.table if one.together or one.name in others or one.members)
+
+    @cached_property
+    def urls(self) -> tuple[Field, ...]:
+        """Fields that are called, and records, which may have some."""
+
+        def is_called(one: Field) -> bool:
+            return isinstance(one.type, Text) and one.type.schemes is not None
+
+        return tuple(one for one in self.table if one.members or is_called(one))
+
+    @cached_property
+    def directed(self) -> tuple[Field, ...]:
+        """Fields a change of which may let somebody in or out."""
+        return tuple(one for one in self.fields.values() if one.judge is not neutral)
+
+    @cached_property
     def initial_fields(self) -> Mapping[str, Field]:
         """Fields that are written when an object is created, and never compared."""
         return {one.name: one for one in self.table if one.initial}
@@ -398,7 +403,7 @@ class Kind:
     def overlaid(self, live: Body, replaced: Body, kept: Iterable[str]) -> Body:
         """The complete body that a PUT replaces a live one with, where some JSON pointers keep what is live."""
         after: Body = {**self.writable(live), **replaced}
-        for text in kept:
+        for text in kept if replaced else ():
             path = pointer_parts(text)
             after = with_value_at(after, path, get_at(live, path))
         return after

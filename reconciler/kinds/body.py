@@ -30,10 +30,13 @@ def checker(name: str, table: Sequence[Field], id_field: str) -> Callable[[Body]
     model = _model(f"{name}Body", writable, {id_field: (str, ...)})
 
     def faults(body: Body) -> dict[str, str]:
-        deep = [field for field, value in body.items() if is_nested_deeper(value, DEEPEST)]
+        is_deep = is_nested_deeper(body, 1 + DEEPEST)  # of hardly any body, and one look at all of it is cheaper
+        deep = [field for field, value in body.items() if is_nested_deeper(value, DEEPEST)] if is_deep else []
         found = {field: f"{pointer(field)}: nested more than {DEEPEST} levels deep" for field in deep}
         try:
-            model.model_validate({field: value for field, value in body.items() if field not in found})
+            model.model_validate(
+                {field: value for field, value in body.items() if field not in found} if found else body
+            )
         except ValidationError as error:
             for fault in error.errors(include_input=False):
                 found.setdefault(str(fault["loc"][0]), f"{pointer(*fault['loc'])}: {fault['msg']}")

@@ -19,11 +19,11 @@ def references(kind: Kind, body: Body, marketplace: str = "") -> Iterator[tuple[
 
     A body that names the marketplace as the owner of something is understood only where its id is given.
     """
-    for name, field in kind.fields.items():
+    for field in kind.referring:
+        name, to = field.name, field.reference
         value = body.get(name)
         if value is None:
             continue
-        to = field.reference
         if isinstance(field.refers_to, MemberReference) and isinstance(value, str):
             to = field.refers_to.reference(body, marketplace)
         if to is None:
@@ -55,9 +55,9 @@ def referred(value: Json) -> str:
 
 
 def _referring(kind: Kind) -> Iterator[tuple[str, Reference]]:
-    for name, field in kind.fields.items():
+    for field in kind.referring:
         if field.reference:
-            yield name, field.reference
+            yield field.name, field.reference
 
 
 def referred_kinds(kind: Kind) -> frozenset[str]:

@@ -6,12 +6,36 @@ of a list has any.
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeVar
+from urllib.parse import quote
 
 from reconciler.kinds.fields import Field, Record, Secrecy
+from reconciler.model.dataclass import dataclass
 from reconciler.model.json import ABSENT, Body, Json, get_at, with_value_at
 from reconciler.model.secret import HIDDEN, Secret
 
 _T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class NamedSecrets:
+    """Where the service keeps the named secrets of an object, whose values it shows once, when it makes them."""
+
+    path: str
+    """Below an object's own path."""
+    value_field: str
+    """The field of the value, in the answer to the POST."""
+    limit: int
+    """How many an object can have."""
+    doors: tuple[str, ...]
+    """The flags by which an object lets parties in; with a secret, it demands it of them."""
+    open_field: str
+    """The flag of an object that is meant to be open without any."""
+    name_field: str = "Name"
+    expiry_field: str = "Expiration"
+
+    def of(self, kind_path: str, object_id: str) -> str:
+        """The collection of one object's secrets; its id percent-encoded."""
+        return f"{kind_path}/{quote(object_id, safe='')}/{self.path}"
 
 
 def rows(table: Iterable[Field], above: str = "") -> Iterator[tuple[str, Field]]:

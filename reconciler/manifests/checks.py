@@ -130,7 +130,7 @@ def semantic_faults(manifest: Body, kind: Kind, context: LoadContext) -> Iterato
     if isinstance(spec, Mapping):
         yield from _roles(spec, kind, context)
         yield from _extended_properties(spec)
-        yield from _urls(spec, kind.table, "spec")
+        yield from _urls(spec, kind.urls, "spec")
         yield from _assignments(manifest.get("assignments"), kind)
     if isinstance(policy, Mapping):
         yield from _ignored(policy, kind)

@@ -130,7 +130,8 @@ def examine(
     if isinstance(spec, Mapping):
         bare, secrets = reader.take(spec)
         manifest = {**manifest, "spec": bare}
-        faults += _unless_known(apart(with_secrets(bare, secrets), kind.table, "spec"), faults)
+        if kind.paired:
+            faults += _unless_known(apart(with_secrets(bare, secrets), kind.paired, "spec"), faults)
     substituted, values = _substituted(manifest, context, faults)
     plain, references = take_references(substituted, kind, faults)
     faults += _unless_known(_with_values(validator(kind.schema).faults(plain), values), faults)
@@ -178,8 +179,9 @@ def _with_values(faults: Iterable[Fault], values: Mapping[str, tuple[str, ...]])
 
 def _unless_known(more: Iterable[Fault], known: Collection[Fault]) -> list[Fault]:
     """Drop what only follows from a fault that was found at the same place before."""
-    places = {fault.pointer for fault in known}
-    return [fault for fault in more if fault.at_key or fault.pointer not in places]
+    found = [*more]
+    places = {fault.pointer for fault in known} if found else ()
+    return [fault for fault in found if fault.at_key or fault.pointer not in places]
 
 
 def _check_manifest(document: Document, file: str, context: LoadContext, environments: Environments) -> Checked:

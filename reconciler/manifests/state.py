@@ -106,7 +106,7 @@ def _of_name(fault: Fault, document: Document) -> Diagnostic:
 def out_of_scope(candidates: Iterable[Candidate], scope: Scope) -> Iterator[Diagnostic]:
     """Find manifests of objects that belong to another repository; one that deletes an object may leave out fields."""
     hint = "change the manifest, or scope: in reconciler.yaml"
-    for candidate in candidates:
+    for candidate in () if scope.is_everything else candidates:
         resource = candidate.resource
         if resource is None:
             continue

@@ -179,8 +179,11 @@ def _references(manifest: Body, kind: Kind) -> Iterator[tuple[str, str, Json]]:
 
 def _plain_levels(manifest: Body, kind: Kind) -> Iterator[tuple[Level, Sequence[Json]]]:
     """The levels whose rows are one id each."""
+    block = manifest.get("assignments")
+    if not isinstance(block, Mapping):
+        return
     for level in kind.levels:
-        rows = get_at(manifest, ("assignments", level.name))
+        rows = block.get(level.name)
         if level.is_plain and is_array(rows):
             yield level, rows
 

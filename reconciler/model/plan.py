@@ -11,7 +11,7 @@ from reconciler.model.diagnostic import Place
 from reconciler.model.inputs import Selection
 from reconciler.model.json import Absent, Body, Json, pointer, pointer_parts
 from reconciler.model.named_secret import NamedSecret
-from reconciler.model.resource import Address, ObjectKey, Scope
+from reconciler.model.resource import Address, ObjectKey, Scope, key_of
 from reconciler.model.secret import Delivery, SecretReference
 
 Creation: TypeAlias = Literal["auto", "put", "post"]
@@ -157,7 +157,7 @@ class Change:
     @property
     def key(self) -> ObjectKey | None:
         """The object that it is about; None where nobody knows its id."""
-        return ObjectKey(self.address.kind, self.id) if self.id else None
+        return key_of(self.address.kind, self.id) if self.id else None
 
     @property
     def is_pruned(self) -> bool:

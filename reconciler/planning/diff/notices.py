@@ -295,11 +295,11 @@ def _unowned(kind: Kind, resource: DesiredResource, live: Body) -> Iterator[Fiel
     """Fields that the manifest does not own and that are wider than the API's default."""
     if resource.policy.fields is FieldsPolicy.EXCLUSIVE:
         return
-    for name, field in kind.fields.items():
-        at, value = f"/{name}", live.get(name)
-        if name in resource.spec or name in kind.required or at in resource.policy.ignore:
+    for field in kind.directed:
+        at, value = f"/{field.name}", live.get(field.name)
+        if field.name in resource.spec or field.required or at in resource.policy.ignore:
             continue
-        if value is not None and not field.equal(value, field.default) and _widens(field, value):
+        if value not in (None, field.default) and _widens(field, value):
             # Taking it back narrows.
             yield FieldChange(at, value, field.default, Direction.NARROWS)
 
