@@ -58,7 +58,7 @@ class Exchange:
         clock: Callable[[], float],
         random: Callable[[], float],
     ) -> None:
-        """Waits with `sleep`; None: in real time, until `retries.stop`."""
+        """Waits with `sleep`; None: in real time, until `Retries.stop`."""
         self.wire = wire
         self.connection = connection
         self._limit = AdaptiveLimit(connection.concurrency, clock)
