@@ -134,6 +134,8 @@ class Outputs:
         old = [(name, path) for name, path in self.into if _is_document(path)]
         if old:
             reads = {identity(path) for path in (*common_of_this_run().reads, *_named())}
+            snapshots = click.get_current_context().params.get("from_snapshot")
+            reads |= {identity(path) for path in snapshots.iterdir()} if snapshots and snapshots.is_dir() else set()
             kept = [(name, path) for name, path in old if identity(path) not in reads]
             _say(kept, self.noun, ReconcilerError("the run has not finished"), _environment())
 

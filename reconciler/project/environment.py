@@ -4,6 +4,7 @@ Separate from `session`, which imports what contacts the service: `validate` doe
 """
 
 import shlex
+from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 from itertools import chain
@@ -164,6 +165,9 @@ def keep_apart(settings: Settings, reads: Iterable[Path | str]) -> None:
     for path in settings.writes:
         if identity(path) in known:
             raise WouldOverwrite(f"{path} is an input of this run and would be overwritten", hint="name another file")
+    files = Counter(path.resolve() for path in settings.writes if identity(path) or not path.exists())
+    for path in (path for path, count in files.items() if count > 1):
+        raise WouldOverwrite(f"{path} is named for two outputs of this run", hint="name another file for one of them")
 
 
 _OF_RUNS: Final = ("*.jsonl", "*.receipt.json", "*.lock")

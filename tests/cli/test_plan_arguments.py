@@ -348,3 +348,11 @@ def test_a_receipt_of_the_journal_that_was_altered_is_not_used(saved: Project, r
     receipt.write_text(receipt.read_text(encoding="utf-8").replace("true", "false", 1), encoding="utf-8")
     done = run("drift")
     assert (done.code, "was altered since it was written" in done.err) == (1, True)
+
+
+@pytest.mark.parametrize("options", [["--out", "one.json"], ["--metrics", "sub/../one.json"]])
+def test_no_two_outputs_have_one_file(project: Project, run: Runner, options: list[str]) -> None:
+    Path("sub").mkdir()
+    done = run("plan", "--into", "json=one.json", *options)
+    assert (done.code, "is named for two outputs" in done.err, Path("one.json").exists()) == (64, True, False)
+    assert run("plan", "--out", os.devnull, "--metrics", os.devnull, "--into", f"json={os.devnull}").code == 0

@@ -226,10 +226,13 @@ def test_a_secret_that_would_be_lost_with_the_machine_of_a_ci_job_is_a_warning_b
     assert not told or done.err.index(warning) < done.err.index("applied")
 
 
-def test_a_folder_of_plans_overwrites_no_snapshot_that_is_read(reviewed: Project, run: Runner) -> None:
+@pytest.mark.parametrize("output", [["--out", "snapshots"], ["--into", "json=snapshots/test.json"]])
+def test_no_output_overwrites_a_snapshot_in_the_folder_that_is_read(
+    reviewed: Project, run: Runner, output: list[str]
+) -> None:
     snapshot = Path("snapshots/test.json")
     before = snapshot.read_text()
-    done = run("plan", "--env-all", "--from-snapshot", "snapshots", "--out", "snapshots")
+    done = run("plan", "--env-all", "--from-snapshot", "snapshots", *output)
     assert (done.code, snapshot.read_text()) == (64, before)
     assert "snapshots/test.json is an input of this run and would be overwritten" in done.err
 
