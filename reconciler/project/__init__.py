@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from reconciler.render.history import Uncertain
 
 
+NOTIFY_VARIABLE: Final = "RECONCILER_NOTIFY_URL"
 _UNREPLACED: Final = re.compile(r"\$\([^()]*\)|\$\{.*\}")
 """What a CI system leaves in place of a variable that it does not have: anybody can guess it."""
 

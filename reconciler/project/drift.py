@@ -26,7 +26,7 @@ from reconciler.model.secret import Secret
 from reconciler.planning import drift as drifts
 from reconciler.planning import seal as sealed
 from reconciler.planning.seal import OtherKeyError
-from reconciler.project import Settings
+from reconciler.project import NOTIFY_VARIABLE, Settings
 from reconciler.project.environment import configuration
 from reconciler.project.files import OWN_FOLDER, own_folder, read_file
 from reconciler.project.records import of_journal
@@ -210,7 +210,6 @@ def _tried(fitting: _Fitting, view: DriftView, remote: ReadRemote) -> Drift:
 
 # -------------------------------------------------------------------------------------------------------- notification
 
-NOTIFY_VARIABLE: Final = "RECONCILER_NOTIFY_URL"
 _STATE: Final = Path(OWN_FOLDER) / "notified.json"
 
 

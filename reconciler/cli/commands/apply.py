@@ -115,8 +115,8 @@ def command(  # what is not in `ApplyOptions`
     that does not exit with 0. Each plan is shown before it is applied. Run it again to go on: what is in step is left
     alone.
     """
-    from reconciler.project.apply import ApplyOptions  # noqa: PLC0415  # --help needs nothing of it
-    from reconciler.project.environment import keep_apart  # noqa: PLC0415
+    from reconciler.project.apply import ApplyOptions
+    from reconciler.project.environment import keep_apart
 
     keep_apart(settings_of(common), ())
     saved, others = _parted(paths)
@@ -158,7 +158,7 @@ def _names(common: Common, options: "ApplyOptions") -> list[str]:
     Raises:
         UsageError: there is no such order; or saved plans, which name their environments, do not fit the command line.
     """
-    from reconciler.project.environment import promoted  # noqa: PLC0415  # --help needs nothing of it
+    from reconciler.project.environment import promoted
 
     planned = [plan.binding.environment for plan in options.saved]
     if options.receipt:
@@ -228,7 +228,7 @@ def _parted(paths: tuple[Path, ...]) -> tuple["Sequence[Plan]", tuple[Path, ...]
         PlanRefused: a plan is refused, or there is a key and a path is not a plan.
         UsageError: a plan comes after another path.
     """
-    from reconciler.planning.planfile import reading  # noqa: PLC0415  # --help needs nothing of it
+    from reconciler.planning.planfile import reading
 
     plans = [path for path in paths if is_plan(path)]
     others = tuple(path for path in paths if path not in plans)

@@ -50,15 +50,15 @@ def offered(what: str | Sequence[str], ctx: click.Context, incomplete: str) -> l
 
 
 def _environments(ctx: click.Context, _incomplete: str) -> Iterable[str]:
-    from reconciler.cli.console import project_of  # noqa: PLC0415
+    from reconciler.cli.console import project_of
 
     return project_of(ctx.find_root().obj).environments
 
 
 def _addresses(ctx: click.Context, _incomplete: str) -> Iterable[str]:
-    from reconciler.cli.console import settings_of  # noqa: PLC0415
-    from reconciler.manifests.load import inspect  # noqa: PLC0415
-    from reconciler.project.environment import configuration, load_context  # noqa: PLC0415
+    from reconciler.cli.console import settings_of
+    from reconciler.manifests.load import inspect
+    from reconciler.project.environment import configuration, load_context
 
     config = configuration(settings_of(ctx.find_root().obj))
     for environment in config.environments.values():
@@ -76,22 +76,22 @@ _MOST: Final = 40
 
 def _written_runs(ctx: click.Context, incomplete: str) -> Iterable[str]:
     """The newest ones of those that start so: to see what a run has written, its journal is read."""
-    from reconciler.applying.journal.events import may_have_written  # noqa: PLC0415
+    from reconciler.applying.journal.events import may_have_written
 
     newest = [path for path in _journals(ctx) if path.stem.startswith(incomplete)][-_MOST:]
     return ["last", *(path.stem for path in newest if may_have_written(path))]
 
 
 def _journals(ctx: click.Context) -> list[Path]:
-    from reconciler.applying.journal import run_files  # noqa: PLC0415
-    from reconciler.cli.console import settings_of  # noqa: PLC0415
-    from reconciler.project.environment import configuration  # noqa: PLC0415
+    from reconciler.applying.journal import run_files
+    from reconciler.cli.console import settings_of
+    from reconciler.project.environment import configuration
 
     return run_files(configuration(settings_of(ctx.find_root().obj)).journal)
 
 
 def _keys(_ctx: click.Context, _incomplete: str) -> Iterable[str]:
-    from reconciler.manifests.explain import SCHEMAS, everything, manual  # noqa: PLC0415
+    from reconciler.manifests.explain import SCHEMAS, everything, manual
 
     return (entry.path for name in SCHEMAS for entry in everything(manual(name)))
 

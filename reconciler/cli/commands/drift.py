@@ -22,12 +22,9 @@ from reconciler.cli.options import (
 from reconciler.cli.outputs import Metering, Outputs, metrics_option, outputs_option
 from reconciler.cli.streams import tell
 from reconciler.errors import InputError, UsageError
-from reconciler.manifests.edit import write_contents
 from reconciler.model.secret import Secret
+from reconciler.project import NOTIFY_VARIABLE
 from reconciler.project.api import Project, text_of
-from reconciler.project.drift import NOTIFY_VARIABLE, DriftView, Notifier, WriteBack
-from reconciler.project.environment import configuration
-from reconciler.project.records import moments
 from reconciler.render.monitoring import NOTIFICATIONS
 from reconciler.render.text import edits
 from reconciler.render.wording import number
@@ -37,6 +34,7 @@ if TYPE_CHECKING:
 
     from reconciler.model.drift import Drift
     from reconciler.model.inputs import Selection
+    from reconciler.project.drift import Notifier, WriteBack
 
 
 @click.command(
@@ -116,6 +114,9 @@ def command(  # noqa: PLR0913  # one for each option
     The service is only read. Each deviation has a fingerprint, in JSON, that stays the same until the deviation itself
     changes. With --write-back --write the manifests change; what cannot be written back is listed, and is still drift.
     """
+    from reconciler.project.drift import DriftView, Notifier
+    from reconciler.project.environment import configuration
+
     if write and not write_back:
         raise UsageError("--write needs --write-back", hint="drift --write-back --write")
     if common.is_of_several and (write_back or receipt):
@@ -135,8 +136,10 @@ def command(  # noqa: PLR0913  # one for each option
 
 
 def _of_one(
-    common: Common, find: "Callable[[Project], Drift]", outputs: Outputs, metering: Metering, notifier: Notifier
+    common: Common, find: "Callable[[Project], Drift]", outputs: Outputs, metering: Metering, notifier: "Notifier"
 ) -> ExitCode:
+    from reconciler.project.records import moments
+
     drift = find(project_of(common))
     metering.count(drift.plan.binding.environment, drift)
     _notify(common, notifier, [drift])
@@ -148,8 +151,10 @@ def _of_one(
 
 
 def _of_several(
-    common: Common, find: "Callable[[Project], Drift]", outputs: Outputs, metering: Metering, notifier: Notifier
+    common: Common, find: "Callable[[Project], Drift]", outputs: Outputs, metering: Metering, notifier: "Notifier"
 ) -> ExitCode:
+    from reconciler.project.records import moments
+
     parts = each(common, find, outputs.noun, codes.of_drift)
     metering.count_all(parts)
     _notify(common, notifier, [one.found for one in parts if one.found])
@@ -157,14 +162,16 @@ def _of_several(
     return show_planned(parts, outputs, history=lambda: moments(settings_of(common), names))
 
 
-def _notify(common: Common, notifier: Notifier, drifts: "Sequence[Drift]") -> None:
+def _notify(common: Common, notifier: "Notifier", drifts: "Sequence[Drift]") -> None:
     """Send notifications; a failure does not change the exit code."""
     for problem in notifier.tell(drifts, settings_of(common)):
         tell_problem(problem)
 
 
-def _left(common: Common, found: WriteBack, *, write: bool) -> "Drift":
+def _left(common: Common, found: "WriteBack", *, write: bool) -> "Drift":
     """Show the manifests with the live values, also with --quiet, and write them with --write."""
+    from reconciler.manifests.edit import write_contents
+
     if found.refused:
         tell_error(InputError(found.refused))
     if not found.contents:

@@ -12,7 +12,6 @@ from reconciler.cli.options import common_of_this_run, file_name, output_options
 from reconciler.cli.streams import emit, tell
 from reconciler.emulator import READINGS
 from reconciler.errors import ReconcilerError, UsageError
-from reconciler.project.connect import emulator_errors
 from reconciler.render.command import command as command_line
 
 if TYPE_CHECKING:
@@ -86,6 +85,8 @@ and start a repository. Ctrl-C stops it, with exit code 0.
 @output_options
 def command(port: int, **options: Any) -> ExitCode:  # noqa: ANN401  # one for each option above
     """Serve an OrderCloud emulator on this machine, to try things out and for tests."""
+    from reconciler.project.connect import emulator_errors
+
     with emulator_errors():
         stand_in = emulator.Emulator(_settings(port, **options))
         try:

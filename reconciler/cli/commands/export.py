@@ -24,13 +24,13 @@ from reconciler.errors import ReconcilerError, UsageError
 from reconciler.kinds import KINDS
 from reconciler.manifests.schema import did_you_mean
 from reconciler.project.api import Project
-from reconciler.project.export import ExportOptions, ExportResult, difference, written_once
 from reconciler.render.escape import escape
 from reconciler.render.reports import EXPORTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from reconciler.project.export import ExportResult
     from reconciler.render.reports import Exporting
     from reconciler.render.style import Style
 
@@ -49,7 +49,7 @@ class Kinds(click.ParamType):  # type: ignore[type-arg]  # it takes a type only 
         return frozenset() if "all" in names else names
 
 
-def _written(write: "Callable[[Exporting, Style], str]", made: ExportResult, style: "Style") -> str:
+def _written(write: "Callable[[Exporting, Style], str]", made: "ExportResult", style: "Style") -> str:
     return write(made.shown, style)
 
 
@@ -122,16 +122,18 @@ def command(  # noqa: PLR0913  # one for each option
 
     The service is only read.
     """
+    from reconciler.project.export import ExportOptions
+
     mean_overlays(common, overlaid)
     every = kinds is not None and not kinds
     of_kinds = frozenset(KINDS) if every else kinds or frozenset()
     options = ExportOptions(out, only, bool(overlaid), own_client, named_secrets, of_kinds, every)
     written: list[str] = []
 
-    def work_out(project: Project) -> ExportResult:
+    def work_out(project: Project) -> "ExportResult":
         return project.export(options, allow_unknown_roles=allow_unknown_roles)
 
-    def find(project: Project) -> ExportResult:
+    def find(project: Project) -> "ExportResult":
         done = work_out(project).write()
         written.extend([str(project.settings.environment)] if done.export.has_changes else [])
         return done
@@ -161,6 +163,8 @@ def _write_shared(common: Common, outputs: Outputs, find: "Callable[[Project], E
     Raises:
         ReconcilerError: they differ, or one could not be read: all that was found is shown, and nothing was written.
     """
+    from reconciler.project.export import difference, written_once
+
     parts = each(common, find, outputs.noun)
     found = {one.environment: one.found for one in parts if one.found}
     refusal = difference(found) if len(found) == len(parts) else "not every environment could be read"

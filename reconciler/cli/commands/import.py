@@ -9,7 +9,6 @@ from reconciler.cli.console import project_of
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.options import Common, common_options, file_name, text, unknown_roles_option
 from reconciler.cli.outputs import Outputs, outputs_option
-from reconciler.project.export import ExportOptions
 from reconciler.render.reports import EXPORTS
 
 
@@ -56,6 +55,8 @@ def command(  # noqa: PLR0913  # one for each option
     allow_unknown_roles: bool,
 ) -> ExitCode:
     """Make manifests of the objects in a seeding file, offline."""
+    from reconciler.project.export import ExportOptions
+
     mean_overlays(common, [overlaid] if overlaid else [])
     options = ExportOptions(out, into_overlay=bool(overlaid))
     made = project_of(common).import_(file, options, allow_unknown_roles=allow_unknown_roles)

@@ -11,13 +11,13 @@ from reconciler.cli.exit import ExitCode
 from reconciler.cli.options import Common, environment_option, file_name, output_options, text
 from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.errors import UsageError
-from reconciler.export.init import CONFIG, REGIONS, STAGES, Answers, Auth, check
 from reconciler.model.diagnostic import listed
-from reconciler.project import init
 from reconciler.render.reports import STARTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from reconciler.export.init import Answers, Auth
 
 _CHECKED: Final = frozenset({"environment", "region", "stage", "url", "marketplace"})
 """What is checked by itself before anything else is asked."""
@@ -71,6 +71,9 @@ def command(
 
     On a terminal, it asks for what no option gives.
     """
+    from reconciler.export.init import CONFIG
+    from reconciler.project import init
+
     if common.config:
         raise UsageError("init creates a configuration and does not read one", hint="remove --config; DIR says where")
     path = folder / CONFIG
@@ -89,12 +92,14 @@ def command(
     return ExitCode.DONE
 
 
-def _answers(common: Common, given: dict[str, str | None], name: str | None = None) -> Answers:
+def _answers(common: Common, given: dict[str, str | None], name: str | None = None) -> "Answers":
     """Ask for what was not given.
 
     Raises:
         UsageError: there is nobody to ask, or an answer cannot be used.
     """
+    from reconciler.export.init import REGIONS, STAGES, Answers, check
+
     is_asked = somebody_is_there()
     region, stage, url, marketplace = (given[name] for name in ("region", "stage", "url", "marketplace"))
     if url and (region or stage):
@@ -126,6 +131,8 @@ def _answers(common: Common, given: dict[str, str | None], name: str | None = No
 
 def _checking(key: str) -> "Callable[[str], None]":
     """Check one answer by itself, beside others that are usable."""
+    from reconciler.export.init import REGIONS, STAGES, Answers, check
+
     usable = {"environment": "default", "marketplace": "marketplace", "region": REGIONS[0], "stage": STAGES[0]}
     return lambda answer: check(Answers(**usable | {key: answer}))  # type: ignore[arg-type]  # all of them are texts
 
@@ -139,7 +146,9 @@ def _check_target(answer: str) -> None:
     _checking("url" if "://" in answer else "region")(answer)
 
 
-def _auth(given: dict[str, str | None]) -> Auth:
+def _auth(given: dict[str, str | None]) -> "Auth":
+    from reconciler.export.init import Auth
+
     usual = Auth()
     username, password = given["username_env"], given["password_env"]
     secret = given["client_secret_env"] or (None if username or password else usual.client_secret)

@@ -147,7 +147,7 @@ def command(  # noqa: PLR0913  # one for each option
 
 def _file_in(common: Common, folder: Path) -> Path:
     """The file of the plan of the environment that is meant."""
-    from reconciler.project.environment import chosen_environment, configuration  # noqa: PLC0415  # see main
+    from reconciler.project.environment import chosen_environment, configuration
 
     settings = settings_of(common)
     file = folder / f"{chosen_environment(configuration(settings), settings).name}.json"

@@ -12,7 +12,6 @@ from reconciler.cli.exit import ExitCode
 from reconciler.cli.options import Common, ack_option, common_options, offer, text
 from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.project.api import text_of
-from reconciler.project.apply import ApplyOptions
 from reconciler.render.escape import escape
 
 if TYPE_CHECKING:
@@ -67,6 +66,8 @@ def command(  # noqa: PLR0913  # one for each option
     it created is deleted if all of it is as the run left it; what it deleted is created again; secrets stay.
     """
     project, recorded = project_of(common).run_to_roll_back(run)
+    from reconciler.project.apply import ApplyOptions
+
     options = ApplyOptions(ack=ack, keep_going=keep_going)
     if dry_run:
         require_formats(outputs, {*PLANS} - {"json"})  # that of a plan is a file that apply takes

@@ -2,16 +2,12 @@
 
 import click
 
-from reconciler.applying.journal.events import SCHEMA as RUN
-from reconciler.applying.receipt import SCHEMA as RECEIPT
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.options import output_options
 from reconciler.cli.streams import emit
 from reconciler.errors import UsageError
 from reconciler.kinds import DEFAULT_KIND, KINDS
 from reconciler.manifests.schema import did_you_mean, schema_path
-from reconciler.planning.planfile.reading import SCHEMA as PLAN
-from reconciler.planning.snapshot import SCHEMA as SNAPSHOT
 
 
 @click.command(
@@ -35,8 +31,18 @@ def command(kind: str) -> ExitCode:
 
 
 def _file_of(kind: str) -> str:
+    from reconciler.applying import receipt
+    from reconciler.applying.journal import events
+    from reconciler.planning import snapshot
+    from reconciler.planning.planfile import reading
+
     whole = {"manifest": "manifest.v1.schema.json", "config": "config.v1.schema.json"}
-    others = whole | {"plan": PLAN, "receipt": RECEIPT, "snapshot": SNAPSHOT, "run": RUN}
+    others = whole | {
+        "plan": reading.SCHEMA,
+        "receipt": receipt.SCHEMA,
+        "snapshot": snapshot.SCHEMA,
+        "run": events.SCHEMA,
+    }
     files = {name: known.schema for name, known in KINDS.items()} | others
     if kind not in files:
         hint = did_you_mean(kind, files) or f"one of {', '.join(files)}"

@@ -28,8 +28,6 @@ from reconciler.cli.streams import tell
 from reconciler.errors import UsageError
 from reconciler.project.api import Project
 from reconciler.project.files import write_file
-from reconciler.project.rotate import RotateOptions
-from reconciler.project.secret_status import SecretChoice
 from reconciler.render.secrets import ROTATIONS, STATUSES, metrics, rotated_text
 
 if TYPE_CHECKING:
@@ -146,6 +144,9 @@ def rotate(  # noqa: PLR0913  # one for each option
     Creates a secret, proves it by a login, delivers it as the manifest says, and lets the old one expire after the
     overlap. A later run deletes the old one. ADDRESS is that of a manifest: ApiClient/storefront.
     """
+    from reconciler.project.rotate import RotateOptions
+    from reconciler.project.secret_status import SecretChoice
+
     _check(address, name, selection, due=due)
     approve = partial(_approve, common, ask=not auto_approve)
     options = RotateOptions(SecretChoice(address, name, only_due=due), ack, approve, _begin)

@@ -12,19 +12,7 @@ from reconciler.cli.exit import ExitCode
 from reconciler.cli.options import Common, common_options, file_name, input_file, unknown_roles_option
 from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.errors import UsageError
-from reconciler.manifests.effective import Bound, as_json, as_yaml, resolve
-from reconciler.manifests.load import load
-from reconciler.manifests.yaml import shown
-from reconciler.planning.planfile import changes_digest, reading
 from reconciler.project.api import text_of
-from reconciler.project.apply import review
-from reconciler.project.environment import (
-    chosen_environment,
-    configuration,
-    keep_apart,
-    keep_manifests_apart,
-    load_context,
-)
 from reconciler.project.files import is_plan
 from reconciler.render.escape import escape, joined
 from reconciler.render.markdown import REVIEWS
@@ -80,6 +68,8 @@ def command(
 
     A plan that was altered is refused (exit 4).
     """
+    from reconciler.project.environment import keep_apart
+
     if reviewed:
         keep_apart(settings_of(common), paths)
         return _against(_planfile(paths), reviewed, outputs, resolved=resolved)
@@ -100,6 +90,9 @@ def command(
 
 def _against(path: Path, reviewed: Path, outputs: Outputs, *, resolved: bool) -> ExitCode:
     """Compare a plan with what was reviewed."""
+    from reconciler.planning.planfile import changes_digest
+    from reconciler.project.apply import review
+
     if resolved:
         raise UsageError("--reviewed compares plans, and --resolved shows manifests", hint=_TWO_FORMS)
     for name in outputs.names:
@@ -122,6 +115,8 @@ def _planfile(paths: tuple[Path, ...]) -> Path:
 
 def _plan(path: Path) -> tuple["Plan", str]:
     """The plan, and the text that it was read from, whose every byte has just been checked: its JSON."""
+    from reconciler.planning.planfile import reading
+
     written = reading.content(path)
     return reading.loads(written, str(path), key()), written
 
@@ -138,6 +133,11 @@ def _manifests(
     common: Common, paths: tuple[Path, ...], *, allow_unknown_roles: bool
 ) -> "Mapping[str, Callable[[], Iterator[str]]]":
     """What writes the manifests in each format that shows them, piece by piece."""
+    from reconciler.manifests.effective import Bound, as_json, as_yaml, resolve
+    from reconciler.manifests.load import load
+    from reconciler.manifests.yaml import shown
+    from reconciler.project.environment import chosen_environment, configuration, keep_manifests_apart, load_context
+
     settings = settings_of(common)
     config = configuration(settings)
     environment = chosen_environment(config, settings)
