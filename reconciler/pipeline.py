@@ -3,7 +3,7 @@
 load     paths, context            -> Loaded(DesiredState)  | InputError with every fault, file:line:column
 read     remote, kinds, secrets    -> Sides                 | RemoteError (a failed read never looks like "absent")
 diff     sides                     -> Comparison            matched, with named secrets, protected, pruned, selected
-check    comparison                -> Plan                  with what guards, references and dependents object to
+check    comparison                -> Plan                  with the findings of guards, references and dependents
 apply    plan, remote              -> outcome, outcome ...  (computes nothing: what was shown is what is sent)
 render   plan | result             -> str
 

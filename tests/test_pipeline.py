@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,10 @@ from reconciler.errors import (
 )
 from reconciler.live import identify, read_objects
 from reconciler.model.inputs import Selection
+from reconciler.model.named_secret import NamedSecret
 from reconciler.model.plan import Limits
 from reconciler.model.resource import Policy
-from reconciler.model.secret import SecretReference, SecretSource
+from reconciler.model.secret import SecretReference, SecretSource, ToFile
 from reconciler.planning.check import check_saved
 from reconciler.planning.planfile import acknowledgement
 from reconciler.remote.client import ReadClient
@@ -143,6 +144,14 @@ def test_findings_that_were_taken_out_of_a_saved_plan_are_found_again(one: Shop)
     with pytest.raises(GuardRefusal, match="protected"):
         one.apply(forged, objections=objections, acknowledged=acknowledgement(forged, objections))
     assert one.writes() == []
+
+
+def test_a_saved_plan_whose_new_secret_would_be_due_at_once_by_now_is_refused(one: Shop) -> None:
+    now = datetime.now(UTC)
+    secret = NamedSecret("primary", expires=now + timedelta(days=7), deliver=(ToFile("a.secret"),))
+    want = desired(replace(manifest("a"), named_secrets=(secret,)))
+    plan = one.plan(want, replace(NO_LIMITS, now=now - timedelta(hours=1)))
+    assert [one.rule for one in (*plan.guards, *one.objections(plan, want))] == ["secret-expiry"]
 
 
 def test_a_limit_that_was_lowered_since_the_plan_was_saved_holds(one: Shop) -> None:

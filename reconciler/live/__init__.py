@@ -8,7 +8,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import field, replace
 from datetime import datetime
 from functools import partial
@@ -33,6 +33,7 @@ from reconciler.model.plan import Finding
 from reconciler.model.resource import LiveResource, LiveState, ObjectKey, SecretKey
 from reconciler.model.secret import Secret
 from reconciler.remote import ReadRemote
+from reconciler.remote.threads import Threads
 
 _ME = RequestFacts("GET", "/v1/me")
 
@@ -138,7 +139,9 @@ def read(  # noqa: PLR0913  # what is checked, what is read, and what is read be
 def make_ready(kinds: Collection[str]) -> None:
     """Have a thread import what checks bodies of these kinds: it takes as long as the first answers take to come."""
     # A daemon, for which nobody waits at the end: it may hang in the lock of an import that was broken off.
-    Thread(target=lambda: [KINDS[name].faults for name in kinds], name="reconciler-kinds", daemon=True).start()
+    thread = Thread(target=lambda: [KINDS[name].faults for name in kinds], name="reconciler-kinds", daemon=True)
+    with suppress(RuntimeError):  # the machine starts no more: they are imported when they are needed
+        thread.start()
 
 
 def read_objects(
@@ -348,7 +351,7 @@ def _rows(
 def _side_by_side(ask: Callable[[_T], _R], about: Sequence[_T]) -> list[_R]:
     if len(about) == 1:
         return [ask(about[0])]
-    with ThreadPoolExecutor(_AT_A_TIME) as pool:
+    with Threads(_AT_A_TIME) as pool:
         return list(pool.map(ask, about))
 
 

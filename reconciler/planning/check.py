@@ -26,6 +26,7 @@ from reconciler.planning import deletion, guards, hidden_secrets, planfile, refe
 from reconciler.planning.comparison import NOBODY, Comparison, Target, givers
 from reconciler.planning.deletion import Checked
 from reconciler.planning.diff.notices import likely_renames
+from reconciler.planning.diff.secret_changes import due_at_once
 from reconciler.remote import ReadRemote
 
 
@@ -48,7 +49,7 @@ def check(compared: Comparison, remote: ReadRemote, target: Target, *, is_rollba
     checked = [
         Checked(guards.check(compared.whole, target.context(compared.manifests, access, live))),
         *([] if is_rollback else _of_manifests(compared, target)),
-        Checked(hidden),
+        Checked((*hidden, *due_at_once(compared.changes, target.now))),
         Checked(referred.findings, referred.warnings),
         dependent,
     ]
@@ -163,7 +164,7 @@ def check_saved(
     """Refuse a saved plan that was made for something else than what is here now.
 
     Returns:
-        What the guards object to now and the plan does not say, for `apply`: limits were lowered since, another client
+        The findings of now that the plan does not have, for `apply`: limits were lowered since, another client
         is logged in, a freeze window holds, findings were taken out, something that it refers to went away, or
         something came to refer to what it deletes. A plan of a part lacks what some guards must see; those have judged
         it when it was made.
@@ -181,7 +182,7 @@ def check_saved(
     context = target.context(desired, remote.access(), givers(saved, desired, remote))
     found = [*guards.check(changes, context), *frozen(saved, target.freeze, now)]
     found += references.check(saved.changes, desired, remote, marketplace).findings
-    found += deletion.check(saved.changes, remote, marketplace).findings
+    found += [*deletion.check(saved.changes, remote, marketplace).findings, *due_at_once(saved.changes, now)]
     return tuple(one for one in found if planfile.objection(one) not in known and one.rule not in partial)
 
 

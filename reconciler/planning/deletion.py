@@ -153,7 +153,7 @@ def _left_assigned(
 def _assigning(deleted: Collection[str]) -> Iterator[tuple[Kind, Level]]:
     """The levels of assignments, of all kinds, that name objects of one of these kinds."""
     for kind in map(KINDS.__getitem__, KINDS if deleted else ()):
-        yield from ((kind, one) for one in (kind.assignments.levels if kind.assignments else ()) if one.kind in deleted)
+        yield from ((kind, one) for one in kind.levels if one.kind in deleted)
 
 
 def _at(place: Place | None) -> str:

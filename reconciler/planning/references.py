@@ -7,7 +7,7 @@ that fails otherwise is an error, as everywhere.
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import field, replace
 from http import HTTPStatus
@@ -23,6 +23,7 @@ from reconciler.model.plan import Action, Change, Finding, known_after
 from reconciler.model.resource import Address, DesiredResource, DesiredState, ObjectKey, same_id
 from reconciler.planning.guards.every_kind import body_after
 from reconciler.remote import ReadRemote, at_least
+from reconciler.remote.threads import Threads
 
 _SUPPLIERS: Final = ("/suppliers", "SupplierReader")
 _FEW: Final = 3
@@ -144,7 +145,7 @@ class _Lookup:
             RemoteError: a look failed otherwise than by a missing role.
         """
         self.warnings.clear()
-        with ThreadPoolExecutor(_AT_A_TIME) as pool:
+        with Threads(_AT_A_TIME) as pool:
             left = self._wanted.keys() - self._listed()
             wanted = {key: self._wanted[key] for key in sorted(left)}
             self._objects.update(zip(wanted, pool.map(lambda one: self._get(*one), wanted.values()), strict=True))

@@ -92,7 +92,7 @@ def loads(text: str, name: str, expected: Format, key: bytes | None) -> Mapping[
         text: of the file.
         name: what messages call the file.
         expected: what it should be.
-        key: what it must be signed with; None: whoever wrote it is believed.
+        key: what it must be signed with; None: it is not checked.
 
     Raises:
         ReconcilerError: it is something else or of another format, was altered since it was written, or is not signed

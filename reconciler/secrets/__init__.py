@@ -13,7 +13,6 @@ import string
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field, replace
-from datetime import UTC, datetime
 from typing import Final, TypeAlias
 
 from reconciler.errors import PlanRefused, ReconcilerError, SecretMissing
@@ -259,7 +258,6 @@ def prepare(plan: Plan, resolve: Resolve, plan_key: bytes | None, deliverer: Del
             orders += [(new, delivery) for delivery in reference.deliver]
         else:
             _require_planned(change.address, intent, values[change.address, intent.field], plan_key)
-    _require_lasting(plan)
     deliveries = [one for change in plan.changes for secret in change.new_secrets for one in secret.deliver]
     deliveries += [delivery for _, delivery in orders]
     if deliveries or len(values) > len(known.values):
@@ -268,19 +266,6 @@ def prepare(plan: Plan, resolve: Resolve, plan_key: bytes | None, deliverer: Del
     for one in deliver_all(orders, required(deliverer)) if orders else ():
         delivered[one.new.address].append(one)
     return Prepared(values, delivered, plan_key, deliverer)
-
-
-def _require_lasting(plan: Plan) -> None:
-    """Refuse to create a named secret that would be due at once: that is known before its object is written."""
-    now = datetime.now(UTC)
-    faults = [
-        f"secret {secret.name} of {change.address} {why}"
-        for change in plan.changes
-        for secret in change.new_secrets
-        if (why := secret.due_at_once(now))
-    ]
-    if faults:
-        raise ReconcilerError("; ".join(faults), hint="set a later expires in the manifest")
 
 
 def _lottery() -> Secret:

@@ -462,7 +462,12 @@ def test_an_error_of_ours_in_one_change_keeps_the_record_of_the_others(two: Shop
 
 @pytest.mark.parametrize("threads", [0, 1, 3])
 def test_a_machine_that_starts_few_threads_or_none_makes_a_run_slower_only(two: Shop, threads: int) -> None:
-    plan = two.plan(desired(manifest("a", Active=False), manifest("b", Active=False)))
+    wanted = desired(manifest("a", Active=False), manifest("b", Active=False, assignments={"buyers": ()}))
+    referring = desired(*(manifest(name, OrderCheckoutIntegrationEventID=f"no-{name}") for name in "ab"))
+    with no_more_threads_than(threads):
+        plan = two.plan(wanted)
+        looked = two.plan(referring)
+    assert [one.rule for one in looked.guards] == ["reference-missing", "reference-missing"]
     with two.writer() as writer, no_more_threads_than(threads):
         result = pipeline.apply(plan, writer, two.resolve, Controls(concurrency=2))
     assert statuses(result) == [Status.APPLIED, Status.APPLIED]

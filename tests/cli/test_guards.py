@@ -108,6 +108,12 @@ def a_hidden_secret(project: Project) -> None:
     project.manifest("front", AccessTokenDuration=60)
 
 
+def a_secret_that_is_over(project: Project) -> None:
+    path = project.manifest("front", AccessTokenDuration=60)
+    secret = {"name": "primary", "expires": "2020-01-01", "deliver": [{"file": "../out/front"}]}
+    path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | {"secrets": [secret]}), encoding="utf-8")
+
+
 def in_use(project: Project) -> None:
     limit(project, deletes=1)
     put(project, "/v1/securityprofiles/staff", ID="staff", Name="Staff", Roles=["Shopper"])
@@ -177,6 +183,7 @@ CASES: Mapping[str, Callable[[Project], None]] = {
     "own-client": own_client,
     "freeze": freeze,
     "hidden-secret": a_hidden_secret,
+    "secret-expiry": a_secret_that_is_over,
     "still-in-use": in_use,
     "prune-renamed": a_rename,
     "reference-missing": a_missing_event,
@@ -186,7 +193,7 @@ CASES: Mapping[str, Callable[[Project], None]] = {
 }
 ELSEWHERE = {"own-roles", "not-unique"}
 """Tried in tests/second/: here the client has every role whatever profiles there are, and no kind has unique values."""
-FINAL = {"host", "marketplace", "protected", "hidden-secret", "incomplete-create", "immutable"}
+FINAL = {"host", "marketplace", "protected", "hidden-secret", "secret-expiry", "incomplete-create", "immutable"}
 OPTIONS = {"prune-renamed": ["--prune"]}
 
 

@@ -195,16 +195,6 @@ def test_each_standing_that_needs_somebody_has_a_way_out(shop: Project, run: Run
         assert words in ways
 
 
-def test_a_secret_that_would_be_due_at_once_is_refused_before_its_client_is_written(
-    project: Project, run: Runner
-) -> None:
-    project.manifest("front", **OPEN | {"AccessTokenDuration": 60})
-    list_secrets(project, {"name": "primary", "expires": "2020-01-01", "deliver": [{"file": "../out/front"}]})
-    done = run("apply", "--auto-approve")
-    said = "secret primary of ApiClient/front expires at 2020-01-01T00:00:00Z, within its overlap of 7d"
-    assert (done.code, said in done.err, project.writes()) == (1, True, [])
-
-
 def test_metrics_are_written_for_prometheus(shop: Project, run: Runner) -> None:
     assert run("secrets", "status", "--metrics", "secrets.prom").code == 0
     text = (shop.folder / "secrets.prom").read_text()

@@ -29,7 +29,7 @@ from reconciler.model.named_secret import (
     moment_text,
     states,
 )
-from reconciler.model.plan import Action, Change, Direction, FieldChange
+from reconciler.model.plan import Action, Change, Direction, FieldChange, Finding
 from reconciler.model.resource import DesiredResource, DesiredState, LiveResource, ObjectKey, SecretKey, Values
 from reconciler.model.secret import Secret
 
@@ -178,6 +178,16 @@ def _with(change: Change, new: Sequence[NamedSecret], *, is_first: bool) -> Chan
     fields = tuple(FieldChange(pointer("secrets", one.name), ABSENT, ABSENT, direction, sensitive=True) for one in new)
     action = Action.UPDATE if change.action is Action.NO_OP else change.action
     return replace(change, action=action, fields=change.fields + fields, new_secrets=tuple(new))
+
+
+def due_at_once(changes: Iterable[Change], now: datetime) -> Iterator[Finding]:
+    """Refuse to create secrets that a rotation would replace at once: no client is written for the sake of one."""
+    for change in changes:
+        for secret in change.new_secrets:
+            if why := secret.due_at_once(now):
+                message = f"secret {secret.name} of {change.address} {why}"
+                fix = "set a later expires in the manifest"
+                yield Finding("secret-expiry", message, fix, (change.address,), can_be_acknowledged=False)
 
 
 def _told(state: SecretState) -> Iterator[str]:

@@ -8,7 +8,7 @@ A file is read only where it has the very bytes that `dumps` gives: a document t
 (a key that is there twice) is not a plan. With a key, the document is signed, and an unsigned one is refused.
 
 `changes_digest` acknowledges changes and findings, whoever plans them and when. It covers what would be written to
-which environment, and what the guards object to. Commit, time, lines of manifests, fingerprints and everything that
+which environment, and the findings of the guards. Commit, time, lines of manifests, fingerprints and everything that
 stays as it is are left out, so that an acknowledgement given on a pull request still holds for the plan after the
 merge, if that is the same.
 """
@@ -310,7 +310,7 @@ def refusal(plan: Plan, acknowledged: str | None, objections: Sequence[Finding] 
     """Why the plan cannot be applied as it stands; None: it can.
 
     Args:
-        plan: with what the guards object to.
+        plan: with the findings of the guards.
         acknowledged: what ``--ack`` was given: digits, or several separated by commas or blanks.
         objections: see `pipeline.apply`.
     """
