@@ -101,8 +101,10 @@ def _is_unseen(change: Change) -> bool:
 
 def _other_hosts(change: Change) -> list[tuple[str, str]]:
     """The hosts that a field with a copy of production's names, and those that the manifest names."""
+    if change.action is not Action.UPDATE:
+        return []
     names = {one.name for one in KINDS[change.address.kind].table if one.restore is Restore.COPIES}
-    hosts = [one.hosts for one in change.fields if one.name in names and change.action is Action.UPDATE]
+    hosts = [one.hosts for one in change.fields if one.name in names]
     return [(_bare(was), _bare(becomes)) for was, becomes in hosts if was and becomes and was != becomes]
 
 
