@@ -25,6 +25,7 @@ from reconciler.kinds.fields import (
     Field,
     MemberReference,
     Reference,
+    Restore,
     Secrecy,
     Text,
     UserReference,
@@ -238,16 +239,18 @@ class Kind:
     @cached_property
     def urls(self) -> tuple[Field, ...]:
         """Fields that are called, and records, which may have some."""
-
-        def is_called(one: Field) -> bool:
-            return isinstance(one.type, Text) and one.type.schemes is not None
-
-        return tuple(one for one in self.table if one.members or is_called(one))
+        called = [one for one in self.table if isinstance(one.type, Text) and one.type.schemes is not None]
+        return tuple(one for one in self.table if one.members or one in called)
 
     @cached_property
     def directed(self) -> tuple[Field, ...]:
         """Fields a change of which may let somebody in or out."""
         return tuple(one for one in self.fields.values() if one.judge is not neutral)
+
+    @cached_property
+    def cleared(self) -> tuple[Field, ...]:
+        """Fields that OrderCloud's restore of staging empties, whichever of its documents is right."""
+        return tuple(one for one in self.fields.values() if one.restore is Restore.CLEARS)
 
     @cached_property
     def initial_fields(self) -> Mapping[str, Field]:
@@ -332,7 +335,7 @@ class Kind:
         faults = self.faults(body)
         if self.id_field in faults:
             raise BadAnswer(f"a {self.name} has no usable ID: {faults[self.id_field]}", request)
-        sound = {name: value for name, value in body.items() if name not in faults}
+        sound = {name: value for name, value in body.items() if name not in faults} if faults else body
         return LiveResource(
             kind=self.name,
             id=str(body[self.id_field]),

@@ -5,7 +5,7 @@ Python says ``True == 1``, JSON does not: everything that compares service data 
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 if TYPE_CHECKING:
@@ -111,13 +111,14 @@ def pointer_parts(text: str) -> tuple[str, ...]:
 def is_nested_deeper(value: Json, levels: int) -> bool:
     """Whether there are more arrays and objects inside of one another than so many: what reads such values recurses."""
     inner = [value]
-    while inner and levels >= 0:
-        inner = [child for one in inner if type(one) not in _SCALARS for child in _children(one)]
-        levels -= 1
-    return bool(inner)
+    for _ in range(levels):
+        inner = [child for one in inner for child in _children(one) if type(child) not in _SCALARS]
+        if not inner:
+            return False
+    return any(_children(one) for one in inner)
 
 
-def _children(value: Json) -> Iterable[Json]:
+def _children(value: Json) -> Collection[Json]:
     if isinstance(value, Mapping):
         return value.values()
     return value if is_array(value) else ()

@@ -56,7 +56,7 @@ def copied(changes: Sequence[Change]) -> Iterator[str]:
 
 def _has_kept(kind: Kind, live: Body) -> bool:
     """Whether it has a value that no restore leaves."""
-    return any(one.restore is Restore.CLEARS and not _is_empty(live.get(one.name)) for one in kind.fields.values())
+    return any(not _is_empty(live.get(one.name)) for one in kind.cleared)
 
 
 def _puts_back(change: Change) -> bool:
@@ -77,8 +77,8 @@ def _may_be_kept(kind: Kind, changed: FieldChange) -> bool:
 
 def _is_cleared(change: Change) -> bool:
     """Whether it puts back a field that the restore empties, whichever document is right."""
-    fields = KINDS[change.address.kind].fields
-    return any(fields[one.pointer[1:]].restore is Restore.CLEARS for one in change.fields if one.pointer[1:] in fields)
+    cleared = {f"/{one.name}" for one in KINDS[change.address.kind].cleared}
+    return any(one.pointer in cleared for one in change.fields)
 
 
 def _is_copied(change: Change) -> bool:

@@ -268,7 +268,7 @@ def _missing(wanted: tuple[str, ...], held: tuple[str, ...]) -> tuple[str, ...]:
 def notices(
     changes: Sequence[Change], desired: DesiredState, live: LiveState, whole: Sequence[Change]
 ) -> tuple[Notice, ...]:
-    """All of it for the objects of these changes, sorted by address; at most one of each sort for an object.
+    """All of it for the objects of these changes, in their order; at most one of each sort for an object.
 
     `whole` are the changes of all objects: references may be to any of them.
     """
@@ -280,7 +280,7 @@ def notices(
     }
     objects = {one.key: one for one in live.resources}
     found: list[Notice] = []
-    for change in sorted(changes, key=lambda one: one.address):
+    for change in changes:
         resource, there = resources.get(change.address), objects.get(change.key) if change.key else None
         if resource and there:
             kind = KINDS[change.address.kind]
