@@ -15,7 +15,7 @@ from reconciler.config import find_config, load_config, misnamed_config, select_
 from reconciler.config.settings import EMULATOR_MARKETPLACE, Config, Environment
 from reconciler.errors import ReconcilerError, UsageError, WouldOverwrite
 from reconciler.manifests.context import Once
-from reconciler.manifests.files import find_files
+from reconciler.manifests.files import find_files, resolved
 from reconciler.manifests.git import in_git
 from reconciler.manifests.load import LoadContext
 from reconciler.manifests.yaml import shown
@@ -165,7 +165,7 @@ def keep_apart(settings: Settings, reads: Iterable[Path | str]) -> None:
     for path in settings.writes:
         if identity(path) in known:
             raise WouldOverwrite(f"{path} is an input of this run and would be overwritten", hint="name another file")
-    files = Counter(path.resolve() for path in settings.writes if identity(path) or not path.exists())
+    files = Counter(resolved(path) or path for path in settings.writes if identity(path) or not path.exists())
     for path in (path for path, count in files.items() if count > 1):
         raise WouldOverwrite(f"{path} is named for two outputs of this run", hint="name another file for one of them")
 

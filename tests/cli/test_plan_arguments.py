@@ -356,3 +356,11 @@ def test_no_two_outputs_have_one_file(project: Project, run: Runner, options: li
     done = run("plan", "--into", "json=one.json", *options)
     assert (done.code, "is named for two outputs" in done.err, Path("one.json").exists()) == (64, True, False)
     assert run("plan", "--out", os.devnull, "--metrics", os.devnull, "--into", f"json={os.devnull}").code == 0
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights there")
+@pytest.mark.parametrize("options", [["--out", "circle"], ["--into", "json=circle"], ["--metrics", "circle"]])
+def test_an_output_may_replace_a_link_to_itself(project: Project, run: Runner, options: list[str]) -> None:
+    Path("circle").symlink_to("circle")
+    done = run("plan", *options)
+    assert (done.code, Path("circle").is_file()) == (0, True), done.err
