@@ -1,7 +1,7 @@
 """A session and options -> the result of an apply or a rollback, recorded in the journal."""
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
@@ -143,25 +143,26 @@ def _execute(  # noqa: PLR0913  # both ends, what to do, and what is known of ea
     from reconciler.applying.run import Controls  # noqa: PLC0415
 
     recorder, environment = recorder_of(session, plan, follows_up, rolls_back), session.environment
-    with options.watch(plan) as on_outcome, cutting_off(lambda: bool(recorder.run_id)):
-        result = pipeline.apply(
-            plan,
-            remote,
-            session.resolve,
-            Controls(
-                environment.concurrency,
-                options.keep_going,
-                on_outcome,
-                options.should_stop,
-                recorder,
-                environment.create,
-            ),
-            objections=objections,
-            acknowledged=options.ack,
-            plan_key=session.plan_key,
-            deliverer=session.deliverer,
-        )
-    return finished(session, recorder, result, follows_up)
+    with closing(recorder):
+        with options.watch(plan) as on_outcome, cutting_off(lambda: bool(recorder.run_id)):
+            result = pipeline.apply(
+                plan,
+                remote,
+                session.resolve,
+                Controls(
+                    environment.concurrency,
+                    options.keep_going,
+                    on_outcome,
+                    options.should_stop,
+                    recorder,
+                    environment.create,
+                ),
+                objections=objections,
+                acknowledged=options.ack,
+                plan_key=session.plan_key,
+                deliverer=session.deliverer,
+            )
+        return finished(session, recorder, result, follows_up)
 
 
 # ------------------------------------------------------------------------------------------------------------ rollback

@@ -8,6 +8,7 @@ import sys
 import types
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from reconciler.emulator import ADMIN_CLIENT_ID
 from reconciler.project.apply import ApplyOptions
 from reconciler.remote.messages import Stats
 from tests.cli.conftest import BACK, Project, Switchboard
+from tests.limits import no_file_larger_than
 
 if TYPE_CHECKING:
     from reconciler.model.json import Json
@@ -193,6 +195,36 @@ def test_an_error_that_nobody_foresaw_says_whether_the_run_had_begun_to_write(
         project.apply(project.plan("staging"), on_outcome=gone)
     assert (report(before.value, verbose=False), capsys.readouterr().err.count("had begun to write")) == (1, 0)
     assert (report(after.value, verbose=False), capsys.readouterr().err.count("had begun to write")) == (5, 1)
+
+
+def left_open(folder: Path) -> list[str]:
+    descriptors = [*Path("/proc/self/fd").iterdir()]
+    return [str(file) for file in map(Path.resolve, descriptors) if file.is_relative_to(folder)]
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="only Linux lists open files there")
+def test_a_run_that_breaks_off_leaves_no_file_open(shop: Project) -> None:
+    def gone(_outcome: reconciler.Outcome) -> None:
+        raise OSError("the screen is gone")
+
+    project = reconciler.load()
+    with pytest.raises(OSError, match="screen"):
+        project.apply(project.plan("staging"), on_outcome=gone)
+    assert [run.is_finished for run in project.history(())] == [False]
+    assert left_open(shop.folder) == []
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="only Linux lists open files there")
+def test_a_run_whose_journal_does_not_fit_on_the_disk_leaves_no_file_open(shop: Project) -> None:
+    project = reconciler.load()
+    plan = project.plan("staging")
+
+    def fill(_outcome: reconciler.Outcome) -> None:
+        full.enter_context(no_file_larger_than(1))
+
+    with ExitStack() as full:
+        result = project.apply(plan, on_outcome=fill)
+    assert (result.is_recorded, left_open(shop.folder)) == (False, [])
 
 
 @pytest.mark.parametrize(("last", "code"), [("staging", 1), ("production", 5)])

@@ -360,9 +360,15 @@ class ApplyRecorder:
         """Keep that the run came to its own end, and let go of the journal."""
         totals: dict[str, Json] = {status.value: result.count(status) for status in Status}
         self._try("end", {"interrupted": result.interrupted, **totals, "unchanged": result.unchanged})
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the journal, however the run ended; a second call does nothing."""
         if self._journal:
-            with suppress(ReconcilerError), self._faults():
+            try:
                 self._journal.close()
+            except ReconcilerError as error:
+                self.fault = self.fault or error
 
     def _open(self) -> Journal:
         with self._lock:
