@@ -15,6 +15,7 @@ from ruamel.yaml import YAML
 
 from reconciler.manifests.yaml import SIZE_LIMIT, Parsed, parse, read, shown
 from reconciler.manifests.yaml.builder import ALIAS_LIMIT, DEPTH_LIMIT
+from reconciler.manifests.yaml.parser import key_text
 from reconciler.manifests.yaml.tree import Document
 from reconciler.model.json import Json, pointer, same
 
@@ -462,3 +463,9 @@ def test_paths_are_shown_as_one_would_type_them(tmp_path: Path, monkeypatch: pyt
 
 def test_infinities_never_get_in() -> None:
     assert not any(isinstance(leaf, float) and math.isinf(leaf) for _, leaf in leaves(only("a: 1e308").data, ()))
+
+
+def test_a_program_that_reads_many_documents_does_not_keep_all_of_their_keys() -> None:
+    keys = 10_000
+    assert parse("".join(f"key-{number}: 1\n" for number in range(keys)).encode(), "ids.yaml").faults == ()
+    assert key_text.cache_info().currsize < keys

@@ -9,7 +9,7 @@ strings.
 
 import re
 from collections.abc import Iterator, Mapping
-from functools import cache, lru_cache
+from functools import lru_cache
 from sys import intern
 from typing import Any, Final, TypeAlias
 
@@ -227,7 +227,7 @@ def _number(text: str) -> int | float | str:
     return text
 
 
-@cache
+@lru_cache(maxsize=4096)
 def key_text(text: str) -> str | None:
     """Give a plain scalar as a key, or None where it is none: a number, a boolean, null, the merge key."""
     if text == "<<":
