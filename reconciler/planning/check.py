@@ -252,4 +252,4 @@ def _of_many(warnings: Sequence[str]) -> str:
     """All resources are named: nothing else may say which of them a warning is about."""
     first, *others = warnings
     names = [found[1] for one in others if (found := _ABOUT.search(one))]
-    return f"{first}; the same of {len(names):,} others: {', '.join(names)}" if names else first
+    return f"{first}; the same for {len(names):,} others: {', '.join(names)}" if names else first

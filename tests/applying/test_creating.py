@@ -163,7 +163,7 @@ def test_a_warning_of_many_new_clients_is_said_once_with_their_number(tmp_path: 
     assert len(few.warnings) == 3
     (warning,) = many.warnings
     assert warning.startswith("ApiClient/new0 is created without a secret, ")
-    assert warning.endswith("; the same of 4 others: ApiClient/new1, ApiClient/new2, ApiClient/new3, ApiClient/new4")
+    assert warning.endswith("; the same for 4 others: ApiClient/new1, ApiClient/new2, ApiClient/new3, ApiClient/new4")
 
 
 def test_the_id_that_the_service_has_chosen_is_told_beside_assignments_too(tmp_path: Path) -> None:
