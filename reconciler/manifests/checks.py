@@ -198,15 +198,22 @@ def _assignments(assignments: Json, kind: Kind) -> Iterator[Fault]:
 def _misshapen(level: Level, rows: Sequence[Json]) -> Iterator[Fault]:
     """Rows that name too few or too many parties."""
     for index, row in enumerate(rows):
-        if isinstance(row, Mapping) and tuple(word for word in level.words if word in row) not in level.shapes:
+        if isinstance(row, Mapping) and not _is_complete(level, row):
             message = f"{level.name} has no row of {', '.join(row) or 'nothing'}"
             yield Fault(pointer("assignments", level.name, index), message, "assignment", level.usage)
+
+
+def _is_complete(level: Level, row: Body) -> bool:
+    return tuple(word for word in level.words if word in row) in level.shapes
 
 
 def _same_but_for_case(level: Level, rows: Sequence[Json]) -> Iterator[Fault]:
     """OrderCloud compares ids without case."""
     seen: dict[str, str] = {}
-    for index, one in enumerate(level.texts([*rows])):
+    for index, row in enumerate(rows):
+        if isinstance(row, Mapping) and not _is_complete(level, row):
+            continue
+        (one,) = level.texts([row])
         other = seen.setdefault(one.casefold(), one)
         if other != one:
             yield Fault(pointer("assignments", level.name, index), f"{one} is the same id as {other}", "repeated")

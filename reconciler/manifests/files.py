@@ -111,6 +111,9 @@ class _Search:
         name = shown(path)
         try:
             status = os.stat(path)  # noqa: PTH116  # strings: ten thousand Path objects cost more than reading the files
+        except ValueError:  # a null character
+            self.faults.append(Diagnostic(Place(name), "no path has a null character", "unreadable"))
+            return
         except OSError as error:
             fault = unreadable(error, path, name)
             is_folder = isinstance(error, FileNotFoundError) and not os.path.splitext(path)[1]  # noqa: PTH122  # see above

@@ -120,7 +120,7 @@ def is_plan(path: Path) -> bool:
 
 def identity(path: Path | str) -> tuple[int, int] | None:
     """What identifies a file under any of its names; None for a device, which has nothing to lose."""
-    with suppress(OSError):
+    with suppress(OSError, ValueError):  # ValueError: a null character
         status = Path(path).stat()
         return (status.st_dev, status.st_ino) if stat.S_ISREG(status.st_mode) else None
     return None

@@ -165,3 +165,23 @@ def test_an_error_and_a_warning_are_not_two_errors(project: Project, run: Runner
     (project.folder / "manifests" / "empty.yaml").write_text("# nothing yet\n")
     project.manifest("back", AccessTokenDuratio=600)
     assert run("plan").err.splitlines()[-1] == "error: 1 error and 1 warning found"
+
+
+@pytest.mark.parametrize("place", ["manifests", "overlays"])
+def test_a_null_character_in_a_path_is_a_fault(run: Runner, place: str) -> None:
+    named: dict[str, list[Json]] = {"manifests": ["m"], "overlays": []}
+    named[place].append("m\0")
+    environments: Json = {"one": {"emulator": {}, "overlays": named["overlays"]}}
+    head: dict[str, Json] = {"apiVersion": "reconciler/v1", "kind": "Config"}
+    head |= {"manifests": named["manifests"], "environments": environments}
+    write("reconciler.yaml", head)
+    done = run("validate")
+    assert (done.code, "no path has a null character" in done.out) == (1, True), done.err
+
+
+def test_a_null_character_in_the_path_of_a_seed_is_an_error(run: Runner) -> None:
+    environments: Json = {"one": {"emulator": {"seed": "seed\0"}}}
+    config: Json = {"apiVersion": "reconciler/v1", "kind": "Config", "manifests": ["m"], "environments": environments}
+    write("reconciler.yaml", config)
+    done = run("plan", "--out", "plan.json")
+    assert (done.code, "internal" in done.err) == (1, False), done.err
