@@ -178,6 +178,13 @@ def keep_manifests_apart(settings: Settings, paths: Iterable[Path], config: Conf
     """The same for the manifests below these paths, and for all files that a configuration names."""
     if not settings.writes:
         return
-    own = [config.path, *config.apart] if config else []
-    kept = [*config.inputs, *chain.from_iterable(map(config.journal.glob, _OF_RUNS))] if config else []
+    own: list[Path] = []
+    kept: list[Path] = []
+    if config:
+        own = [config.path, *config.apart]
+        kept = [*config.inputs, *chain.from_iterable(map(config.journal.glob, _OF_RUNS))]
+        for path in settings.writes:
+            if any(map(path.match, _OF_RUNS)) and resolved(path.parent) == resolved(config.journal):
+                message = f"{path} would be taken for the record of a run: {config.journal.name}/ keeps them"
+                raise WouldOverwrite(message, hint="name a file in another folder")
     keep_apart(settings, [*(file.path for file in find_files([*paths, *own]).files), *own, *kept])

@@ -260,7 +260,9 @@ def test_no_output_overwrites_the_data_of_an_emulator_or_the_record_of_a_run(pro
     for path in kept:
         for option in ("--out", "--metrics", "--into=json"):
             done = run("plan", *([f"{option}={path}"] if "=" in option else [option, str(path)]))
-            assert (done.code, "would be overwritten" in done.err) == (64, True), done
+            assert (done.code, "would be overwritten" in done.err or "record of a run" in done.err) == (64, True), done
+    for name in ("new.receipt.json", "new.jsonl"):  # there is none yet, and a later run would read it
+        assert run("apply", "--auto-approve", "--receipt", f".reconciler/runs/{name}").code == 64
     assert {path: path.read_bytes() for path in kept} == kept
     assert run("plan", "--out", ".reconciler/runs/plan.json").code == 0
     assert run("plan", "--out", ".reconciler/runs/plan.json").code == 0
