@@ -165,7 +165,8 @@ def keep_apart(settings: Settings, reads: Iterable[Path | str]) -> None:
     for path in settings.writes:
         if identity(path) in known:
             raise WouldOverwrite(f"{path} is an input of this run and would be overwritten", hint="name another file")
-    files = Counter(resolved(path) or path for path in settings.writes if identity(path) or not path.exists())
+    written = (*settings.writes, Path("/dev/stdout"))
+    files = Counter(resolved(path) or path for path in written if identity(path) or not path.exists())
     for path in (path for path, count in files.items() if count > 1):
         raise WouldOverwrite(f"{path} is named for two outputs of this run", hint="name another file for one of them")
 

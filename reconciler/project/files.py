@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from reconciler.errors import ReconcilerError
+from reconciler.manifests.files import resolved
 from reconciler.manifests.replacing import replace_file
 
 OWN_FOLDER: Final = ".reconciler"
@@ -34,20 +35,26 @@ def write_file(path: Path, text: str | Iterable[str], mode: int = 0o600) -> None
 
     A long text comes in pieces.
 
-    A device or a pipe (``/dev/null``) is written to, not replaced.
+    A device, a pipe or a file that is open already (``/dev/null``, ``/dev/stdout``) is written to, not replaced.
 
     Raises:
         ReconcilerError: it cannot be written.
     """
     try:
-        if path.exists() and not path.is_file():
-            with path.open("w", encoding="utf-8") as device:
+        if path.exists() and (not path.is_file() or _is_descriptor(path)):
+            with path.open("a", encoding="utf-8") as device:
                 device.writelines([text] if isinstance(text, str) else text)
         else:
             replace_file(path, text, mode)
     except OSError as error:
         hint = "" if path.parent.is_dir() else f"create the folder {path.parent}, or choose one that exists"
         raise ReconcilerError(f"cannot write {path}: {error.strerror}", hint=hint) from error
+
+
+def _is_descriptor(path: Path) -> bool:
+    """Whether a path is the system's name of an open file: whoever replaces it takes it from everybody."""
+    folder = resolved(path.parent)
+    return folder is not None and (folder == Path("/dev") or folder.is_relative_to("/proc"))
 
 
 def new_file(path: Path, text: str) -> None:

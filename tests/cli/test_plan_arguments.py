@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -266,6 +267,16 @@ def test_no_output_overwrites_the_data_of_an_emulator_or_the_record_of_a_run(pro
     assert {path: path.read_bytes() for path in kept} == kept
     assert run("plan", "--out", ".reconciler/runs/plan.json").code == 0
     assert run("plan", "--out", ".reconciler/runs/plan.json").code == 0
+
+
+@pytest.mark.parametrize("name", ["plan.json", "/dev/fd/1"])
+def test_a_plan_is_not_written_into_the_file_that_stdout_is_sent_to(project: Project, name: str) -> None:
+    project.manifest("front", AccessTokenDuration=90)
+    program = "from reconciler.cli.main import main; import sys; sys.exit(main(['plan', '--out', sys.argv[1]]))"
+    with Path("plan.json").open("wb") as file:
+        command = [sys.executable, "-c", program, name]
+        done = subprocess.run(command, stdout=file, stderr=subprocess.PIPE, text=True, check=False)  # fixed words
+    assert (done.returncode, "is named for two outputs of this run" in done.stderr) == (64, True), done.stderr
 
 
 # --------------------------------------------------------------------------------------------------- the key, and words

@@ -29,6 +29,16 @@ def test_a_device_is_written_to_and_stays_a_device() -> None:
     assert Path("/dev/null").is_char_device()
 
 
+def test_a_file_that_is_open_is_written_to_and_keeps_its_name_in_the_system(tmp_path: Path) -> None:
+    with (tmp_path / "log").open("w", encoding="utf-8") as log:
+        log.write("before\n")
+        log.flush()
+        for folder in ("/dev/fd", "/proc/self/fd"):
+            write_file(Path(folder) / str(log.fileno()), "text\n")
+            assert (Path(folder) / str(log.fileno())).is_symlink()
+    assert (tmp_path / "log").read_text(encoding="utf-8") == "before\ntext\ntext\n"
+
+
 @pytest.mark.parametrize("name", ["", "no/such/folder/plan.json"])
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path, name: str) -> None:
     with pytest.raises(ReconcilerError, match="cannot write"):
