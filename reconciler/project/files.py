@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Final
 
 from reconciler.errors import ReconcilerError
-from reconciler.manifests.files import resolved
 from reconciler.manifests.replacing import replace_file
 
 OWN_FOLDER: Final = ".reconciler"
@@ -53,8 +52,8 @@ def write_file(path: Path, text: str | Iterable[str], mode: int = 0o600) -> None
 
 def _is_descriptor(path: Path) -> bool:
     """Whether a path is the system's name of an open file: whoever replaces it takes it from everybody."""
-    folder = resolved(path.parent)
-    return folder is not None and (folder == Path("/dev") or folder.is_relative_to("/proc"))
+    folder = Path(os.path.realpath(path.parent))
+    return folder == Path("/dev") or folder.is_relative_to("/proc")
 
 
 def new_file(path: Path, text: str) -> None:
