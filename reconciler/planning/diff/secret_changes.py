@@ -8,10 +8,10 @@ field that goes with it changes, where the service has lost its URL (a staging r
 another one than was last written, and where the user asks for it.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import field, replace
 from datetime import datetime
-from typing import Final, TypeAlias
+from typing import Final
 
 from reconciler.kinds import KINDS, Kind
 from reconciler.kinds.fields import Field
@@ -33,8 +33,6 @@ from reconciler.model.plan import Action, Change, Direction, FieldChange, Findin
 from reconciler.model.resource import DesiredResource, DesiredState, LiveResource, ObjectKey, SecretKey, Values
 from reconciler.model.secret import Secret
 
-Fields: TypeAlias = Collection[SecretKey]
-"""Resources and their secret fields."""
 UNKNOWN: Final = "unknown: no receipt"
 
 
