@@ -154,6 +154,14 @@ def test_a_saved_plan_whose_new_secret_would_be_due_at_once_by_now_is_refused(on
     assert [one.rule for one in (*plan.guards, *one.objections(plan, want))] == ["secret-expiry"]
 
 
+def test_a_new_secret_that_would_be_due_at_once_forbids_only_the_plans_that_make_it(one: Shop) -> None:
+    secret = NamedSecret("primary", expires=datetime(2020, 1, 1, tzinfo=UTC), deliver=(ToFile("a.secret"),))
+    want = desired(replace(manifest("a"), named_secrets=(secret,)), manifest("b"))
+    restricted = replace(NO_LIMITS, selection=Selection(only=("ApiClient/b",)))
+    assert "secret-expiry" in {each.rule for each in one.plan(want).guards}
+    assert "secret-expiry" not in {each.rule for each in one.plan(want, restricted).guards}
+
+
 def test_a_limit_that_was_lowered_since_the_plan_was_saved_holds(one: Shop) -> None:
     want = desired(manifest("a", Active=False))
     plan = one.plan(want)

@@ -49,7 +49,7 @@ def check(compared: Comparison, remote: ReadRemote, target: Target, *, is_rollba
     checked = [
         Checked(guards.check(compared.whole, target.context(compared.manifests, access, live))),
         *([] if is_rollback else _of_manifests(compared, target)),
-        Checked((*hidden, *due_at_once(compared.changes, target.now))),
+        Checked(tuple(hidden)),
         Checked(referred.findings, referred.warnings),
         dependent,
     ]

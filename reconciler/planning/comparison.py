@@ -261,7 +261,7 @@ def diff(sides: Sides, target: Target) -> Comparison:
         again = differ.diff(desired, sides.live, values, unseen)
         changes = tuple(one if other.is_patch else other for one, other in zip(changes, again, strict=True))
     changes = hidden_secrets.without_known(changes, sides.hidden, values)
-    changes, about_named = with_named_secrets(changes, desired, sides.named, target.now)
+    changes, due, about_named = with_named_secrets(changes, desired, sides.named, target.now)
 
     def about_secrets(planned: Sequence[Change], seen: LiveState) -> Iterable[str]:
         yield from sides.secrets.warnings(planned)
@@ -270,7 +270,7 @@ def diff(sides: Sides, target: Target) -> Comparison:
         yield from hidden_secrets.placeholders(seen)
         yield from (*hidden_secrets.not_compared(sides.hidden), *about_named)
 
-    return _compared(sides, changes, target, about_secrets)
+    return _compared(sides, changes, target, about_secrets, due)
 
 
 def diff_offline(sides: Sides, target: Target) -> Comparison:
@@ -289,6 +289,7 @@ def _compared(
     changes: Sequence[Change],
     target: Target,
     about_secrets: Callable[[Sequence[Change], LiveState], Iterable[str]],
+    findings: tuple[Finding, ...] = (),
 ) -> Comparison:
     desired, live = sides.desired, sides.live
     own, foreign = selection.parted(changes, desired.scope)
@@ -320,9 +321,10 @@ def _compared(
         selected.changes,
         whole,
         frozenset(sides.hidden),
-        warnings=warnings,
-        notices=noticed,
-        out_of_scope=len(foreign),
+        findings,
+        warnings,
+        noticed,
+        len(foreign),
     )
 
 

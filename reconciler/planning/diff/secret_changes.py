@@ -30,7 +30,7 @@ from reconciler.model.named_secret import (
     states,
 )
 from reconciler.model.plan import Action, Change, Direction, FieldChange, Finding
-from reconciler.model.resource import DesiredResource, DesiredState, LiveResource, ObjectKey, SecretKey, Values
+from reconciler.model.resource import Address, DesiredResource, DesiredState, LiveResource, ObjectKey, SecretKey, Values
 from reconciler.model.secret import Secret
 
 UNKNOWN: Final = "unknown: no receipt"
@@ -143,7 +143,7 @@ def with_named_secrets(
     desired: DesiredState,
     live: Mapping[ObjectKey, Sequence[LiveSecret]],
     now: datetime,
-) -> tuple[tuple[Change, ...], tuple[str, ...]]:
+) -> tuple[tuple[Change, ...], tuple[Finding, ...], tuple[str, ...]]:
     """Add to each change the secrets that its object lacks, and say what else there is to say of secrets.
 
     Args:
@@ -151,9 +151,12 @@ def with_named_secrets(
         desired: the manifests.
         live: the secrets of every object that is there and whose manifest lists secrets.
         now: the present time.
+
+    Returns:
+        The changes, what forbids one of them, and what is worth a warning.
     """
     wanted = {one.address: one.named_secrets for one in desired.resources if one.named_secrets is not None}
-    found, warnings = [], []
+    found, findings, warnings = [], [], []
     for change in changes:
         secrets = wanted.get(change.address)
         if secrets is None or change.after is None:
@@ -164,10 +167,12 @@ def with_named_secrets(
         judged = states(secrets, there, now, is_active=is_active)
         missing = [one.wanted for one in judged if one.standing is Standing.MISSING and one.wanted]
         new = [secret for secret in missing if secret.deliver]
+        due = [(secret, why) for secret in new if (why := secret.due_at_once(now))]
+        findings += [_due(change.address, secret, why) for secret, why in due]
         found.append(_with(change, new, is_first=not there) if new else change)
         warnings += [f"{change.address}: {text}" for one in judged for text in _told(one)]
         warnings += list(_crowd(change, judged, new))
-    return tuple(found), tuple(warnings)
+    return tuple(found), tuple(findings), tuple(warnings)
 
 
 def _with(change: Change, new: Sequence[NamedSecret], *, is_first: bool) -> Change:
@@ -181,11 +186,12 @@ def _with(change: Change, new: Sequence[NamedSecret], *, is_first: bool) -> Chan
 def due_at_once(changes: Iterable[Change], now: datetime) -> Iterator[Finding]:
     """Refuse to create secrets that a rotation would replace at once: no client is written for the sake of one."""
     for change in changes:
-        for secret in change.new_secrets:
-            if why := secret.due_at_once(now):
-                message = f"secret {secret.name} of {change.address} {why}"
-                fix = "set a later expires in the manifest"
-                yield Finding("secret-expiry", message, fix, (change.address,), can_be_acknowledged=False)
+        yield from (_due(change.address, one, why) for one in change.new_secrets if (why := one.due_at_once(now)))
+
+
+def _due(address: Address, secret: NamedSecret, why: str) -> Finding:
+    message, fix = f"secret {secret.name} of {address} {why}", "set a later expires in the manifest"
+    return Finding("secret-expiry", message, fix, (address,), can_be_acknowledged=False)
 
 
 def _told(state: SecretState) -> Iterator[str]:
