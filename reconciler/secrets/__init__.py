@@ -239,7 +239,7 @@ def prepare(plan: Plan, resolve: Resolve, plan_key: bytes | None, deliverer: Del
 
     Raises:
         SecretMissing: lists all that cannot be read on this machine.
-        PlanRefused: a secret has changed since the plan was made.
+        PlanRefused: a secret has changed since the plan was made, or that was made under another key.
         ReconcilerError: a new secret would be due at once; or a delivery failed, and those before it are undone.
         PartlyDelivered: the same, but a command has received a value, which cannot be undone.
     """
@@ -275,5 +275,6 @@ def _lottery() -> Secret:
 def _require_planned(address: Address, intent: SecretIntent, secret: Secret, plan_key: bytes | None) -> None:
     about = f"{address} {intent.field}"
     if intent.fingerprint and plan_key and secret.fingerprint(plan_key, about) != intent.fingerprint:
-        message = f"{intent.reference} of {address} has changed since the plan was made"
-        raise PlanRefused("secret", message)
+        message = f"{intent.reference} of {address} has changed since the plan was made, or the plan had another key"
+        hint = "plan again with this value and this RECONCILER_PLAN_KEY, and review the new plan"
+        raise PlanRefused("secret", message, hint=hint)

@@ -256,6 +256,23 @@ def test_secrets_come_from_the_variables_of_the_call(shop: Project, monkeypatch:
     assert reconciler.load(variables=variables).plan().binding.environment == "production"
 
 
+def test_a_plan_under_another_key_is_refused_with_what_to_do(shop: Project) -> None:
+    config = json.loads((shop.folder / "reconciler.yaml").read_text())
+    shop.configure(test=config["environments"]["staging"] | {"secrets": {"allow": ["HASH"]}})
+    spec = {"Url": "https://example.com/hook", "HashKey": {"fromEnv": "HASH"}, "ElevatedRoles": []}
+    about = {"apiVersion": "reconciler/v1", "kind": "Webhook", "metadata": {"name": "hook"}}
+    hook = about | {"spec": {"Name": "hook"} | spec}
+    (shop.folder / "manifests" / "hook.yaml").write_text(json.dumps(hook), encoding="utf-8")
+    variables = {"OC_SECRET": os.environ["OC_SECRET"], "HASH": "word", "RECONCILER_PLAN_KEY": "one"}
+    one = reconciler.load(variables=variables)
+    another = reconciler.load(variables=variables | {"RECONCILER_PLAN_KEY": "another"})
+    with pytest.raises(reconciler.PlanRefused, match="or the plan had another key") as refused:
+        another.apply(one.plan())
+    assert "this RECONCILER_PLAN_KEY" in refused.value.hint
+    assert shop.writes() == []
+    assert another.apply(another.plan()).is_complete
+
+
 def test_pruning_takes_all_manifests(shop: Project) -> None:
     project = reconciler.load()
     with pytest.raises(reconciler.UsageError):
