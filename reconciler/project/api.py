@@ -4,7 +4,7 @@
 is called, so that `--help` needs none of it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import field, replace
 from datetime import timedelta
@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from reconciler.project.export import ExportOptions, ExportResult
     from reconciler.project.rotate import RotateOptions, Rotation
     from reconciler.project.session import Session
+    from reconciler.render import reports
     from reconciler.render.history import Listed, Verified
-    from reconciler.render.reports import Adopted
     from reconciler.render.several import Part
 
 
@@ -79,6 +79,12 @@ class Project:
 
         return configuration(self.settings).promote
 
+    def listed(self, names: Sequence[str] = ()) -> "list[reports.Listed]":
+        """These environments, or all, as far as they may be shown; see `environment.listed`."""
+        from reconciler.project.environment import listed
+
+        return listed(self.settings, names)
+
     def of(self, environment: str) -> "Project":
         """The same for one of the environments."""
         return replace(self, settings=replace(self.settings, environment=environment))
@@ -88,6 +94,14 @@ class Project:
         from reconciler.project.validate import check
 
         return check(self.settings, paths, allow_unknown_roles=allow_unknown_roles)
+
+    def resolved(
+        self, paths: Sequence[Path], *, allow_unknown_roles: bool
+    ) -> "Mapping[str, Callable[[], Iterator[str]]]":
+        """What writes manifests as they are in the environment, by format; see `validate.resolved`."""
+        from reconciler.project.validate import resolved
+
+        return resolved(self.settings, paths, allow_unknown_roles=allow_unknown_roles)
 
     def plan(  # noqa: PLR0913  # one for each choice
         self,
@@ -292,7 +306,7 @@ class Project:
 
     def adopt(
         self, paths: Sequence[Path], given: Mapping[str, str], *, write: bool, allow_unknown_roles: bool
-    ) -> "Adopted":
+    ) -> "reports.Adopted":
         """Find the live object of each manifest, and write its id if that is asked for; see `adopt.adopt`."""
         from reconciler.project.adopt import adopt
 

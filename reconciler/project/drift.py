@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from reconciler.applying import receipt as receiptfile
 from reconciler.errors import InputError, ReconcilerError, UsageError
+from reconciler.manifests.edit import write_contents
 from reconciler.manifests.edit.live import Contents, Names, bring_back, misfits
 from reconciler.manifests.files import require_inside
 from reconciler.manifests.git import Untrusted, untrusted
@@ -138,6 +139,11 @@ class WriteBack:
     """File -> its new content; empty: there is nothing to write."""
     refused: tuple[Diagnostic, ...] = ()
     """What cannot be written back and is still drift."""
+
+    def write(self) -> Drift:
+        """Write the files; gives the drift that is left."""
+        write_contents(self.contents)
+        return self.left
 
 
 def write_back(session: Session, view: DriftView) -> WriteBack:

@@ -21,6 +21,7 @@ from reconciler.manifests.load import LoadContext
 from reconciler.manifests.yaml import shown
 from reconciler.project import ENVIRONMENT_VARIABLE, Settings, environment_name
 from reconciler.project.files import identity
+from reconciler.render.reports import Listed
 
 
 def configuration_path(settings: Settings) -> Path | None:
@@ -100,8 +101,23 @@ def names_of(settings: Settings, named: Iterable[str]) -> list[str]:
         InputError: the configuration has faults.
         UsageError: an environment does not exist; nothing was contacted.
     """
+    return [one.name for one in _all_or(configuration(settings), named)]
+
+
+def listed(settings: Settings, named: Iterable[str]) -> list[Listed]:
+    """The same, as far as they may be shown, and which one is meant where none is named; errors as above."""
     config = configuration(settings)
-    return [select_environment(config, name).name for name in named] or list(config.environments)
+    only = next(iter(config.environments)) if len(config.environments) == 1 else None
+    default = settings.variables.get(ENVIRONMENT_VARIABLE) or only
+    return [
+        Listed(one.name, None if one.emulator else one.base_url, one.marketplace, one.name == default)
+        for one in _all_or(config, named)
+    ]
+
+
+def _all_or(config: Config, named: Iterable[str]) -> list[Environment]:
+    """These environments; none named: all."""
+    return [select_environment(config, name) for name in named] or list(config.environments.values())
 
 
 def load_context(

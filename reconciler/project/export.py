@@ -235,21 +235,33 @@ class ExportResult:
         return replace(self, shown=replace(self.shown, written=True))
 
 
-def difference(made: Mapping[str, ExportResult]) -> str:
-    """Why these files cannot be written once for all environments; comments may differ. Empty: they can."""
-    contents = {name: _contents(one) for name, one in made.items()}
-    differing = sorted(
-        {
-            file
-            for one in contents.values()
-            for file in one
-            if any(other.get(file) != one[file] for other in contents.values())
-        }
-    )
-    if not differing:
-        return ""
-    more = f" and {len(differing) - 1} more" if len(differing) > 1 else ""
-    return f"the environments differ in {differing[0]}{more}, but share their manifests"
+def written_once(made: Mapping[str, ExportResult | None]) -> tuple[Mapping[str, ExportResult], str]:
+    """Write the manifests that environments share, if each has the same to write, and the ids of each.
+
+    Returns:
+        What each environment has; and why nothing was written, empty if it was.
+
+    Raises:
+        ReconcilerError: a file cannot be written; those before it are.
+    """
+    found = {name: one for name, one in made.items() if one}
+    if len(found) < len(made):
+        return found, "not every environment could be read"
+    if differing := _differing([_contents(one) for one in found.values()]):
+        more = f" and {len(differing) - 1} more" if len(differing) > 1 else ""
+        return found, f"the environments differ in {differing[0]}{more}, but share their manifests"
+    for index, one in enumerate(found.values()):
+        if not index:
+            one.export.write()
+        elif one.ids_file:
+            write_ids(one.ids_file, one.ids_at, one.export.ids)
+    return {name: one.as_written() for name, one in found.items()}, ""
+
+
+def _differing(contents: Sequence[Mapping[str, list[str]]]) -> list[str]:
+    """The files that are not the same everywhere; comments may differ."""
+    files = {file for one in contents for file in one}
+    return sorted(file for file in files if any(one.get(file) != contents[0].get(file) for one in contents))
 
 
 def _contents(made: ExportResult) -> dict[str, list[str]]:
@@ -258,20 +270,6 @@ def _contents(made: ExportResult) -> dict[str, list[str]]:
     texts |= {file: content.decode("utf-8") for file, content in made.export.changed.items()}
     texts.pop(shown(made.ids_file) if made.ids_file else "", None)
     return {file: [line for line in text.splitlines() if not line.startswith("#")] for file, text in texts.items()}
-
-
-def written_once(made: Mapping[str, ExportResult]) -> Mapping[str, ExportResult]:
-    """Write the files of the first, which are the same for all, and the ids of each.
-
-    Raises:
-        ReconcilerError: a file cannot be written; those before it are.
-    """
-    for index, one in enumerate(made.values()):
-        if not index:
-            one.export.write()
-        elif one.ids_file:
-            write_ids(one.ids_file, one.ids_at, one.export.ids)
-    return {name: one.as_written() for name, one in made.items()}
 
 
 def from_live(settings: Settings, options: ExportOptions, *, allow_unknown_roles: bool) -> ExportResult:

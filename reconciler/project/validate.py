@@ -1,24 +1,28 @@
-"""Settings and paths -> a report on manifests and configuration, for one environment or for all."""
+"""Settings and paths -> a report on manifests and configuration, or manifests as an environment has them. Offline."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from reconciler.config import load_config
 from reconciler.errors import InputError
 from reconciler.manifests.context import Once
-from reconciler.manifests.load import LoadContext, inspect
+from reconciler.manifests.load import LoadContext, inspect, load
+from reconciler.manifests.yaml import shown
 from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Checked, Diagnostic, Place, Report, Waived
 from reconciler.project import Settings, environment_name
 from reconciler.project.environment import (
     chosen_environment,
+    configuration,
     configuration_path,
     keep_apart,
     keep_manifests_apart,
     load_context,
     no_configuration,
 )
+from reconciler.render.escape import escape, joined
 
 _Found = TypeVar("_Found", Diagnostic, Waived)
 
@@ -95,3 +99,39 @@ def _by_environment(found: Mapping[str, Iterable[_Found]]) -> Iterator[tuple[_Fo
             names.setdefault(one, []).append(name)
     for one in sorted(names):
         yield one, tuple(names[one]) if len(names[one]) < len(found) else ()
+
+
+# -------------------------------------------------------------------------------------- manifests as they are resolved
+
+
+def resolved(
+    settings: Settings, paths: Sequence[Path], *, allow_unknown_roles: bool
+) -> Mapping[str, Callable[[], Iterator[str]]]:
+    """What writes the manifests, after overlays and substitution, in each format that shows them, piece by piece.
+
+    Raises:
+        InputError: with every fault of every file.
+    """
+    from reconciler.manifests.effective import Bound, as_json, as_yaml, resolve  # noqa: PLC0415  # a check has no use for it
+
+    config = configuration(settings)
+    environment = chosen_environment(config, settings)
+    keep_manifests_apart(settings, paths, config)
+    context = load_context(config, environment, allow_unknown_roles=allow_unknown_roles, partial=bool(paths))
+    loaded = load(paths or config.manifests, context)
+    settings.listener.warned(environment.name, loaded.warnings)
+    bound = Bound(environment.name, shown(config.path), environment.ids, config.place)
+    ordered = sorted(loaded.manifests, key=lambda manifest: manifest.resource.address)
+    manifests = partial(map, partial(resolve, bound=bound), ordered)
+    return {
+        "text": lambda: (joined(map(escape, lines)) for lines in as_yaml(manifests(), environment.name)),
+        "json": lambda: as_json(manifests(), environment.name),
+    }
+
+
+def addresses(settings: Settings) -> Iterator[str]:
+    """The addresses of the manifests that can be read, in any environment; some more than once."""
+    config = configuration(settings)
+    for environment in config.environments.values():
+        found = inspect(config.manifests, load_context(config, environment, allow_unknown_roles=True))
+        yield from (str(resource.address) for resource in found.resources)

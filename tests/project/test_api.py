@@ -256,6 +256,12 @@ def test_secrets_come_from_the_variables_of_the_call(shop: Project, monkeypatch:
     assert reconciler.load(variables=variables).plan().binding.environment == "production"
 
 
+def test_the_environment_that_is_meant_comes_from_the_variables_of_the_call(shop: Project) -> None:
+    listed = reconciler.load(variables={"RECONCILER_ENV": "production"}).listed()
+    assert [(one.name, one.is_default) for one in listed] == [("staging", False), ("production", True)]
+    assert not any(one.is_default for one in reconciler.load(variables={}).listed())
+
+
 def test_a_plan_under_another_key_is_refused_with_what_to_do(shop: Project) -> None:
     config = json.loads((shop.folder / "reconciler.yaml").read_text())
     shop.configure(test=config["environments"]["staging"] | {"secrets": {"allow": ["HASH"]}})

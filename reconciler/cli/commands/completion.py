@@ -57,13 +57,9 @@ def _environments(ctx: click.Context, _incomplete: str) -> Iterable[str]:
 
 def _addresses(ctx: click.Context, _incomplete: str) -> Iterable[str]:
     from reconciler.cli.console import settings_of
-    from reconciler.manifests.load import inspect
-    from reconciler.project.environment import configuration, load_context
+    from reconciler.project.validate import addresses
 
-    config = configuration(settings_of(ctx.find_root().obj))
-    for environment in config.environments.values():
-        found = inspect(config.manifests, load_context(config, environment, allow_unknown_roles=True))
-        yield from (str(resource.address) for resource in found.resources)
+    return addresses(settings_of(ctx.find_root().obj))
 
 
 def _runs(ctx: click.Context, _incomplete: str) -> Iterable[str]:

@@ -170,8 +170,6 @@ def _notify(common: Common, notifier: "Notifier", drifts: "Sequence[Drift]") -> 
 
 def _left(common: Common, found: "WriteBack", *, write: bool) -> "Drift":
     """Show the manifests with the live values, also with --quiet, and write them with --write."""
-    from reconciler.manifests.edit import write_contents
-
     if found.refused:
         tell_error(InputError(found.refused))
     if not found.contents:
@@ -185,5 +183,4 @@ def _left(common: Common, found: "WriteBack", *, write: bool) -> "Drift":
         return found.drift
     if not common.quiet:
         tell(f"Writing {files}.\n")
-    write_contents(found.contents)
-    return found.left
+    return found.write()

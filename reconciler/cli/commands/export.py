@@ -163,13 +163,11 @@ def _write_shared(common: Common, outputs: Outputs, find: "Callable[[Project], E
     Raises:
         ReconcilerError: they differ, or one could not be read: all that was found is shown, and nothing was written.
     """
-    from reconciler.project.export import difference, written_once
+    from reconciler.project.export import written_once
 
     parts = each(common, find, outputs.noun)
-    found = {one.environment: one.found for one in parts if one.found}
-    refusal = difference(found) if len(found) == len(parts) else "not every environment could be read"
-    done = {} if refusal else written_once(found)
-    code = show_parts([replace(one, found=done.get(one.environment, one.found)) for one in parts], outputs)
+    found, refusal = written_once({one.environment: one.found for one in parts})
+    code = show_parts([replace(one, found=found.get(one.environment)) for one in parts], outputs)
     if refusal:
         raise ReconcilerError(f"nothing was written: {refusal}", hint=_one_by_one(list(found)))
     return code

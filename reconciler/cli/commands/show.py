@@ -1,12 +1,11 @@
 """A saved plan, or manifests and an environment -> what is in them, offline."""
 
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
 
-from reconciler.cli.console import settings_of
+from reconciler.cli.console import project_of, settings_of
 from reconciler.cli.documents import PLANS, key
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.options import Common, common_options, file_name, input_file, unknown_roles_option
@@ -14,11 +13,10 @@ from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.errors import UsageError
 from reconciler.project.api import text_of
 from reconciler.project.files import is_plan
-from reconciler.render.escape import escape, joined
 from reconciler.render.markdown import REVIEWS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator
 
     from reconciler.model.plan import Plan
 
@@ -75,8 +73,8 @@ def command(
         return _against(_planfile(paths), reviewed, outputs, resolved=resolved)
     if resolved:
         _check(paths, outputs)
-        manifests = _manifests(common, paths, allow_unknown_roles=allow_unknown_roles)
-        outputs.write(lambda name, _style: manifests[name]())
+        writers = project_of(common).resolved(paths, allow_unknown_roles=allow_unknown_roles)
+        outputs.write(lambda name, _style: writers[name]())
     else:
         path = _planfile(paths)
         keep_apart(settings_of(common), [path])
@@ -127,31 +125,6 @@ _PIECE: Final = 1 << 20
 def _pieces(text: str) -> "Iterator[str]":
     """A text that may have hundreds of megabytes, which are not encoded at once."""
     return (text[at : at + _PIECE] for at in range(0, len(text), _PIECE))
-
-
-def _manifests(
-    common: Common, paths: tuple[Path, ...], *, allow_unknown_roles: bool
-) -> "Mapping[str, Callable[[], Iterator[str]]]":
-    """What writes the manifests in each format that shows them, piece by piece."""
-    from reconciler.manifests.effective import Bound, as_json, as_yaml, resolve
-    from reconciler.manifests.load import load
-    from reconciler.manifests.yaml import shown
-    from reconciler.project.environment import chosen_environment, configuration, keep_manifests_apart, load_context
-
-    settings = settings_of(common)
-    config = configuration(settings)
-    environment = chosen_environment(config, settings)
-    keep_manifests_apart(settings, paths, config)
-    context = load_context(config, environment, allow_unknown_roles=allow_unknown_roles, partial=bool(paths))
-    loaded = load(paths or config.manifests, context)
-    settings.listener.warned(environment.name, loaded.warnings)
-    bound = Bound(environment.name, shown(config.path), environment.ids, config.place)
-    ordered = sorted(loaded.manifests, key=lambda manifest: manifest.resource.address)
-    manifests = partial(map, partial(resolve, bound=bound), ordered)
-    return {
-        "text": lambda: (joined(map(escape, lines)) for lines in as_yaml(manifests(), environment.name)),
-        "json": lambda: as_json(manifests(), environment.name),
-    }
 
 
 def _check(paths: tuple[Path, ...], outputs: Outputs) -> None:
