@@ -100,6 +100,8 @@ _MOST_SPANS_EACH: Final = 8
 """Times of windows that are looked at: of one that holds every day for more than two years, of many for a week each."""
 _EVER: Final = datetime.min.replace(tzinfo=UTC)
 _NEVER: Final = datetime.max.replace(tzinfo=UTC)
+_IN_SIGHT: Final = _NEVER - timedelta(days=1)
+"""Up to here every time zone has a day in the calendar."""
 Span: TypeAlias = tuple[datetime, datetime]
 """When a window begins and ends, in UTC."""
 
@@ -121,9 +123,10 @@ class Weekly:
 
     def next_span(self, moment: datetime, zone: "ZoneInfo") -> Span | None:
         """The first time that ends after this moment, in UTC; None: there is none."""
-        today = moment.astimezone(zone).date()
-        # From yesterday's on; tomorrow's may have begun: an hour that is there twice begins before midnight.
-        days = (today + timedelta(days=offset) for offset in range(-1, len(DAYS) + 1))
+        today = moment.astimezone(UTC).toordinal()
+        # From yesterday's on, wherever the zone is; tomorrow's may have begun: an hour that is there twice begins
+        # before midnight. A calendar has a first and a last day.
+        days = map(date.fromordinal, range(max(today - 2, 1), min(today + len(DAYS) + 1, date.max.toordinal()) + 1))
         spans = (self.span(day, zone) for day in days if day.weekday() in self.days)
         return next((span for span in spans if moment < span[1]), None)
 
@@ -168,6 +171,12 @@ class Window:
         return f"{self.when} {self.zone.key}"
 
 
+def later(moment: datetime, by: timedelta) -> datetime:
+    """A moment that is so much later, as far as the calendar goes."""
+    first, last = datetime.min.replace(tzinfo=moment.tzinfo), datetime.max.replace(tzinfo=moment.tzinfo)
+    return moment + min(max(by, first - moment), last - moment)
+
+
 def holding(windows: Iterable[Window], moment: datetime) -> tuple[Window, ...]:
     """The windows that hold at this moment."""
     return tuple(window for window in windows if (span := window.next_span(moment)) and span[0] <= moment)
@@ -181,7 +190,7 @@ def opening(windows: Sequence[Window], moment: datetime) -> datetime | None:
         if not spans or spans[0][0] > moment:
             return moment
         _, end, number = spans[0]
-        if end == _NEVER:
+        if end > _IN_SIGHT:
             return None
         moment = max(moment, end)
         following = windows[number].next_span(moment)
@@ -196,7 +205,7 @@ _Pick: TypeAlias = Callable[[list[datetime]], datetime]
 
 
 def _instant(day: date, minutes: int, zone: "ZoneInfo", pick: _Pick) -> datetime:
-    return _utc(datetime.combine(day, time()) + timedelta(minutes=minutes), zone, pick)
+    return _utc(later(datetime.combine(day, time()), timedelta(minutes=minutes)), zone, pick)
 
 
 def _utc(wall: datetime, zone: "ZoneInfo", pick: _Pick) -> datetime:

@@ -13,7 +13,7 @@ from reconciler.errors import PlanRefused, ReconcilerError, UsageError
 from reconciler.manifests.files import AllowedPaths
 from reconciler.manifests.load import Loaded, load, require_all
 from reconciler.model.dataclass import dataclass
-from reconciler.model.inputs import Checkout, Selection
+from reconciler.model.inputs import Checkout, Selection, later
 from reconciler.model.named_secret import moment_text
 from reconciler.model.outcome import RecordedRun
 from reconciler.model.plan import Finding, Plan
@@ -108,7 +108,7 @@ class Session:
             saved,
             selection=replace(selection, paths=tuple(map(str, paths))),
             folders=(*(paths or config.manifests), *environment.overlays),
-            expires_at=datetime.now(UTC) + expires if expires else None,
+            expires_at=later(datetime.now(UTC), expires) if expires else None,
             prunes=prunes,
             journal=config.journal,
             kept_inputs=(*config.inputs, *paths, *settings.reads, *settings.writes),

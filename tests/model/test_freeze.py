@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.config.settings import window
-from reconciler.model.inputs import Dated, Span, Window, holding, opening
+from reconciler.model.inputs import Dated, Span, Window, holding, later, opening
 from reconciler.model.plan import Action, Change
 from reconciler.model.resource import Address
 from reconciler.planning.guards import freeze
@@ -166,6 +166,31 @@ def test_a_window_up_to_the_last_day_of_the_calendar_holds(zone: str) -> None:
     found = [*freeze(CHANGES, windows, at("2026-11-24T12:30+00:00"))]
     assert "9999-12-31" in found[0].message
     assert holding(windows, at("9999-12-30T00:00+00:00")) == (windows[0],)
+
+
+@pytest.mark.parametrize("zone", ["UTC", "America/New_York", "Asia/Tokyo", "Pacific/Kiritimati"])
+@pytest.mark.parametrize("days", [["mon"], ["fri"], ["sat"], None])
+@pytest.mark.parametrize("hours", [{}, {"from_": "22:00", "to": "06:00"}, {"from_": "00:00", "to": "20:00"}])
+@pytest.mark.parametrize("day", ["0001-01-01", "0001-01-02", "9999-12-24", "9999-12-30", "9999-12-31"])
+def test_a_clock_at_an_end_of_the_calendar_is_no_error(
+    zone: str, days: list[str] | None, hours: dict[str, str], day: str
+) -> None:
+    weekly = made(**({"days": days} if days else {}), **(hours or {"from_": "00:00"}), timezone=zone)
+    windows = [weekly, made(days=["fri"], timezone="America/Los_Angeles")]
+    for hour in ("00:00:00", "12:00:00", "23:59:59.999998"):
+        moment = at(f"{day}T{hour}+00:00")
+        assert bool([*freeze(CHANGES, windows, moment)]) is bool(holding(windows, moment))
+
+
+def test_a_night_that_the_calendar_ends_in_holds_to_its_end() -> None:
+    night = made(from_="22:00", to="06:00")
+    assert holding([night], at("9999-12-31T22:00+00:00")) == (night,)
+    assert opening([night], at("9999-12-31T22:00+00:00")) is None
+
+
+@pytest.mark.parametrize(("by", "then"), [(1, "9999-12-31T23:59:59+00:00"), (2, "9999-12-31T23:59:59.999999+00:00")])
+def test_nothing_is_later_than_the_calendar(by: int, then: str) -> None:
+    assert later(at("9999-12-31T23:59:58+00:00"), timedelta(seconds=by)) == at(then)
 
 
 class Counting(Dated):

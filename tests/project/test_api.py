@@ -9,6 +9,7 @@ import types
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -277,6 +278,13 @@ def test_a_plan_under_another_key_is_refused_with_what_to_do(shop: Project) -> N
     assert "this RECONCILER_PLAN_KEY" in refused.value.hint
     assert shop.writes() == []
     assert another.apply(another.plan()).is_complete
+
+
+@pytest.mark.parametrize(("expires", "until"), [(timedelta.max, "9999-12-31T23:59:59Z"), (timedelta(0), None)])
+def test_a_plan_is_valid_to_the_end_of_the_calendar_at_most(
+    shop: Project, expires: timedelta, until: str | None
+) -> None:
+    assert reconciler.load().plan("staging", expires=expires).binding.expires_at == until
 
 
 def test_pruning_takes_all_manifests(shop: Project) -> None:

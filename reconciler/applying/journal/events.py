@@ -92,7 +92,7 @@ def recorded(run: Run) -> RecordedRun | None:
     _require_shape(run)
     try:
         found = _run(run)
-    except ValueError as error:  # a date that is none
+    except (ValueError, OverflowError) as error:  # a date that is none
         raise _unusable(run) from error
     if not all(map(_is_possible, found.changes)):
         raise _unusable(run)

@@ -8,7 +8,7 @@ check that needs a failed one is skipped. None can write: their connection only 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -25,6 +25,7 @@ from reconciler.manifests.yaml import shown
 from reconciler.model.dataclass import dataclass
 from reconciler.model.inputs import LEAST_TOKEN_MINUTES
 from reconciler.model.json import Body
+from reconciler.model.named_secret import moment_of
 from reconciler.model.reports import Check, Diagnosis, Verdict
 from reconciler.model.resource import DesiredResource, FieldsPolicy
 from reconciler.model.secret import SecretReference
@@ -60,8 +61,8 @@ def put_creates(_known: Known) -> Result:
 CLIENTS: Final = KINDS[LOGIN_KIND]
 """The kind of the client of a login."""
 
-SOON: Final = 7 * 86_400.0
-"""Seconds before its expiry from which a secret is a warning."""
+SOON: Final = timedelta(days=7)
+"""So long before its expiry a secret is a warning."""
 _MINUTE: Final = 60.0
 _GRANT: Final = "give the user a security profile with such a role, and let the API client grant it"
 
@@ -195,13 +196,13 @@ def own_client(known: Known) -> Result:
     life, end = _token_life(known.claims), _first_end(known)
     words = [f"{own.get(CLIENTS.name_field)} ({own.get('ID')})"]
     words += [] if life is None else [f"its tokens last {number(int(life / _MINUTE), 'minute')}"]
-    words += [] if end is None else [f"one of its secrets expires on {datetime.fromtimestamp(end, UTC):%Y-%m-%d}"]
+    words += [] if end is None else [f"one of its secrets expires on {end:%Y-%m-%d}"]
     found = "; ".join(words)
     if life is not None and life < LEAST_TOKEN_MINUTES * _MINUTE:
         field = CLIENTS.lifetime_field
         hint = f"set {field} of this client to at least {LEAST_TOKEN_MINUTES}: a long apply may need it"
         return Result(Verdict.WARNING, found, hint)
-    if end is not None and end - known.tools.now() < SOON:
+    if end is not None and end - _now(known) < SOON:
         return Result(Verdict.WARNING, found, "if it is the one used here, replace it before that day")
     return Result(Verdict.OK, found)
 
@@ -212,22 +213,25 @@ def _token_life(claims: Claims) -> float | None:
     return claims.expires_at - claims.issued_at
 
 
-def _first_end(known: Known) -> float | None:
+def _now(known: Known) -> datetime:
+    return datetime.fromtimestamp(known.tools.now(), UTC)
+
+
+def _first_end(known: Known) -> datetime | None:
     """When the first secret of the client expires; which one is in use is unknown. None on older services."""
     try:
         secrets = known.connection.list_all(f"{CLIENTS.path}/{quote(known.connection.client_id, safe='')}/secrets")
     except RemoteError:
         return None
-    ends = [end for one in secrets if (end := _moment(one.get("Expiration"))) and end > known.tools.now()]
+    ends = [end for one in secrets if (end := _moment(one.get("Expiration"))) and end > _now(known)]
     return min(ends, default=None)
 
 
-def _moment(value: object) -> float | None:
+def _moment(value: object) -> datetime | None:
     try:
-        moment = datetime.fromisoformat(str(value))
-    except ValueError:
+        return moment_of(str(value))
+    except (ValueError, OverflowError):
         return None
-    return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
 
 
 @dataclass(frozen=True, slots=True)

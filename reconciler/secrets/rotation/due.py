@@ -7,6 +7,7 @@ from datetime import datetime
 from reconciler.errors import ReconcilerError
 from reconciler.kinds import Kind, NamedSecrets
 from reconciler.model.dataclass import dataclass
+from reconciler.model.inputs import later
 from reconciler.model.named_secret import (
     RETIRED,
     UNTRIED,
@@ -180,7 +181,7 @@ def _ending(
     subject: Subject, relatives: Family, kept: LiveSecret | None, cleared: Sequence[Step], now: datetime
 ) -> Iterator[Step]:
     """How each old secret ends: after the overlap, or when it expires anyway."""
-    wanted, last = subject.wanted, now + subject.wanted.overlap
+    wanted, last = subject.wanted, later(now, subject.wanted.overlap)
     gone = _ids(cleared)
     for one in filter(None, (relatives.current, *relatives.superseded, *relatives.retired)):
         if one == kept or one.id in gone:

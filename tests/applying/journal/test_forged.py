@@ -190,6 +190,15 @@ def members(value: Any, at: tuple[str | int, ...] = ()) -> Iterator[tuple[str | 
         yield from members(part, (*at, key))
 
 
+@pytest.mark.parametrize("until", ["never", "0001-01-01T00:00:00+14:00"])
+def test_a_moment_that_no_calendar_has_is_refused(
+    service: Shop, lines: list[dict[str, Any]], tmp_path: Path, until: str
+) -> None:
+    number = next(number for number, line in enumerate(lines) if line["event"] == "outcome")
+    lines.insert(number, {**lines[number], "event": "secret-step-done", "facts": {**STEP, "until": until}})
+    assert use(written(tmp_path, lines), service).endswith(UNUSABLE)
+
+
 @pytest.mark.sweep
 def test_a_rotation_is_used_as_it_was_written_and_with_any_odd_fact_refused_or_used(
     service: Shop, tmp_path: Path

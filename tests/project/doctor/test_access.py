@@ -170,6 +170,8 @@ OWN: Final = {"ID": "THE-CLIENT", "AppName": "mine"}
         ([], "ok", "mine (THE-CLIENT)"),
         ([None, "2026-10-04T12:00:00+00:00", "some day"], "ok", "mine (THE-CLIENT)"),
         (["2027-01-01", "2026-10-12T12:00:00Z"], "ok", "mine (THE-CLIENT); one of its secrets expires on 2026-10-12"),
+        (["9999-12-31T23:59:59.9999999Z"], "ok", "mine (THE-CLIENT); one of its secrets expires on 9999-12-31"),
+        (["0001-01-01T00:00:00+14:00"], "ok", "mine (THE-CLIENT)"),
         (["2026-10-05T12:05:00.5+00:00"], "warning", "mine (THE-CLIENT); one of its secrets expires on 2026-10-05"),
     ],
 )
