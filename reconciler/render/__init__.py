@@ -8,7 +8,7 @@ with its function `several` in `SEVERAL` of `several`.
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final
 
 from reconciler.model.dataclass import dataclass
 
@@ -21,30 +21,21 @@ if TYPE_CHECKING:
     from reconciler.render.style import Style
 
 
-PlanWriter: TypeAlias = "Callable[[Plan, str, Style], str]"
-"""Is given the plan and its digest in hexadecimal, which may be empty where there is nothing to apply."""
-DriftWriter: TypeAlias = "Callable[[Drift, str, Style], str]"
-"""Is given the drift and the digest of its plan, as above."""
-ResultWriter: TypeAlias = "Callable[[ApplyResult, Style], str]"
-ValidationWriter: TypeAlias = "Callable[[Report, Style], str]"
-FailureWriter: TypeAlias = "Callable[[str, ReconcilerError, Style], str]"
-"""Is given the name of the document that there is none of (``plan``), and why."""
-
-
 @dataclass(frozen=True, slots=True)
 class Format:
     """One output format. A document that it cannot write is None; nothing here prints."""
 
-    name: str
-    failure: "FailureWriter"
-    """What a file holds in place of a document that there is none of, so that no older one is taken for it."""
-    plan: "PlanWriter | None" = None
-    drift: "DriftWriter | None" = None
-    result: "ResultWriter | None" = None
-    validation: "ValidationWriter | None" = None
+    failure: "Callable[[str, ReconcilerError, Style], str]"
+    """What a file holds in place of a document that there is none of, so that no older one is taken for it.
 
-
-__all__ = ["FORMATS", "Format", "late"]
+    It is given the name of that document (``plan``), and why there is none.
+    """
+    plan: "Callable[[Plan, str, Style], str] | None" = None
+    """It is given the plan and its digest in hexadecimal, which may be empty where there is nothing to apply."""
+    drift: "Callable[[Drift, str, Style], str] | None" = None
+    """It is given the drift and the digest of its plan, as above."""
+    result: "Callable[[ApplyResult, Style], str] | None" = None
+    validation: "Callable[[Report, Style], str] | None" = None
 
 
 def late(module: str, name: str) -> Callable[..., str]:
@@ -59,24 +50,21 @@ def late(module: str, name: str) -> Callable[..., str]:
 
 def _format(name: str, *documents: str) -> Format:
     """A format that writes these documents, and failures."""
-    return Format(name, late(name, "failure"), **{document: late(name, document) for document in documents})
+    return Format(**{document: late(name, document) for document in ("failure", *documents)})
 
 
 _ALL: Final = ("plan", "drift", "result", "validation")
 
 FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
     {
-        format_.name: format_
-        for format_ in (
-            _format("text", *_ALL),
-            _format("json", "drift", "result", "validation"),
-            _format("jsonl", *_ALL),
-            _format("markdown", *_ALL),
-            _format("html", *_ALL),
-            _format("junit", "drift", "result", "validation"),
-            _format("sarif", "drift", "validation"),
-            _format("github", *_ALL),
-        )
+        "text": _format("text", *_ALL),
+        "json": _format("json", "drift", "result", "validation"),
+        "jsonl": _format("jsonl", *_ALL),
+        "markdown": _format("markdown", *_ALL),
+        "html": _format("html", *_ALL),
+        "junit": _format("junit", "drift", "result", "validation"),
+        "sarif": _format("sarif", "drift", "validation"),
+        "github": _format("github", *_ALL),
     }
 )
 """All formats, in the order in which help and documentation list them."""

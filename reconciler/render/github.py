@@ -96,9 +96,8 @@ def _document(found: Plan | Drift, seen: View, first: Iterable[str], style: Styl
 
 
 def _unmanaged(change: Change) -> str:
-    return annotation(
-        Level.WARNING, f"unmanaged {change.address}", [f"{wording.named(change)} is live, in no manifest"]
-    )
+    said = f"{wording.named(change)} is live, in no manifest"
+    return annotation(Level.WARNING, f"unmanaged {change.address}", [said])
 
 
 def _last(subject: str, verdict: str) -> str:

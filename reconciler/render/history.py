@@ -231,10 +231,8 @@ def json_run(run: Listed, _style: Style) -> str:
         document |= {"changes": [_change(change) for change in applied.changes]}
     elif run.rotation:
         whence = ("base_url", "marketplace", "host", "pid", "tool_version")
-        document |= {name: getattr(run.rotation, name) for name in whence}
-        document |= {
-            "rotations": [_turn(turn) | {"steps": [asdict(step) for step in turn.steps]} for turn in run.rotation.turns]
-        }
+        turns = [_turn(turn) | {"steps": [asdict(step) for step in turn.steps]} for turn in run.rotation.turns]
+        document |= {name: getattr(run.rotation, name) for name in whence} | {"rotations": turns}
     else:
         document |= {"events": [asdict(event) for event in run.events]}
     return json_text(document)

@@ -133,9 +133,8 @@ def _range(place: Place | None) -> Json:
 def diagnostic(severity: str, summary: str, detail: str = "", **members: Json) -> Event:
     """What is wrong, or worth a look."""
     level = {"error": "error", "notice": "info"}.get(severity, "warn")
-    return event(
-        "diagnostic", summary, level, diagnostic={"severity": severity, "summary": summary, "detail": detail, **members}
-    )
+    said: dict[str, Json] = {"severity": severity, "summary": summary, "detail": detail, **members}
+    return event("diagnostic", summary, level, diagnostic=said)
 
 
 def _finding(finding: Finding) -> Event:

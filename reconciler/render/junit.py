@@ -92,9 +92,8 @@ def _outcome(outcome: Outcome) -> Element:
     doubt = f"; {DOUBT}" if outcome.uncertain else ""
     message = f"{outcome.message or status.value}{doubt}"
     lost = [f"not kept: {line(row, SENT_WORDS)}" for row in outcome_rows(outcome.fields)]
-    return _case(
-        change.address.kind, f"{change.action} {heading(change)}", _END_OF[status], message, lost, change.place
-    )
+    name = f"{change.action} {heading(change)}"
+    return _case(change.address.kind, name, _END_OF[status], message, lost, change.place)
 
 
 def validation(report: Report, style: Style) -> str:

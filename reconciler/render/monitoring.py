@@ -66,20 +66,16 @@ LAST_SUCCESS: Final = "reconciler_last_success_timestamp_seconds"
 
 def metrics(runs: Sequence[Measured]) -> str:
     """The text of the file."""
-    return "".join(
-        [
-            _counts(
-                "reconciler_resources", "Resources by what a plan would do.", "action", runs, lambda run: run.actions
-            ),
-            _counts("reconciler_drift_resources", "Resources by kind of drift.", "kind", runs, lambda run: run.drift),
-            _counts("reconciler_outcomes", "Changes by outcome.", "status", runs, lambda run: run.outcomes),
-            _numbers("reconciler_run_success", "1 if the run produced an answer.", runs, lambda run: run.succeeded),
-            _numbers("reconciler_run_timestamp_seconds", "When the run ended.", runs, lambda run: run.ended_at),
-            _numbers(LAST_SUCCESS, "When a run last produced an answer.", runs, lambda run: run.last_success_at),
-            _numbers("reconciler_run_duration_seconds", "How long the run took.", runs, lambda run: run.seconds),
-            _numbers("reconciler_run_requests", "Requests, retries included.", runs, lambda run: run.requests),
-            _numbers("reconciler_run_retries", "Requests that were sent again.", runs, lambda run: run.retries),
-        ]
+    return (
+        _counts("reconciler_resources", "Resources by what a plan would do.", "action", runs, lambda run: run.actions)
+        + _counts("reconciler_drift_resources", "Resources by kind of drift.", "kind", runs, lambda run: run.drift)
+        + _counts("reconciler_outcomes", "Changes by outcome.", "status", runs, lambda run: run.outcomes)
+        + _numbers("reconciler_run_success", "1 if the run produced an answer.", runs, lambda run: run.succeeded)
+        + _numbers("reconciler_run_timestamp_seconds", "When the run ended.", runs, lambda run: run.ended_at)
+        + _numbers(LAST_SUCCESS, "When a run last produced an answer.", runs, lambda run: run.last_success_at)
+        + _numbers("reconciler_run_duration_seconds", "How long the run took.", runs, lambda run: run.seconds)
+        + _numbers("reconciler_run_requests", "Requests, retries included.", runs, lambda run: run.requests)
+        + _numbers("reconciler_run_retries", "Requests that were sent again.", runs, lambda run: run.retries)
     )
 
 

@@ -71,9 +71,8 @@ def adoption_text(adopted: Adopted, style: Style) -> str:
     head = f"Environment {escape(adoption.environment)}: {where}"
     width = max((len(escape(str(one.address))) for one in adoption.proposals), default=0)
     lines = [line for one in adoption.proposals for line in _adopted(one, width, style)]
-    return laid_out(
-        [head, "", *lines, *([""] if lines else []), _adoption_totals(adoption, style), *_end(adopted)], style
-    )
+    proposals = [*lines, ""] if lines else []
+    return laid_out([head, "", *proposals, _adoption_totals(adoption, style), *_end(adopted)], style)
 
 
 def _adopted(one: Proposal, width: int, style: Style) -> Iterator[str]:
@@ -208,9 +207,8 @@ _VERDICT_WIDTH: Final = max(map(len, Verdict))
 def diagnosis_text(diagnosis: Diagnosis, style: Style) -> str:
     """One line for each check, the fix below it, then the totals."""
     checks = [line for check in diagnosis.checks for line in _checked(check, diagnosis, style)]
-    return laid_out(
-        [f"Environment {escape(diagnosis.environment)}", "", *checks, "", _diagnosis_totals(diagnosis, style)], style
-    )
+    head = f"Environment {escape(diagnosis.environment)}"
+    return laid_out([head, "", *checks, "", _diagnosis_totals(diagnosis, style)], style)
 
 
 def _checked(check: Check, diagnosis: Diagnosis, style: Style) -> Iterator[str]:

@@ -5,6 +5,7 @@ scope. Each comes as the text that it has in the format of the whole, so that it
 """
 
 import json
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
@@ -92,14 +93,11 @@ class Group:
         """
         if len(self.parts) == 1 or self.first.found is None:
             return ""
-        differing = "ids, lines of files, "
-        differing += "the last apply, " if isinstance(self.first.found, Drift) else ""
-        said = (
-            f"Shown as it is in {first}. The others differ in {differing}and what is in step, unmanaged or out of scope"
-        )
+        also = "the last apply, " if isinstance(self.first.found, Drift) else ""
+        differing = f"ids, lines of files, {also}and what is in step, unmanaged or out of scope"
         snapshots = [plan.snapshot for one in self.parts if (plan := plan_of(one)) and plan.snapshot]
         oldest = f" The oldest snapshot is of {min(snapshots)}." if snapshots else ""
-        return f"{said} at most.{oldest}"
+        return f"Shown as it is in {first}. The others differ in {differing} at most.{oldest}"
 
     @property
     def size(self) -> str:
@@ -283,20 +281,17 @@ _STATES: Final = {
 
 def matrix(planned: Sequence[Planned]) -> Matrix:
     """How each resource that a manifest speaks of is in each environment. Unmanaged resources are left out."""
-    known = {one.environment: _states(plan) for one in planned if (plan := plan_of(one))}
-    addresses = sorted({address for states in known.values() for address in states})
-    return {
-        address: {one.environment: _state_in(known.get(one.environment), address) for one in planned}
-        for address in addresses
-    }
+    found = {one.environment: _states(plan_of(one)) for one in planned}
+    addresses = sorted({address for states in found.values() for address in states})
+    return {address: {name: states[address] for name, states in found.items()} for address in addresses}
 
 
-def _state_in(states: Mapping[str, State] | None, address: str) -> State:
-    return State.UNKNOWN if states is None else states.get(address, State.NOT_HERE)
-
-
-def _states(plan: Plan) -> dict[str, State]:
-    return {str(change.address): _state(change) for change in plan.changes if change.action in _STATES}
+def _states(plan: Plan | None) -> Mapping[str, State]:
+    """Address -> state; of an address that the plan lacks, what that means."""
+    if plan is None:
+        return defaultdict(lambda: State.UNKNOWN)
+    known = {str(change.address): _state(change) for change in plan.changes if change.action in _STATES}
+    return defaultdict(lambda: State.NOT_HERE, known)
 
 
 def _state(change: Change) -> State:

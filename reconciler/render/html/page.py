@@ -186,9 +186,8 @@ def bullets(title: str, texts: Sequence[str]) -> Html:
     """A list under a heading; nothing where there is nothing."""
     if not texts:
         return NOTHING
-    return join(
-        el("h2", f"{title} ({len(texts):,})"), el("ul", *(el("li", el("code", one)) for one in texts), class_="plain")
-    )
+    items = [el("li", el("code", one)) for one in texts]
+    return join(el("h2", f"{title} ({len(items):,})"), el("ul", *items, class_="plain"))
 
 
 # ---------------------------------------------------------------------------------------------------- changes
