@@ -19,8 +19,8 @@ from reconciler.cli.failures import style_of_stderr, tell_error, tell_warnings
 from reconciler.cli.options import Common, Log
 from reconciler.cli.streams import is_terminal, tell
 from reconciler.errors import ReconcilerError
-from reconciler.model.diagnostic import Checked
-from reconciler.model.outcome import Outcome, Status
+from reconciler.model.diagnostic import Checked, Diagnostic
+from reconciler.model.outcome import Outcome, RecordedRun, Status
 from reconciler.project import Listener, Settings
 from reconciler.project.api import Project
 from reconciler.remote.messages import Stats
@@ -31,9 +31,7 @@ from reconciler.render.text import outcome_line
 from reconciler.render.wording import Noun, number
 
 if TYPE_CHECKING:
-    from reconciler.model.diagnostic import Diagnostic
     from reconciler.model.json import Json
-    from reconciler.model.outcome import RecordedRun
     from reconciler.render.history import Uncertain
 
 
@@ -207,15 +205,8 @@ def tell_totals(stats: Stats, environment: str = "") -> None:
 
 def settings_of(common: Common) -> Settings:
     """The settings from the options; with several environments, `several` chooses each."""
-    return Settings(
-        common.config,
-        common.env,
-        common.allow_hosts,
-        os.environ,
-        tuple(common.reads),
-        tuple(common.writes),
-        Console(common),
-    )
+    reads, writes = tuple(common.reads), tuple(common.writes)
+    return Settings(common.config, common.env, common.allow_hosts, os.environ, reads, writes, Console(common))
 
 
 def project_of(common: Common) -> Project:
@@ -244,7 +235,7 @@ class Console(Listener):
             is_reading = not (can_write or self._common.quiet)
             self._connection.enter_context(requests_told(wanted=self._common.is_verbose, sign_of_life=is_reading))
 
-    def disconnected(self, environment: str, stats: "Stats") -> None:
+    def disconnected(self, environment: str, stats: Stats) -> None:
         """Keep the costs for the metrics."""
         self._connection.close()
         known = self._common.stats.get(environment)
@@ -257,7 +248,7 @@ class Console(Listener):
         if self._common.is_verbose:
             tell(joined([escape(text)]))
 
-    def warned(self, environment: str, warnings: "Sequence[Diagnostic]") -> None:
+    def warned(self, environment: str, warnings: Sequence[Diagnostic]) -> None:
         """Show them; those of several environments are shown once, by `several`.
 
         Findings of rules are shown only by commands that check manifests.
@@ -275,7 +266,7 @@ class Console(Listener):
         """Show it."""
         tell_error(error)
 
-    def found_cut_off(self, run: "RecordedRun", uncertain: Sequence["Uncertain"]) -> None:
+    def found_cut_off(self, run: RecordedRun, uncertain: Sequence["Uncertain"]) -> None:
         """Show what is certain of that run, and what is not."""
         from reconciler.render.history import cut_off  # noqa: PLC0415  # hardly any run finds one
 

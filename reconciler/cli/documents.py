@@ -21,6 +21,7 @@ from reconciler.cli.outputs import Outputs, TextOf
 from reconciler.cli.streams import in_job
 from reconciler.errors import GuardRefusal, ReconcilerError, UsageError
 from reconciler.model.diagnostic import Checked, Diagnostic
+from reconciler.model.plan import Plan
 from reconciler.model.secret import PLAN_KEY_VARIABLE
 from reconciler.project import plan_key
 from reconciler.project.api import Project, digest_of, text_of
@@ -28,7 +29,6 @@ from reconciler.render import FORMATS, command
 from reconciler.render.style import Moment, Style
 
 if TYPE_CHECKING:
-    from reconciler.model.plan import Plan
     from reconciler.render.several import Document, Part
 
 T = TypeVar("T")
@@ -59,7 +59,7 @@ def warn_if_blank(noun: str) -> None:
         tell_problem(ReconcilerError(message, hint="give the job the key, or do not set the variable"))
 
 
-def plan_file(plan: "Plan") -> Iterator[str]:
+def plan_file(plan: Plan) -> Iterator[str]:
     """The text of a plan's file in pieces, as they are made."""
     from reconciler.planning.planfile import pieces  # noqa: PLC0415  # what makes no plan does without it
 
@@ -67,12 +67,12 @@ def plan_file(plan: "Plan") -> Iterator[str]:
     return pieces(plan, key())
 
 
-def plan_document(name: str, plan: "Plan", style: Style) -> str | Iterator[str]:
+def plan_document(name: str, plan: Plan, style: Style) -> str | Iterator[str]:
     """The text of a plan; its file in pieces."""
     return plan_file(plan) if name == "json" else text_of(plan, name, style)
 
 
-def show_preview(outputs: Outputs, previewed: "tuple[Plan, GuardRefusal | None]", ack: str | None) -> ExitCode:
+def show_preview(outputs: Outputs, previewed: tuple[Plan, GuardRefusal | None], ack: str | None) -> ExitCode:
     """Show what would be carried out, over a connection that cannot write.
 
     Raises:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class ExitCode(IntEnum):
-    """The same for every command."""
+    """The same for every command; what each means: docs/exit-codes.md."""
 
     DONE = 0
     ERROR = 1
@@ -27,22 +27,6 @@ class ExitCode(IntEnum):
     NOT_CONVERGED = 6
     USAGE = 64
     INTERRUPTED = 130
-
-
-MEANINGS: Final = {
-    ExitCode.DONE: 'done; for `plan` also "there are changes" unless `--detailed-exitcode`',
-    ExitCode.ERROR: "error; nothing was written",
-    ExitCode.CHANGES: "changes or drift exist (`plan --detailed-exitcode`, `drift`), a plan is not what was reviewed "
-    "(`show --reviewed`), or a rotation is due (`secrets status`)",
-    ExitCode.REFUSED: "a guard refuses; nothing was written. `plan` shows and saves the plan all the same",
-    ExitCode.PLAN_REFUSED: "the saved plan is stale, altered, expired, unsigned, no plan at all, or made for another "
-    "target; nothing was written",
-    ExitCode.PARTLY_APPLIED: "partly applied: some changes failed, the journal says which; or some environments were "
-    "written, and the next one was not",
-    ExitCode.NOT_CONVERGED: "written, but the service does not hold what was sent",
-    ExitCode.USAGE: "wrong usage; nothing was contacted",
-    ExitCode.INTERRUPTED: "interrupted; in-flight writes were finished and recorded",
-}
 
 
 def of_plan(plan: Plan, acknowledged: str | None, *, detailed: bool) -> ExitCode:

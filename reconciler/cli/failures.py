@@ -62,10 +62,9 @@ def no_such_command(name: str, commands: Collection[str]) -> UsageError:
 def _instead(option: str, context: click.Context | None) -> str:
     known = _options(context) if context else ()
     if option.replace("-", "") == "dryrun" and "--dry-run" not in known:
-        how = (
-            "without --write nothing is written" if "--write" in known else "this command does not write to the service"
-        )
-        return f"remove it: {how}"
+        if "--write" in known:
+            return "remove it: without --write nothing is written"
+        return "remove it: this command does not write to the service"
     named = next((one for one in _ELSEWHERE.get(option, ()) if one in known), None)
     close = named or closest(option, set(known) - _NEVER_SUGGESTED)
     return f"did you mean {close}?" if close else ""

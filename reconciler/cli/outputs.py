@@ -13,6 +13,7 @@ import shlex
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import field, replace
 from functools import wraps
 from itertools import pairwise
@@ -39,11 +40,11 @@ from reconciler.errors import ReconcilerError, UsageError, WouldOverwrite
 from reconciler.model.dataclass import dataclass
 from reconciler.project import environment_name
 from reconciler.project.files import identity, is_manifest, read_file, write_file
+from reconciler.remote.messages import Stats
 from reconciler.render import FORMATS
 from reconciler.render.style import PLAIN, Moment, Style, Writers
 
 if TYPE_CHECKING:
-    from reconciler.remote.messages import Stats
     from reconciler.render.monitoring import Measured
     from reconciler.render.several import Document, Part
 
@@ -156,12 +157,9 @@ def style_of_stdout() -> Style:
 
 def _source(plan_file: str) -> list[str]:
     """The command that shows the document."""
-    return ["reconciler", "show", _found_as(plan_file)] if plan_file else this_command()
-
-
-def _found_as(plan_file: str) -> str:
-    """The name of the file once it is downloaded: jobs keep it without its folders."""
-    return Path(plan_file).name if in_job() else plan_file
+    if not plan_file:
+        return this_command()
+    return ["reconciler", "show", Path(plan_file).name if in_job() else plan_file]  # jobs keep it without its folders
 
 
 def _named() -> Iterator[Path]:
@@ -210,7 +208,9 @@ def outputs_option(noun: str, formats: Sequence[str] | Writers[Any]) -> Callable
         @wraps(function)
         def call(*arguments: Any, format_name: str, into: Into, **options: Any) -> Any:  # noqa: ANN401  # click's signature
             older = tuple((name, path) for name in _OLDER if (path := options.pop(f"{name}_into", None)))
-            return _guarded(Outputs(noun, format_name, (*into, *older), writers), function, arguments, options)
+            outputs = Outputs(noun, format_name, (*into, *older), writers)
+            with _explained(outputs):
+                return function(*arguments, outputs=outputs, **options)
 
         command = cast("F", call)
         for name in filter(_OLDER.__contains__, names):
@@ -242,14 +242,14 @@ def _into(names: Sequence[str]) -> Callable[[F], F]:
     )
 
 
-def _guarded(
-    outputs: Outputs, function: Callable[..., Any], arguments: tuple[Any, ...], options: dict[str, Any]
-) -> Any:  # noqa: ANN401  # what the command gives
+@contextmanager
+def _explained(outputs: Outputs) -> Iterator[None]:
+    """Have the files say, while the command runs, that it has not finished, and where it fails, why."""
     outputs.check()
     common_of_this_run().writes.extend(path for _, path in outputs.into)
     outputs.begin()
     try:
-        return function(*arguments, outputs=outputs, **options)
+        yield
     except ReconcilerError as error:
         outputs.fail(error, _environment())
         raise
@@ -302,20 +302,15 @@ class Metering:
         for one in parts:
             self.count(one.environment, one.found)
 
-    def measured(self, costs: "Mapping[str, Stats]", old: str) -> "list[Measured]":
+    def measured(self, costs: Mapping[str, Stats], old: str) -> "list[Measured]":
         """All runs with what they cost, by environment; `old` is the text of the file that is there already."""
         now, seconds = time.time(), time.monotonic() - self.began
-        return [self._finished(one, costs.get(one.environment), old, now, seconds) for one in self.found.values()]
-
-    def _finished(self, one: "Measured", stats: "Stats | None", old: str, now: float, seconds: float) -> "Measured":
-        return replace(
-            one,
-            ended_at=now,
-            seconds=seconds,
-            requests=stats.requests if stats else 0,
-            retries=stats.retries if stats else 0,
-            last_success_at=now if one.succeeded else _last_success(old, one),
-        )
+        finished = []
+        for one in self.found.values():
+            cost, success = costs.get(one.environment, Stats()), now if one.succeeded else _last_success(old, one)
+            run = replace(one, ended_at=now, seconds=seconds, requests=cost.requests, retries=cost.retries)
+            finished.append(replace(run, last_success_at=success))
+        return finished
 
 
 def _last_success(old: str, run: "Measured") -> float | None:

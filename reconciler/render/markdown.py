@@ -15,23 +15,10 @@ from reconciler.model.drift import Drift
 from reconciler.model.json import digest as digest_of
 from reconciler.model.outcome import ApplyResult, Outcome, Status
 from reconciler.model.plan import Change, Finding, Plan, Review
-from reconciler.render import command, wording
+from reconciler.render import command, comment, wording
 from reconciler.render import text as terminal
 from reconciler.render.command import Offer, all_together, to_git, ways
-from reconciler.render.comment import (
-    NOT_WHOLE,
-    Entry,
-    code,
-    counts,
-    details,
-    document,
-    fenced,
-    fitting,
-    in_code_tag,
-    left_out,
-    marker,
-    not_whole,
-)
+from reconciler.render.comment import NOT_WHOLE, Entry, code, details, document, fenced, fitting, in_code_tag, left_out
 from reconciler.render.escape import escape, joined
 from reconciler.render.rows import NOT_SET, Row, outcome_rows, rows
 from reconciler.render.several import End, Group, Planned, TextOf, groups, texts_of, title
@@ -80,7 +67,7 @@ def _document(
     seen = view(found)
     head = [
         *_head(name, seen.environment, f"{seen.title} {code(seen.environment)}: {verdict(found)}"),
-        *counts(wording.counts(found)),
+        *comment.counts(wording.counts(found)),
         *_guards(seen.plan.guards, style),
         *_notes("Warnings", seen.plan.warnings, style),
         *_notes("Notices", seen.notices, style),
@@ -96,7 +83,7 @@ def _document(
 
 
 def _head(name: str, environment: str, heading: str) -> list[str]:
-    return [marker(name, environment), f"## {heading}", ""]
+    return [comment.marker(name, environment), f"## {heading}", ""]
 
 
 def _guards(findings: Sequence[Finding], style: Style) -> list[str]:
@@ -176,7 +163,7 @@ def result(result: ApplyResult, style: Style) -> str:
     """What became of a plan, failures first."""
     style = replace(style, source=command.details(result, style))
     title = f"Apply to {code(style.environment)}: {verdict(result)}"
-    head = [*_head("apply", style.environment, title), *counts(wording.counts(result))]
+    head = [*_head("apply", style.environment, title), *comment.counts(wording.counts(result))]
     return document(head, [*map(_outcome, wording.failures_first(result.outcomes))], [], _OUTCOMES, style)
 
 
@@ -205,7 +192,7 @@ def _not_kept(row: Row) -> Iterator[str]:
 def validation(report: Report, style: Style) -> str:
     """Every fault, errors first."""
     title = f"Manifests: {verdict(report)}"
-    head = [*_head("validate", style.environment, title), *counts(wording.counts(report))]
+    head = [*_head("validate", style.environment, title), *comment.counts(wording.counts(report))]
     return document(head, _faults(report.found), _notes("Waived", wording.waived(report), style), _FAULTS, style)
 
 
@@ -273,8 +260,8 @@ def several(planned: Sequence[Planned], text_of: TextOf, style: Style) -> str:
     ]
     noun = planned[0].noun
     head = [
-        marker(noun, _known_as([one.environment for one in planned])),
-        *(not_whole(f"{', '.join(map(code, cut[:_FEW]))}**: see there", style) if cut else []),
+        comment.marker(noun, _known_as([one.environment for one in planned])),
+        *(comment.not_whole(f"{', '.join(map(code, cut[:_FEW]))}**: see there", style) if cut else []),
         f"## {noun.capitalize()} of {title(found)}",
         "",
     ]

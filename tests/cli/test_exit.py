@@ -4,13 +4,27 @@ from pathlib import Path
 import pytest
 
 from reconciler import errors
-from reconciler.cli.exit import MEANINGS, ExitCode, of_plan, of_result, worst
+from reconciler.cli.exit import ExitCode, of_plan, of_result, worst
 from reconciler.model.outcome import ApplyResult, Outcome, Status
 from reconciler.model.plan import Action, Change, Plan
 from reconciler.model.resource import Address
 from tests.builders import BINDING
 
 PAGE = Path(__file__).parents[2] / "docs" / "exit-codes.md"
+MEANINGS = {
+    ExitCode.DONE: 'done; for `plan` also "there are changes" unless `--detailed-exitcode`',
+    ExitCode.ERROR: "error; nothing was written",
+    ExitCode.CHANGES: "changes or drift exist (`plan --detailed-exitcode`, `drift`), a plan is not what was reviewed "
+    "(`show --reviewed`), or a rotation is due (`secrets status`)",
+    ExitCode.REFUSED: "a guard refuses; nothing was written. `plan` shows and saves the plan all the same",
+    ExitCode.PLAN_REFUSED: "the saved plan is stale, altered, expired, unsigned, no plan at all, or made for another "
+    "target; nothing was written",
+    ExitCode.PARTLY_APPLIED: "partly applied: some changes failed, the journal says which; or some environments were "
+    "written, and the next one was not",
+    ExitCode.NOT_CONVERGED: "written, but the service does not hold what was sent",
+    ExitCode.USAGE: "wrong usage; nothing was contacted",
+    ExitCode.INTERRUPTED: "interrupted; in-flight writes were finished and recorded",
+}
 CHANGE = Change(Address("ApiClient", "a"), Action.UPDATE, "ID", {}, {})
 
 

@@ -50,9 +50,9 @@ READ: Final[Mapping[str, Callable[[str], str]]] = {
 def documents(plan: Plan, style: Style = WIDE) -> dict[str, str]:
     """What somebody reads in each format of a plan, and of the drift that it is; lines that were wrapped are one."""
     seen = drifts.find(plan)
-    formats = [FORMATS[name] for name in READ]
-    texts = {f"plan {one.name}": one.plan(plan, DIGEST, style) for one in formats if one.plan}
-    texts |= {f"drift {one.name}": one.drift(seen, DIGEST, style) for one in formats if one.drift}
+    formats = {name: FORMATS[name] for name in READ}
+    texts = {f"plan {name}": one.plan(plan, DIGEST, style) for name, one in formats.items() if one.plan}
+    texts |= {f"drift {name}": one.drift(seen, DIGEST, style) for name, one in formats.items() if one.drift}
     return {name: " ".join(READ[name.split()[1]](text).split()) for name, text in texts.items()}
 
 

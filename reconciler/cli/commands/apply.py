@@ -1,28 +1,16 @@
 """Saved plans, or manifests and services -> changes of the services, and the outcome of each."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from reconciler.cli import documents
 from reconciler.cli import exit as codes
 from reconciler.cli.approving import attended
 from reconciler.cli.console import project_of, requests_told, settings_of
-from reconciler.cli.documents import (
-    PLANS,
-    RESULTS,
-    applied_together,
-    each,
-    joined,
-    key,
-    require_formats,
-    show_planned,
-    show_preview,
-    tell_all_warnings,
-    warn_if_blank,
-    write_result,
-)
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.options import (
     Common,
@@ -40,6 +28,8 @@ from reconciler.cli.options import (
 from reconciler.cli.outputs import Metering, Outputs, metrics_option, outputs_option
 from reconciler.cli.streams import tell
 from reconciler.errors import GuardRefusal, PlanRefused, UsageError
+from reconciler.model.outcome import ApplyResult
+from reconciler.model.plan import Plan
 from reconciler.project import environment_name
 from reconciler.project.api import Project, text_of
 from reconciler.project.files import is_plan
@@ -47,10 +37,6 @@ from reconciler.render.escape import escape
 from reconciler.render.wording import verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from reconciler.model.outcome import ApplyResult
-    from reconciler.model.plan import Plan
     from reconciler.project.apply import ApplyOptions
 
 
@@ -87,7 +73,7 @@ Ctrl-C starts no further change, finishes those in flight, shows what is left an
 @click.option(
     "--receipt", type=output_file, metavar="FILE", help="Save hashes of what was applied, for drift --receipt."
 )
-@outputs_option("apply", RESULTS)
+@outputs_option("apply", documents.RESULTS)
 @metrics_option("apply")
 @selection_options
 @prune_option
@@ -124,12 +110,12 @@ def command(  # what is not in `ApplyOptions`
     _check(options)
     is_of_several = common.is_of_several or len(saved) > 1
     if dry_run:
-        require_formats(outputs, PLANS)
+        documents.require_formats(outputs, documents.PLANS)
         if is_of_several:
             return _several_shown(common, options, outputs)
-        return show_preview(outputs, project_of(common).preview(options), options.ack)
+        return documents.show_preview(outputs, project_of(common).preview(options), options.ack)
 
-    def ended(plan: "Plan", result: "ApplyResult") -> None:
+    def ended(plan: Plan, result: ApplyResult) -> None:
         metering.count(plan.binding.environment, plan)
         metering.count(plan.binding.environment, result)
         _tell_end(plan, result, has_receipt=bool(options.receipt or result.run), named=is_of_several)
@@ -138,13 +124,13 @@ def command(  # what is not in `ApplyOptions`
     if is_of_several:
         return _several_applied(common, options, outputs, metering)
     result = project_of(common).carry_out(options)
-    write_result(outputs, lambda name, style: text_of(result, name, style), common.chosen)
+    documents.write_result(outputs, lambda name, style: text_of(result, name, style), common.chosen)
     return codes.of_result(result)
 
 
-def _tell_end(plan: "Plan", result: "ApplyResult", *, has_receipt: bool, named: bool) -> None:
+def _tell_end(plan: Plan, result: ApplyResult, *, has_receipt: bool, named: bool) -> None:
     if has_receipt:
-        warn_if_blank("receipt")
+        documents.warn_if_blank("receipt")
     if named and not common_of_this_run().quiet:
         tell(f"{escape(plan.binding.environment)}: {verdict(result)}\n\n")
 
@@ -176,17 +162,18 @@ def _several_shown(common: Common, options: "ApplyOptions", outputs: Outputs) ->
     """Show what would be carried out in each."""
     refusals: dict[str, GuardRefusal | None] = {}
 
-    def find(project: Project) -> "Plan":
+    def find(project: Project) -> Plan:
         plan, refusals[str(project.settings.environment)] = project.preview(options)
         return plan
 
-    def end(plan: "Plan") -> ExitCode:
+    def end(plan: Plan) -> ExitCode:
         if refused := refusals[plan.binding.environment]:
             raise refused
         return codes.of_plan(plan, options.ack, detailed=False)
 
-    plans = each(common, find, "plan", end, names=_names(common, options))
-    return show_planned(plans, outputs, together="" if options.saved else applied_together(common, plans, {}))
+    plans = documents.each(common, find, "plan", end, names=_names(common, options))
+    together = "" if options.saved else documents.applied_together(common, plans, {})
+    return documents.show_planned(plans, outputs, together=together)
 
 
 def _several_applied(common: Common, options: "ApplyOptions", outputs: Outputs, metering: Metering) -> ExitCode:
@@ -194,9 +181,9 @@ def _several_applied(common: Common, options: "ApplyOptions", outputs: Outputs, 
     names = _names(common, options)
     with requests_told(wanted=common.is_verbose, sign_of_life=False, named=True):
         parts = project_of(common).promote(names, options, codes.of_result)
-    tell_all_warnings(common, names)
+    documents.tell_all_warnings(common, names)
     metering.count_all(parts)
-    write_result(outputs, joined(parts))
+    documents.write_result(outputs, documents.joined(parts))
     return codes.of_promotion(parts)
 
 
@@ -221,7 +208,7 @@ def _check(options: "ApplyOptions") -> None:
         raise UsageError("a saved plan prunes if it was made with --prune", hint="remove it, or plan again with it")
 
 
-def _parted(paths: tuple[Path, ...]) -> tuple["Sequence[Plan]", tuple[Path, ...]]:
+def _parted(paths: tuple[Path, ...]) -> tuple[Sequence[Plan], tuple[Path, ...]]:
     """Split the paths into saved plans, which come first, and others.
 
     Raises:
@@ -232,9 +219,9 @@ def _parted(paths: tuple[Path, ...]) -> tuple["Sequence[Plan]", tuple[Path, ...]
 
     plans = [path for path in paths if is_plan(path)]
     others = tuple(path for path in paths if path not in plans)
-    if key() and others:
+    if documents.key() and others:
         message = f"RECONCILER_PLAN_KEY is set, so apply takes only plans signed with it; {others[0]} is not one"
         raise PlanRefused("no-plan", message, hint="save a plan with plan --out and apply that")
     if (*plans, *others) != paths:
         raise UsageError("each PLANFILE comes before the PATHs", hint="see reconciler apply --help")
-    return [reading.read(path, key()) for path in plans], others
+    return [reading.read(path, documents.key()) for path in plans], others

@@ -1,18 +1,14 @@
 """Global options -> every check of one environment or of several, what it found, and how to fix it. Writes nothing."""
 
-from typing import TYPE_CHECKING
-
 import click
 
 from reconciler.cli.documents import show
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.options import Common, reading_options
 from reconciler.cli.outputs import Outputs, outputs_option
+from reconciler.model.reports import Diagnosis
 from reconciler.project.api import Project
 from reconciler.render.reports import DIAGNOSES
-
-if TYPE_CHECKING:
-    from reconciler.model.reports import Diagnosis
 
 
 @click.command(
@@ -38,5 +34,5 @@ def command(common: Common, *, outputs: Outputs) -> ExitCode:
     return show(common, outputs, Project.diagnose, _code)
 
 
-def _code(diagnosis: "Diagnosis") -> ExitCode:
+def _code(diagnosis: Diagnosis) -> ExitCode:
     return ExitCode.DONE if diagnosis.is_healthy else ExitCode.ERROR

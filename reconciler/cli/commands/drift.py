@@ -6,19 +6,12 @@ from typing import TYPE_CHECKING
 import click
 
 from reconciler.cli import exit as codes
+from reconciler.cli import options
 from reconciler.cli.console import project_of, settings_of
 from reconciler.cli.documents import DRIFTS, each, key, show_planned
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.failures import style_of_stderr, tell_error, tell_problem
-from reconciler.cli.options import (
-    Common,
-    input_file,
-    paths_argument,
-    reading_options,
-    selection_options,
-    text,
-    unknown_roles_option,
-)
+from reconciler.cli.options import Common, input_file, text
 from reconciler.cli.outputs import Metering, Outputs, metrics_option, outputs_option
 from reconciler.cli.streams import tell
 from reconciler.errors import InputError, UsageError
@@ -57,7 +50,7 @@ Exit codes: 0 no drift, 1 error, 2 drift. Unmanaged resources are listed and are
 what --since-receipt leaves out, does not count.
 """,
 )
-@paths_argument
+@options.paths_argument
 @click.option("--baseline", type=input_file, metavar="FILE", help="Leave out the drift in this earlier JSON document.")
 @click.option(
     "--receipt",
@@ -88,9 +81,9 @@ what --since-receipt leaves out, does not count.
     type=click.Choice(list(NOTIFICATIONS)),
     help="The format that the URL takes; by default its host decides, and an unknown host gets plain JSON.",
 )
-@selection_options
-@unknown_roles_option
-@reading_options
+@options.selection_options
+@options.unknown_roles_option
+@options.reading_options
 @click.pass_obj
 def command(  # noqa: PLR0913  # one for each option
     common: Common,

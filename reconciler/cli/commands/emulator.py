@@ -2,7 +2,7 @@
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import click
 
@@ -13,9 +13,6 @@ from reconciler.cli.streams import emit, tell
 from reconciler.emulator import READINGS
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.render.command import command as command_line
-
-if TYPE_CHECKING:
-    from reconciler.emulator import Settings
 
 _HOST: Final = "127.0.0.1"
 _LAST_PORT: Final = 65_535
@@ -105,7 +102,7 @@ def _settings(  # one keyword for each option that is not passed on as it is
     no_put_creates: bool,
     put_create_status: str,
     **options: Any,  # noqa: ANN401  # the rest of the options
-) -> "Settings":
+) -> emulator.Settings:
     if sample and seed:
         raise UsageError("--sample and --seed cannot be combined", hint="choose one of them")
     return emulator.Settings(

@@ -1,23 +1,18 @@
 """The path of a key -> what it means, from the schema. Nothing is read or contacted."""
 
+from collections.abc import Iterator
 from textwrap import TextWrapper
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import click
 
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.options import offer, output_options, text
 from reconciler.cli.outputs import Outputs, outputs_option
-from reconciler.manifests.explain import contents, explain
-from reconciler.render.escape import joined, json_text
+from reconciler.manifests.explain import Entry, contents, explain
+from reconciler.model.json import Json
+from reconciler.render.escape import joined, json_document
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from reconciler.manifests.explain import Entry
-    from reconciler.model.json import Json
-
-FORMAT_VERSION: Final = "1.0"
 _WIDTH: Final = 100
 """Where neither a terminal nor COLUMNS says how many columns there are."""
 
@@ -45,12 +40,12 @@ def command(path: str | None, *, outputs: Outputs) -> ExitCode:
     Without PATH, list the kinds.
     """
     entry = explain(path) if path else contents()
-    document = json_text({"format_version": FORMAT_VERSION, **_document(entry)})
+    document = json_document(**_document(entry))
     outputs.write(lambda name, style: document if name == "json" else joined(_lines(entry, style.width or _WIDTH)))
     return ExitCode.DONE
 
 
-def _document(entry: "Entry") -> "dict[str, Json]":
+def _document(entry: Entry) -> dict[str, Json]:
     """A key with all that is below it."""
     return {
         "path": entry.path,
@@ -67,7 +62,7 @@ def _document(entry: "Entry") -> "dict[str, Json]":
     }
 
 
-def _lines(entry: "Entry", columns: int) -> "Iterator[str]":
+def _lines(entry: Entry, columns: int) -> Iterator[str]:
     if entry.path:
         yield from (entry.path, "")
     yield from _wrapped(entry.meaning, columns)
@@ -90,7 +85,7 @@ def _wrapped(value: str, columns: int, start: str = "") -> list[str]:
     return wrapper.wrap(value)
 
 
-def _facts(entry: "Entry") -> "Iterator[tuple[str, str]]":
+def _facts(entry: Entry) -> Iterator[tuple[str, str]]:
     yield "Type", f"{entry.type}, or ${{values.KEY}}" if entry.takes_values else entry.type or "cannot be set"
     yield "Range", entry.limits
     yield "One of", ", ".join(entry.values)

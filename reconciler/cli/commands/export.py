@@ -8,17 +8,10 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from reconciler.cli import options
 from reconciler.cli.documents import each, show, show_parts
 from reconciler.cli.exit import ExitCode, of_writing
-from reconciler.cli.options import (
-    Common,
-    file_name,
-    like_this_command,
-    offer,
-    reading_options,
-    text,
-    unknown_roles_option,
-)
+from reconciler.cli.options import Common, file_name, offer, text
 from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.kinds import KINDS
@@ -102,8 +95,8 @@ environments were written, and there was an error in another.
 @click.option("--named-secrets", is_flag=True, help="Name the secrets of clients in comments: a request for each.")
 @click.option("--write", is_flag=True, help="Write the files; without it they are only shown.")
 @outputs_option("export", _WRITERS)
-@unknown_roles_option
-@reading_options
+@options.unknown_roles_option
+@options.reading_options
 @click.pass_obj
 def command(  # noqa: PLR0913  # one for each option
     common: Common,
@@ -182,4 +175,4 @@ def _one_by_one(names: "Sequence[str]") -> str:
 
 
 def _like_this(*words: str) -> str:
-    return shlex.join(like_this_command(*words, "--write"))
+    return shlex.join(options.like_this_command(*words, "--write"))

@@ -8,30 +8,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from reconciler.cli import documents, options
 from reconciler.cli import exit as codes
 from reconciler.cli.console import project_of, settings_of
-from reconciler.cli.documents import (
-    PLANS,
-    applied_together,
-    each,
-    files_of_each,
-    plan_document,
-    plan_file,
-    show_planned,
-)
 from reconciler.cli.exit import ExitCode
-from reconciler.cli.options import (
-    Common,
-    ack_option,
-    input_file,
-    output_file,
-    paths_argument,
-    prune_option,
-    reading_options,
-    selection_options,
-    unknown_roles_option,
-    write_secret_option,
-)
+from reconciler.cli.options import Common, input_file, output_file
 from reconciler.cli.outputs import Metering, Outputs, metrics_option, outputs_option
 from reconciler.cli.streams import tell
 from reconciler.errors import UsageError
@@ -78,7 +59,7 @@ Examples:
   reconciler plan --env-all --out plans            # a folder: plans/staging.json, plans/production.json
 """,
 )
-@paths_argument
+@options.paths_argument
 @click.option(
     "--out",
     type=output_file,
@@ -93,14 +74,14 @@ Examples:
     metavar="FILE",
     help="Plan from a file of snapshot, contacting nothing. A folder has NAME.json for each environment.",
 )
-@outputs_option("plan", PLANS)
+@outputs_option("plan", documents.PLANS)
 @metrics_option("plan")
-@selection_options
-@prune_option
-@write_secret_option
-@ack_option
-@unknown_roles_option
-@reading_options
+@options.selection_options
+@options.prune_option
+@options.write_secret_option
+@options.ack_option
+@options.unknown_roles_option
+@options.reading_options
 @click.pass_obj
 def command(  # noqa: PLR0913  # one for each option
     common: Common,
@@ -128,18 +109,18 @@ def command(  # noqa: PLR0913  # one for each option
 
     code_of = partial(codes.of_plan, acknowledged=ack, detailed=detailed_exitcode)
     if common.is_of_several:
-        files = files_of_each(common, out) if out else {}
+        files = documents.files_of_each(common, out) if out else {}
         common.writes += files.values()
-        plans = each(common, plan_of, outputs.noun, code_of)
+        plans = documents.each(common, plan_of, outputs.noun, code_of)
         metering.count_all(plans)
         _save(plans, files)
-        return show_planned(plans, outputs, together=applied_together(common, plans, files))
+        return documents.show_planned(plans, outputs, together=documents.applied_together(common, plans, files))
     out = _file_in(common, out) if out and out.is_dir() else out
     plan = plan_of(project_of(common))
     metering.count(plan.binding.environment, plan)
     if out:
-        write_file(out, plan_file(plan))
-    outputs.write(lambda name, style: plan_document(name, plan, style), plan_file=str(out or ""))
+        write_file(out, documents.plan_file(plan))
+    outputs.write(lambda name, style: documents.plan_document(name, plan, style), plan_file=str(out or ""))
     if out and not common.quiet:
         tell(f"Saved the plan to {escape(str(out))}.\n")
     return code_of(plan)
@@ -165,6 +146,6 @@ def _save(plans: "Sequence[Part[Plan]]", files: "Mapping[str, Path]") -> None:
         file = files[one.environment]
         make_folder(file.parent)
         if one.found:
-            write_file(file, plan_file(one.found))
+            write_file(file, documents.plan_file(one.found))
         else:
             remove_file(file)

@@ -1,7 +1,5 @@
 """A run of the journal -> an ordinary plan back to what was before it, and what became of each change."""
 
-from typing import TYPE_CHECKING
-
 import click
 
 from reconciler.cli import exit as codes
@@ -11,11 +9,9 @@ from reconciler.cli.documents import PLANS, RESULTS, require_formats, show_previ
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.options import Common, ack_option, common_options, offer, text
 from reconciler.cli.outputs import Outputs, outputs_option
+from reconciler.model.outcome import RecordedRun
 from reconciler.project.api import text_of
 from reconciler.render.escape import escape
-
-if TYPE_CHECKING:
-    from reconciler.model.outcome import RecordedRun
 
 
 @click.command(
@@ -78,7 +74,7 @@ def command(  # noqa: PLR0913  # one for each option
     return codes.of_result(result)
 
 
-def _about(run: "RecordedRun") -> str:
+def _about(run: RecordedRun) -> str:
     about = f"run {run.id}: {run.kind} to {run.environment} by {run.user}, started {run.started_at[:19]}Z"
     if not run.rolls_back:
         return escape(about)

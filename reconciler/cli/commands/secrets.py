@@ -6,23 +6,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from reconciler.cli import options
 from reconciler.cli.approving import require_yes, stoppable, target
 from reconciler.cli.console import project_of
 from reconciler.cli.documents import names_of, show
 from reconciler.cli.exit import ExitCode, of_rotation
 from reconciler.cli.failures import style_of_stderr
-from reconciler.cli.options import (
-    Common,
-    ack_option,
-    common_options,
-    environments_options,
-    offer,
-    output_file,
-    paths_argument,
-    reading_options,
-    selection_options,
-    text,
-)
+from reconciler.cli.options import Common, offer, output_file, text
 from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.cli.streams import tell
 from reconciler.errors import UsageError
@@ -48,7 +38,7 @@ Examples:
   reconciler secrets rotate --due --env production
 """,
 )
-@environments_options
+@options.environments_options
 @click.pass_context
 def command(ctx: click.Context) -> None:
     """Show the status of secrets, and rotate those that are due."""
@@ -69,11 +59,11 @@ Exit codes: 0 nothing is due for rotation; 1 error, a refused login included; 2 
 do. What else needs attention is listed and does not change the code.
 """,
 )
-@paths_argument
+@options.paths_argument
 @outputs_option("secrets", STATUSES)
 @click.option("--metrics", "metrics_file", type=output_file, metavar="FILE", help="Also write Prometheus metrics.")
-@selection_options
-@reading_options
+@options.selection_options
+@options.reading_options
 @click.pass_obj
 def status(
     common: Common,
@@ -122,10 +112,10 @@ was written; 3 a guard refused; 5 stopped after some steps, or some secrets fail
 @click.option("--due", is_flag=True, help="Only what is due: of ADDRESS, or of all that are selected.")
 @click.option("--dry-run", is_flag=True, help="Show the steps. The connection cannot write.")
 @click.option("--auto-approve", is_flag=True, help="Do not ask. Needed without a terminal.")
-@ack_option
-@selection_options
+@options.ack_option
+@options.selection_options
 @outputs_option("rotation", ROTATIONS)
-@common_options
+@options.common_options
 @click.pass_obj
 def rotate(  # noqa: PLR0913  # one for each option
     common: Common,

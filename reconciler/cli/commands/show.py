@@ -1,7 +1,8 @@
 """A saved plan, or manifests and an environment -> what is in them, offline."""
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import click
 
@@ -11,14 +12,10 @@ from reconciler.cli.exit import ExitCode
 from reconciler.cli.options import Common, common_options, file_name, input_file, unknown_roles_option
 from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.errors import UsageError
+from reconciler.model.plan import Plan
 from reconciler.project.api import text_of
 from reconciler.project.files import is_plan
 from reconciler.render.markdown import REVIEWS
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from reconciler.model.plan import Plan
 
 _RESOLVED_FORMATS: Final = ("text", "json")
 _TWO_FORMS: Final = "write show PLANFILE, or show --resolved [PATH]..."
@@ -111,7 +108,7 @@ def _planfile(paths: tuple[Path, ...]) -> Path:
     return first
 
 
-def _plan(path: Path) -> tuple["Plan", str]:
+def _plan(path: Path) -> tuple[Plan, str]:
     """The plan, and the text that it was read from, whose every byte has just been checked: its JSON."""
     from reconciler.planning.planfile import reading
 
@@ -122,7 +119,7 @@ def _plan(path: Path) -> tuple["Plan", str]:
 _PIECE: Final = 1 << 20
 
 
-def _pieces(text: str) -> "Iterator[str]":
+def _pieces(text: str) -> Iterator[str]:
     """A text that may have hundreds of megabytes, which are not encoded at once."""
     return (text[at : at + _PIECE] for at in range(0, len(text), _PIECE))
 

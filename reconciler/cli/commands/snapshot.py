@@ -1,7 +1,6 @@
 """A service -> its state in a file, free of secrets: what plan --from-snapshot reads where there are no credentials."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -13,14 +12,12 @@ from reconciler.cli.options import Common, output_file, reading_options
 from reconciler.cli.streams import tell
 from reconciler.errors import ReconcilerError
 from reconciler.live import odd
+from reconciler.model.inputs import Snapshot
 from reconciler.planning import snapshot as snapshotfile
 from reconciler.project.api import Project
 from reconciler.project.files import make_folder, write_file
 from reconciler.render.escape import escape
 from reconciler.render.wording import number
-
-if TYPE_CHECKING:
-    from reconciler.model.inputs import Snapshot
 
 
 @click.command(
@@ -69,13 +66,13 @@ def command(common: Common, *, out: Path) -> ExitCode:
     return worst(parts)
 
 
-def _written(project: Project, file: Path) -> "Snapshot":
+def _written(project: Project, file: Path) -> Snapshot:
     taken = project.snapshot()
     write_file(file, snapshotfile.dumps(taken, key()))
     return taken
 
 
-def _tell(common: Common, taken: "Snapshot", file: Path) -> None:
+def _tell(common: Common, taken: Snapshot, file: Path) -> None:
     if not common.quiet:
         saved = number(len(taken.live.resources), "object")
         tell(f"Saved {saved} of {taken.environment} to {escape(str(file))}.\n")

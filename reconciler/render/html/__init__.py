@@ -11,21 +11,8 @@ from reconciler.model.plan import Finding, Plan
 from reconciler.render import wording
 from reconciler.render.command import Offer, all_together, to_git, ways
 from reconciler.render.escape import LONGEST_MESSAGE, brief
-from reconciler.render.html.page import (
-    NOTHING,
-    Choices,
-    Html,
-    Page,
-    bullets,
-    changes,
-    el,
-    faults,
-    html,
-    join,
-    kinds_of,
-    outcomes,
-    timeline,
-)
+from reconciler.render.html import page
+from reconciler.render.html.page import NOTHING, Html, Page, el, html, join
 from reconciler.render.several import Document, End, Group, Planned, TextOf, groups
 from reconciler.render.several import verdict as verdict_on_all
 from reconciler.render.style import Style
@@ -58,9 +45,9 @@ def _document(found: Plan | Drift, tone: str, digest: str, style: Style) -> str:
             tone,
             join(_origin(seen.plan), _receipt(found)),
             wording.counts(found),
-            join(timeline(style.history), _refused(seen.plan.guards)),
-            {**kinds_of(seen), "moved": sorted(moved)} if has_changes else None,
-            join(*changes(seen)),
+            join(page.timeline(style.history), _refused(seen.plan.guards)),
+            {**page.kinds_of(seen), "moved": sorted(moved)} if has_changes else None,
+            join(*page.changes(seen)),
             join(_besides(seen), _ways(found, digest, style)),
         )
     )
@@ -104,9 +91,9 @@ def _finding(finding: Finding) -> Html:
 def _besides(seen: View) -> Html:
     """Warnings, notices, and what is live without a manifest."""
     return join(
-        bullets("Warnings", [brief(text, LONGEST_MESSAGE) for text in seen.plan.warnings]),
-        bullets("Notices", [brief(text, LONGEST_MESSAGE) for text in seen.notices]),
-        bullets("Unmanaged: live, in no manifest, left alone", [name for _, name in seen.unmanaged]),
+        page.bullets("Warnings", [brief(text, LONGEST_MESSAGE) for text in seen.plan.warnings]),
+        page.bullets("Notices", [brief(text, LONGEST_MESSAGE) for text in seen.notices]),
+        page.bullets("Unmanaged: live, in no manifest, left alone", [name for _, name in seen.unmanaged]),
     )
 
 
@@ -135,7 +122,7 @@ def result(result: ApplyResult, style: Style) -> str:
             NOTHING,
             wording.counts(result),
             choices={"status": statuses, "action": actions} if result.outcomes else None,
-            items=join(*outcomes(result.outcomes)),
+            items=join(*page.outcomes(result.outcomes)),
         )
     )
 
@@ -153,8 +140,8 @@ def validation(report: Report, style: Style) -> str:
             NOTHING,
             wording.counts(report),
             choices={"severity": severities, "rule": rules} if report.found else None,
-            items=join(*faults(report.found)),
-            after=bullets("Waived", waived),
+            items=join(*page.faults(report.found)),
+            after=page.bullets("Waived", waived),
         )
     )
 
@@ -175,7 +162,7 @@ def failure(name: str, error: ReconcilerError, style: Style) -> str:
             [Count("errors", errors, is_alarming=True)] if found else [],
             join(refused or message, hint),
             choices={} if found else None,
-            items=join(*faults(found)),
+            items=join(*page.faults(found)),
         )
     )
 
@@ -199,7 +186,7 @@ def several(planned: Sequence[Planned], _text_of: TextOf, style: Style) -> str:
             "bad" if "bad" in tones else "good" if is_good else "warn",
             NOTHING,
             [Count(end, count, end is End.FAILED) for end, count in numbers.items() if count or end is not End.SKIPPED],
-            join(timeline(style.history), _overview(found)),
+            join(page.timeline(style.history), _overview(found)),
             _filters(found),
             join(*(_section(one, style) for one in found)),
             join(*(el("footer", _offer(how)) for how in all_together(style))),
@@ -223,7 +210,7 @@ def _title(group: Group) -> str:
     return ", ".join(names) if len(names) <= _FEW else f"{', '.join(names[:_FEW])} and {len(names) - _FEW:,} more"
 
 
-def _filters(found: Sequence[Group]) -> Choices | None:
+def _filters(found: Sequence[Group]) -> page.Choices | None:
     """By environment, however it is grouped, and by what can be chosen in each."""
     names: list[str] = []
     chosen: dict[str, set[str]] = {}
@@ -235,13 +222,13 @@ def _filters(found: Sequence[Group]) -> Choices | None:
     return {"environment": names, **{name: sorted(values) for name, values in chosen.items()}} if names else None
 
 
-def _choices(found: Document | None) -> Choices:
+def _choices(found: Document | None) -> page.Choices:
     """Empty where no change is shown."""
     match found:
         case ApplyResult():
             return {"status": [one.status.value for one in found.outcomes]} if found.outcomes else {}
         case Plan() | Drift() if (seen := view(found)).written:
-            return kinds_of(seen)
+            return page.kinds_of(seen)
         case _:
             return {}
 
@@ -250,11 +237,11 @@ def _section(group: Group, style: Style) -> Html:
     one, names = group.first, group.names
     heading = names[0] if len(names) == 1 else number(len(names), "environment")
     if isinstance(one.found, ApplyResult):
-        before, shown, after = NOTHING, outcomes(one.found.outcomes, " ".join(names)), NOTHING
+        before, shown, after = NOTHING, page.outcomes(one.found.outcomes, " ".join(names)), NOTHING
     elif one.found:
         seen = view(one.found)
         before = join(el("p", _origin(seen.plan), class_="meta"), _refused(seen.plan.guards))
-        shown = changes(seen, " ".join(names))
+        shown = page.changes(seen, " ".join(names))
         after = join(_besides(seen), _ways(one.found, one.digest, style))
     else:
         before, shown, after = NOTHING, [], NOTHING
@@ -266,7 +253,7 @@ def _section(group: Group, style: Style) -> Html:
         before,
         *shown,
         after,
-        bullets("In the others", [*group.others(style)]),
+        page.bullets("In the others", [*group.others(style)]),
         _error(one.error) if one.error else None,
         data_group=bool(shown),
     )
@@ -277,4 +264,4 @@ def _error(error: ReconcilerError) -> Html:
         return refused
     texts = [error.message, *([f"hint: {error.hint}"] if error.hint else [])]
     said = el("section", *(el("p", brief(text, LONGEST_MESSAGE)) for text in texts), class_="refused")
-    return join(said, *faults(wording.faults_of(error)))
+    return join(said, *page.faults(wording.faults_of(error)))
