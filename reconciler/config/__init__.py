@@ -38,10 +38,8 @@ def find_config(start: Path) -> Path | None:
 def misnamed_config(start: Path) -> Path | None:
     """Give the nearest file that somebody may have meant to be one: ``reconciler.yml``."""
     folder = start.absolute()
-    names = {FILE_NAME, "reconciler.yml"}
-    return next(
-        (file for each in (folder, *folder.parents) for file in _listed(each) if file.name.casefold() in names), None
-    )
+    files = (file for each in (folder, *folder.parents) for file in _listed(each))
+    return next((file for file in files if file.name.casefold() in {FILE_NAME, "reconciler.yml"}), None)
 
 
 def _listed(folder: Path) -> list[Path]:
@@ -74,9 +72,8 @@ def load_config(path: Path) -> Config:
 def structure_faults(data: Json) -> list[Fault]:
     """Find what does not fit the schema, and secrets that stand in clear. No message quotes one."""
     if not isinstance(data, Mapping) or data.get("kind") != "Config":
-        return [
-            Fault("", "this is not a configuration: it starts with apiVersion: reconciler/v1, kind: Config", "kind")
-        ]
+        message = "this is not a configuration: it starts with apiVersion: reconciler/v1, kind: Config"
+        return [Fault("", message, "kind")]
     secrets = list(_secrets_in_clear(data))
     places = {fault.pointer for fault in secrets}
     return secrets + [
@@ -124,10 +121,8 @@ def select_environment(config: Config, name: str | None) -> Environment:
             return next(iter(config.environments.values()))
         raise UsageError("there are several environments", hint=f"choose one with --env: {known}")
     if name not in config.environments:
-        guess = did_you_mean(name, config.environments)
-        raise UsageError(
-            f"there is no environment {name!r} in {shown(config.path)}", hint=f"{guess} there are: {known}".lstrip()
-        )
+        hint = f"{did_you_mean(name, config.environments)} there are: {known}".lstrip()
+        raise UsageError(f"there is no environment {name!r} in {shown(config.path)}", hint=hint)
     return config.environments[name]
 
 

@@ -128,10 +128,8 @@ class _Part:
 
 
 def _emulator(part: _Part) -> EmulatorSettings:
-    seed = part.get("seed")
-    return EmulatorSettings(
-        below(part.folder, seed) if seed else None, part.written("state"), part.get("profile", "current")
-    )
+    seed = below(part.folder, named) if (named := part.get("seed")) else None
+    return EmulatorSettings(seed, part.written("state"), part.get("profile", "current"))
 
 
 def _auth(part: _Part) -> Auth | None:
@@ -186,12 +184,8 @@ def _environment(part: _Part, name: str, file: _Part) -> Environment:
     """One environment; what `own_credentials` are is only known when all have been read."""
     auth = _auth(part.part("auth")) if part.get("auth") is not None else None
     url = part.read("url", base_url)
-    part.blame(
-        *_target_faults(part),
-        *_restore_faults(part),
-        *_credential_faults(part),
-        *_id_faults(part.get("ids", {})),
-    )
+    part.blame(*_target_faults(part), *_restore_faults(part), *_credential_faults(part))
+    part.blame(*_id_faults(part.get("ids", {})))
     secrets = part.part("secrets")
     return Environment(
         name,

@@ -151,9 +151,8 @@ class Config:
     @property
     def apart(self) -> tuple[Path, ...]:
         """What holds in one environment only and is no manifest: overlays and files of ids."""
-        return tuple(
-            path for each in self.environments.values() for path in (*each.overlays, each.ids_file) if path is not None
-        )
+        paths = (path for each in self.environments.values() for path in (*each.overlays, each.ids_file))
+        return tuple(filter(None, paths))
 
 
 _EXAMPLE: Final = "write it like https://useast-production.ordercloud.io"

@@ -142,7 +142,6 @@ def read_seeds(content: bytes, file: str) -> Seeds:
 
 def _documents(content: bytes, file: str) -> list[Json]:
     """Parse JSON as JSON, which has escapes that YAML lacks; but as YAML if a key is there twice, for its place."""
-    is_repeated = False
     try:
         return [json.loads(content.decode("utf-8-sig"), object_pairs_hook=_object_of)]
     except (ValueError, RecursionError) as error:
@@ -348,10 +347,8 @@ def _parties(kind: Kind, found: _Sections) -> dict[str, dict[str, tuple[str, ...
         if faults := [fault for to in targets if (fault := found.held.fault(*to))]:
             found.leave(place, "; ".join(faults))
             continue
-        for name, party in named.items():
-            parties[one.casefold()][name].setdefault(
-                party.casefold(), party
-            )  # a row that is there twice says nothing new
+        for name, party in named.items():  # a row that is there twice says nothing new
+            parties[one.casefold()][name].setdefault(party.casefold(), party)
     return {one: {name: (*ones.values(),) for name, ones in of_one.items()} for one, of_one in parties.items()}
 
 

@@ -28,22 +28,15 @@ from reconciler.render.wording import number, summed
 
 # ---------------------------------------------------------------------------------------------------------------- adopt
 
-_OF_STATES: Final = {
-    State.BIND: Tone.CREATE,
-    State.BOUND: Tone.QUIET,
-    State.NOT_LIVE: Tone.STRONG,
-    State.STALE: Tone.UPDATE,
-    State.AMBIGUOUS: Tone.ALARM,
-    State.TAKEN: Tone.ALARM,
+_STATES: Final = {
+    State.BIND: ("to bind", Tone.CREATE),
+    State.BOUND: ("bound already", Tone.QUIET),
+    State.NOT_LIVE: ("not live", Tone.STRONG),
+    State.STALE: ("bound to an id that is not live", Tone.UPDATE),
+    State.AMBIGUOUS: ("ambiguous", Tone.ALARM),
+    State.TAKEN: ("whose object is taken", Tone.ALARM),
 }
-_TOTALS: Final = {
-    State.BIND: "to bind",
-    State.BOUND: "bound already",
-    State.NOT_LIVE: "not live",
-    State.STALE: "bound to an id that is not live",
-    State.AMBIGUOUS: "ambiguous",
-    State.TAKEN: "whose object is taken",
-}
+"""What the totals call a state, and how it looks."""
 _STATE_WIDTH: Final = max(map(len, State))
 
 
@@ -76,7 +69,8 @@ def adoption_text(adopted: Adopted, style: Style) -> str:
 
 
 def _adopted(one: Proposal, width: int, style: Style) -> Iterator[str]:
-    state = style.paint(_OF_STATES[one.state], f"{one.state:<{_STATE_WIDTH}}")
+    _, tone = _STATES[one.state]
+    state = style.paint(tone, f"{one.state:<{_STATE_WIDTH}}")
     known = f"{escape(one.id)}  " if one.id else ""
     yield f"{state}  {escape(str(one.address)):<{width}}  {known}{escape(one.note)}"
     for candidate in one.candidates:
@@ -89,7 +83,7 @@ def _looks(candidate: Candidate) -> str:
 
 
 def _adoption_totals(adoption: Adoption, style: Style) -> str:
-    counts = summed({words: adoption.count(state) for state, words in _TOTALS.items()})
+    counts = summed({words: adoption.count(state) for state, (words, _) in _STATES.items()})
     return f"{style.paint(Tone.STRONG, 'Adopt:')} {counts or 'there are no manifests'}."
 
 

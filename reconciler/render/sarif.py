@@ -176,15 +176,8 @@ def _fault(one: Checked, waiver: Waiver | None = None) -> Result:
     hint = f"; {fault.hint}" if fault.hint else ""
     message = f"{fault.message}{hint}{where}"
     environments: dict[str, Json] = {"environments": list(one.environments)} if one.environments else {}
-    return Result(
-        fault.rule,
-        fault.severity.value,
-        message,
-        _fingerprint(fault),
-        fault.place,
-        waiver=waiver,
-        properties=environments,
-    )
+    level = fault.severity.value
+    return Result(fault.rule, level, message, _fingerprint(fault), fault.place, waiver=waiver, properties=environments)
 
 
 def _fingerprint(fault: Diagnostic) -> str:

@@ -34,18 +34,14 @@ def drift(drift: Drift, digest: str, style: Style) -> str:
 
 def _document(found: Plan | Drift, summary: Iterable[str], digest: str, style: Style) -> str:
     seen = view(found)
-    return laid_out(
-        [*_body(seen, style), *_guards(seen.plan, digest, style), *summary, *_offers(found, seen.plan, digest, style)],
-        style,
-    )
+    offers = _offers(found, seen.plan, digest, style)
+    return laid_out([*_body(seen, style), *_guards(seen.plan, digest, style), *summary, *offers], style)
 
 
 def _body(seen: View, style: Style) -> Iterator[str]:
     plan, binding = seen.plan, seen.plan.binding
-    yield (
-        f"Environment {escape(binding.environment)}: "
-        f"marketplace {brief(binding.marketplace)} at {escape(binding.base_url)}"
-    )
+    where = f"marketplace {brief(binding.marketplace)} at {escape(binding.base_url)}"
+    yield f"Environment {escape(binding.environment)}: {where}"
     if plan.snapshot:
         yield f"It was {brief(wording.snapshot_note(plan))}."
     yield ""

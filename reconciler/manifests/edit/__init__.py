@@ -341,11 +341,9 @@ def with_ids(content: bytes, at: Sequence[str], ids: Mapping[Address, str], file
     result = _added(content, data, at, whole, file)
     if result is None:
         by_hand = ", ".join(f"{name}: {one}" for name, one in new.items())
-        where = f" to {at[1]}" if at else ""
-        message = f"{file} cannot be edited to add ids{where} without changing other lines"
-        raise ReconcilerError(
-            message, hint=f"add by hand under {'.'.join(at)}: {by_hand}" if at else f"add by hand: {by_hand}"
-        )
+        to, under = (f" to {at[1]}", f" under {'.'.join(at)}") if at else ("", "")
+        message = f"{file} cannot be edited to add ids{to} without changing other lines"
+        raise ReconcilerError(message, hint=f"add by hand{under}: {by_hand}")
     if len(result) > limit:
         hint = "keep the ids in a file of their own, with ids: {file: ids/ENV.yaml}" if at else ""
         raise ReconcilerError(f"with the new ids {file} would be larger than {limit:,} bytes", hint=hint)
@@ -380,13 +378,13 @@ def _missing(known: Body, ids: Mapping[Address, str], where: str) -> Mapping[str
     owners = {ObjectKey(address.kind, value): address for address, value in bound.items()}
     for address, new in ids.items():
         owner = owners.setdefault(ObjectKey(address.kind, new), address)
-        if owner != address or not same_id(bound.get(address, new), new):
-            told = (
-                f"{new} is bound to {short(owner)}"
-                if owner != address
-                else f"{short(address)} is bound to {bound[address]}"
-            )
-            raise ReconcilerError(f"{told} already, under {where}", hint="nothing is overwritten; correct it by hand")
+        bond = ""
+        if owner != address:
+            bond = f"{new} is bound to {short(owner)}"
+        elif not same_id(bound.get(address, new), new):
+            bond = f"{short(address)} is bound to {bound[address]}"
+        if bond:
+            raise ReconcilerError(f"{bond} already, under {where}", hint="nothing is overwritten; correct it by hand")
     return {short(address): new for address, new in ids.items() if address not in bound}
 
 
@@ -394,9 +392,8 @@ def _check(wanted: Body, file: str, at: Sequence[str]) -> None:
     """Refuse ids that a configuration cannot hold."""
     found = validator(_SCHEMA).faults(wanted) if at else part_validator(_SCHEMA, "ids").faults({"ids": wanted})
     for fault in found:
-        raise ReconcilerError(
-            f"with the new ids {file} would be no configuration: {fault.message} (at {fault.pointer})"
-        )
+        why = f"{fault.message} (at {fault.pointer})"
+        raise ReconcilerError(f"with the new ids {file} would be no configuration: {why}")
 
 
 def _data(content: bytes, file: str, at: Sequence[str]) -> Body | None:

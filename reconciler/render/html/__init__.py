@@ -74,12 +74,8 @@ def _refused(findings: Sequence[Finding]) -> Html:
     """The findings of guards; nothing if there are none."""
     if not findings:
         return NOTHING
-    return el(
-        "section",
-        el("h2", "Guards refuse to apply these changes"),
-        el("ul", *map(_finding, findings)),
-        class_="refused",
-    )
+    title = el("h2", "Guards refuse to apply these changes")
+    return el("section", title, el("ul", *map(_finding, findings)), class_="refused")
 
 
 def _finding(finding: Finding) -> Html:
@@ -236,15 +232,14 @@ def _choices(found: Document | None) -> page.Choices:
 def _section(group: Group, style: Style) -> Html:
     one, names = group.first, group.names
     heading = names[0] if len(names) == 1 else number(len(names), "environment")
+    before, shown, after = NOTHING, list[Html](), NOTHING
     if isinstance(one.found, ApplyResult):
-        before, shown, after = NOTHING, page.outcomes(one.found.outcomes, " ".join(names)), NOTHING
+        shown = page.outcomes(one.found.outcomes, " ".join(names))
     elif one.found:
         seen = view(one.found)
         before = join(el("p", _origin(seen.plan), class_="meta"), _refused(seen.plan.guards))
         shown = page.changes(seen, " ".join(names))
         after = join(_besides(seen), _ways(one.found, one.digest, style))
-    else:
-        before, shown, after = NOTHING, [], NOTHING
     return el(
         "section",
         el("h2", f"{heading}: {verdict(one.found)}" if one.found else heading),

@@ -124,12 +124,8 @@ def html(page: Page) -> str:
         el("title", f"{page.title}: {page.verdict}"),
         Html(f"<style>{_asset('page.css')}</style>"),
     )
-    banner = el(
-        "div",
-        el("h1", page.title),
-        el("p", page.verdict, class_=f"verdict {page.tone}"),
-        el("p", page.meta, class_="meta"),
-    )
+    verdict = el("p", page.verdict, class_=f"verdict {page.tone}")
+    banner = el("div", el("h1", page.title), verdict, el("p", page.meta, class_="meta"))
     main = el(
         "main",
         el("ul", *map(_number, page.numbers), class_="numbers"),
