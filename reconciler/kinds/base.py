@@ -141,7 +141,7 @@ class Kind:
         values = [self.fields[name].canonical_value(body.get(name)) for name in self.unique]
         return tuple(str(one or "") for one in values) if any(values) else None
 
-    @property
+    @cached_property
     def has_chosen_ids(self) -> bool:
         """Whether the id of an object is known before it is created: nothing is matched by its name."""
         return self.id_choice is not IdChoice.SERVICE
@@ -190,7 +190,7 @@ class Kind:
         special = self.assignments.roles if self.assignments else ()
         return (*(special or self.writers), FULL_ACCESS)
 
-    @property
+    @cached_property
     def levels(self) -> tuple[Level, ...]:
         """The levels at which its objects are assigned; none where they are assigned to nobody."""
         return self.assignments.levels if self.assignments else ()

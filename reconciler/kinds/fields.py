@@ -324,18 +324,16 @@ class Field:
     """The last API version that is known to have it."""
     canonical: Canonical = field(default=as_is, init=False, repr=False, compare=False)
     """The comparable form of a value that is there."""
+    reference: Reference | None = field(default=None, init=False, repr=False, compare=False)
+    """What its value is the id of; where the body decides, the seller's."""
 
     def __post_init__(self) -> None:
-        """Choose what follows from the type: the comparable form, and for a record the direction of a change."""
+        """Work out what follows from the others; for a record, the direction of a change, too."""
         object.__setattr__(self, "canonical", _canonical(self))
+        to = self.refers_to.of_seller if isinstance(self.refers_to, MemberReference) else self.refers_to
+        object.__setattr__(self, "reference", to if isinstance(to, Reference) else None)
         if isinstance(self.type, Record):
             object.__setattr__(self, "judge", any_of({one.name: one.judge for one in self.type.fields}))
-
-    @property
-    def reference(self) -> Reference | None:
-        """What its value is the id of; where the body decides, the seller's."""
-        to = self.refers_to
-        return to.of_seller if isinstance(to, MemberReference) else to if isinstance(to, Reference) else None
 
     @property
     def is_set(self) -> bool:

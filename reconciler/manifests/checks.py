@@ -20,7 +20,7 @@ from reconciler.manifests.context import LoadContext
 from reconciler.manifests.schema import Fault, did_you_mean
 from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Severity
-from reconciler.model.json import Body, Json, get_at, is_array, pointer, pointer_parts
+from reconciler.model.json import Body, Json, is_array, pointer, pointer_parts
 from reconciler.model.resource import Address
 
 API_VERSION: Final = "reconciler/v1"
@@ -125,13 +125,14 @@ XP_LIMIT: Final = 8000
 
 def semantic_faults(manifest: Body, kind: Kind, context: LoadContext) -> Iterator[Fault]:
     """Find what a schema cannot say. Parts that do not fit the schema are passed over."""
-    spec, policy = manifest.get("spec"), manifest.get("policy")
+    spec, policy, assignments = manifest.get("spec"), manifest.get("policy"), manifest.get("assignments")
     yield from _name_as_id(manifest.get("metadata"), kind, context)
     if isinstance(spec, Mapping):
         yield from _roles(spec, kind, context)
         yield from _extended_properties(spec)
         yield from _urls(spec, kind.urls, "spec")
-        yield from _assignments(manifest.get("assignments"), kind)
+    if isinstance(assignments, Mapping):
+        yield from _assignments(assignments, kind)
     if isinstance(policy, Mapping):
         yield from _ignored(policy, kind)
         if policy.get("state") == "absent" and kind.row_fields:
@@ -187,9 +188,9 @@ def apart(body: Mapping[str, object], table: Sequence[Field], *above: str) -> It
         yield Fault(pointer(*above, field.name), message, "together", hint)
 
 
-def _assignments(assignments: Json, kind: Kind) -> Iterator[Fault]:
+def _assignments(assignments: Body, kind: Kind) -> Iterator[Fault]:
     for level in kind.levels:
-        rows = get_at(assignments, (level.name,))
+        rows = assignments.get(level.name)
         if is_array(rows):
             yield from _misshapen(level, rows)
             yield from _same_but_for_case(level, rows)

@@ -116,8 +116,9 @@ def inspect(paths: Sequence[Path], context: LoadContext) -> Inspected:
     diagnostics += misplaced(candidates, context, partial(_elsewhere, paths, context))
     manifests = tuple(candidate.effective for candidate in candidates if candidate.effective)
     files = frozenset(file.path for file in (*found.files, *overlays.files))
-    told = tuple(without_tails(diagnostics, secret_fields(), _empty_secrets(candidates, diagnostics)))
-    return Inspected(manifests, told, tuple(sorted(waived)), files, overlays.places)
+    if diagnostics:  # the names of all secret fields are known once the tables of all kinds are read
+        diagnostics = without_tails(diagnostics, secret_fields(), _empty_secrets(candidates, diagnostics))
+    return Inspected(manifests, tuple(diagnostics), tuple(sorted(waived)), files, overlays.places)
 
 
 def _empty_secrets(candidates: Iterable[Candidate], found: Iterable[Diagnostic]) -> Iterator[Place]:

@@ -4,7 +4,7 @@ What the rules find is wrong with it, too, less what ``policy.waivers`` waives t
 """
 
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field, replace
 from datetime import date
 from typing import Any, Final
@@ -131,15 +131,15 @@ def examine(
         bare, secrets = reader.take(spec)
         manifest = {**manifest, "spec": bare}
         if kind.paired:
-            faults += _unless_known(apart(with_secrets(bare, secrets), kind.paired, "spec"), faults)
+            _add(faults, apart(with_secrets(bare, secrets), kind.paired, "spec"))
     substituted, values = _substituted(manifest, context, faults)
     plain, references = take_references(substituted, kind, faults)
-    faults += _unless_known(_with_values(validator(kind.schema).faults(plain), values), faults)
-    faults += _unless_known(_with_values(semantic_faults(plain, kind, context), values), faults)
+    _add(faults, validator(kind.schema).faults(plain), values)
+    _add(faults, semantic_faults(plain, kind, context), values)
     has_named = "secrets" in plain and not any(fault.pointer.startswith("/secrets") for fault in faults)
     named_secrets = reader.named(plain["secrets"]) if has_named else None
     weighed = _judge(plain, secrets, kind, context, faults, literals)
-    faults += _unless_known(weighed.faults, faults)
+    _add(faults, weighed.faults)
     return Examined(substituted, secrets, tuple(faults), weighed, values, named_secrets, references)
 
 
@@ -168,20 +168,19 @@ def _changed_name(manifest: Body, substituted: Body) -> Iterable[Fault]:
         yield Fault("/metadata/name", message, "substitution", "write it out")
 
 
-def _with_values(faults: Iterable[Fault], values: Mapping[str, tuple[str, ...]]) -> Iterator[Fault]:
+def _add(faults: list[Fault], more: Iterable[Fault], values: Mapping[str, tuple[str, ...]] = _NO_VALUES) -> None:
+    """Add what is found, less what only follows from a fault that was found at the same place before."""
+    if found := [*more]:
+        places = {fault.pointer for fault in faults}
+        faults += [_of_value(fault, values) for fault in found if fault.at_key or fault.pointer not in places]
+
+
+def _of_value(fault: Fault, values: Mapping[str, tuple[str, ...]]) -> Fault:
     """Say of what is wrong with a value of the environment that it is one: in the manifest, nobody sees what it is."""
-    for fault in faults:
-        parts = pointer_parts(fault.pointer)
-        above = (pointer(*parts[:count]) for count in range(len(parts), 0, -1))
-        names = next((values[at] for at in above if at in values), ())
-        yield replace(fault, message=f"{fault.message} (from {' and '.join(names)})") if names else fault
-
-
-def _unless_known(more: Iterable[Fault], known: Collection[Fault]) -> list[Fault]:
-    """Drop what only follows from a fault that was found at the same place before."""
-    found = [*more]
-    places = {fault.pointer for fault in known} if found else ()
-    return [fault for fault in found if fault.at_key or fault.pointer not in places]
+    parts = pointer_parts(fault.pointer)
+    above = (pointer(*parts[:count]) for count in range(len(parts), 0, -1))
+    names = next((values[at] for at in above if at in values), ())
+    return replace(fault, message=f"{fault.message} (from {' and '.join(names)})") if names else fault
 
 
 def _check_manifest(document: Document, file: str, context: LoadContext, environments: Environments) -> Checked:
@@ -191,14 +190,13 @@ def _check_manifest(document: Document, file: str, context: LoadContext, environ
     address = address_in(examined.manifest)
     return Checked(
         tuple(fault.within(document) for fault in examined.faults),
-        (_candidate(document, address, examined, context),) if address else (),
+        (_candidate(document, kind, address, examined, context),) if address else (),
         tuple(Waived(fault.within(document), waiver) for fault, waiver in examined.weighed.waived),
     )
 
 
-def _candidate(document: Document, address: Address, examined: Examined, context: LoadContext) -> Candidate:
+def _candidate(document: Document, kind: Kind, address: Address, examined: Examined, context: LoadContext) -> Candidate:
     manifest: Any = examined.manifest
-    kind = KINDS[address.kind]
     known_id = context.ids.get(address) or manifest["metadata"].get("id")
     if kind.has_chosen_ids:
         known_id = kind.only_id or known_id or address.name
@@ -286,6 +284,8 @@ def _judge(
         found = objections(kind, replace(view, open_fields=view.open_fields | _ignored(policy["ignore"])))
     if faulty:
         found = [(rule, objection) for rule, objection in found if objection.is_certain]
+    if not found and "waivers" not in policy:
+        return _Weighed()
 
     def needless(rule: str) -> bool:
         return not faulty and all(other.name != rule for other, _ in objections_if_new(kind, view))

@@ -101,8 +101,9 @@ class Overlays:
 
 def file_faults(parsed: Parsed, file: File) -> Iterator[Diagnostic]:
     """What is wrong with a file of manifests or overlays before anybody looks into its documents."""
-    yield from redacted(parsed.faults, secret_fields())
-    if not parsed.documents and not parsed.faults:
+    if parsed.faults:
+        yield from redacted(parsed.faults, secret_fields())
+    elif not parsed.documents:
         yield Diagnostic(Place(file.shown), "the file is empty", "empty-file", severity=Severity.WARNING)
 
 

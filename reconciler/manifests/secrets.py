@@ -122,8 +122,8 @@ class SecretReader:
 
     def take(self, spec: Body) -> tuple[Body, Mapping[str, SecretReference | None]]:
         """Part the secret fields from the others; those at fault are in neither part."""
-        found = {path: get_at(spec, path.split("/")) for path in self.kind.secret_rows}
-        values = {path: value for path, value in found.items() if not isinstance(value, Absent)}
+        rows = self.kind.secret_rows
+        values = {path: value for path in rows if not isinstance(value := get_at(spec, path.split("/")), Absent)}
         secrets: dict[str, SecretReference | None] = {}
         for path, value in values.items():
             reference = self._reference(value, path)

@@ -154,9 +154,10 @@ def take_references(manifest: Body, kind: Kind, faults: list[Fault]) -> tuple[Bo
         The manifest with names, and by JSON pointer the manifest that is named there.
     """
     named: dict[str, Address] = {}
-    for at, to, value in _references(manifest, kind):
+    for parts, to, value in _references(manifest, kind):
         if not isinstance(value, Mapping):
             continue
+        at = pointer(*parts)
         if to and (name := referred(value)):
             named[at] = Address(to, name)
         else:
@@ -167,14 +168,14 @@ def take_references(manifest: Body, kind: Kind, faults: list[Fault]) -> tuple[Bo
     return _with_names(manifest, kind) if named else manifest, named
 
 
-def _references(manifest: Body, kind: Kind) -> Iterator[tuple[str, str, Json]]:
-    """Each value that names another object: its JSON pointer, the kind of that object, and the value."""
+def _references(manifest: Body, kind: Kind) -> Iterator[tuple[tuple[str | int, ...], str, Json]]:
+    """Each value that names another object: its path, the kind of that object, and the value."""
     spec = manifest.get("spec")
     for path, to, value in references(kind, spec) if isinstance(spec, Mapping) else ():
-        yield pointer("spec", *path), to.kind, value
+        yield ("spec", *path), to.kind, value
     for level, rows in _plain_levels(manifest, kind):
         for index, value in enumerate(rows):
-            yield pointer("assignments", level.name, index), level.kind, value
+            yield ("assignments", level.name, index), level.kind, value
 
 
 def _plain_levels(manifest: Body, kind: Kind) -> Iterator[tuple[Level, Sequence[Json]]]:

@@ -127,7 +127,7 @@ def _children(value: Json) -> Collection[Json]:
 def get_at(value: Json | Absent, parts: Sequence[str]) -> Json | Absent:
     """Give the value at the end of a path, or `ABSENT`. Array members are addressed by their index."""
     for part in parts:
-        if isinstance(value, Mapping):
+        if type(value) is dict or isinstance(value, Mapping):  # nearly always a dict, which is seen four times as fast
             value = value.get(part, ABSENT)
         elif is_array(value) and part.isdecimal() and int(part) < len(value):
             value = value[int(part)]

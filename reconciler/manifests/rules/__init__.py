@@ -54,19 +54,17 @@ def rules_of(kind: Kind) -> tuple[Rule, ...]:
 def _by_field(kind: str) -> Mapping[str, tuple[Rule, ...]]:
     """Field or block -> the rules that may have something to say where a manifest names it."""
     rules = _BY_KIND.get(kind, ())
-    return {name: tuple(rule for rule in rules if name in rule.about) for rule in rules for name in rule.about}
+    names = sorted({name for rule in rules for name in rule.about})
+    return {name: tuple(rule for rule in rules if name in rule.about) for name in names}
 
 
 def objections(kind: Kind, view: ManifestView) -> list[tuple[Rule, Objection]]:
     """Ask the rules that may have something to say of what the manifest names: mostly one or two."""
-    by_field = _by_field(kind.name)
     blocks = {"assignments": view.assignments, "secrets": view.has_named_secrets}
-    named = by_field.keys() & {
-        *view.spec,
-        *view.secrets,
-        *(block for block, is_there in blocks.items() if is_there),
-    }
-    asked = {rule.name: rule for name in sorted(named) for rule in by_field[name]}
+    asked: dict[str, Rule] = {}
+    for name, rules in _by_field(kind.name).items():
+        if name in view.spec or name in view.secrets or blocks.get(name):
+            asked |= {rule.name: rule for rule in rules}
     asked |= {rule.name: rule for rule in _OF_EVERY_KIND if view.literals}
     return [(rule, objection) for rule in asked.values() for objection in rule.check(view)]
 

@@ -84,9 +84,9 @@ class Builder:
             ruamel.yaml.error.YAMLError: from the parser.
         """
         handlers: Mapping[type, Callable[[_Event], None]] = {
-            events.MappingStartEvent: lambda event: self._open({}, event),
+            events.MappingStartEvent: self._open,
             events.MappingEndEvent: self._end,
-            events.SequenceStartEvent: lambda event: self._open([], event),
+            events.SequenceStartEvent: self._open,
             events.SequenceEndEvent: self._end,
             events.AliasEvent: self._alias,
             events.DocumentStartEvent: self._document_start,
@@ -134,7 +134,7 @@ class Builder:
 
     def _unusual_scalar(self, event: _Event) -> None:
         if event.tag:
-            value = self._resolved(resolve_tagged, event.value, event.tag)
+            value = self._resolved(event.value, event.tag)
         else:
             value = event.value if event.style else self._plain(event.value)
         if event.anchor:
@@ -151,16 +151,16 @@ class Builder:
 
     def _plain(self, text: str) -> _Data:
         # Of many manifests most values are the same: kept once, they take a tenth less memory.
-        return self._resolved(resolve, text) if text[:1] in SPECIAL_STARTS else intern(text)
+        return self._resolved(text) if text[:1] in SPECIAL_STARTS else intern(text)
 
-    def _resolved(self, resolve: "Callable[..., _Data]", *text: str) -> _Data:
+    def _resolved(self, text: str, tag: str = "") -> _Data:
         try:
-            return resolve(*text)
+            return resolve_tagged(text, tag) if tag else resolve(text)
         except ValueError as error:
             self._fault(self._marks[-1], "value", str(error))
             return None
 
-    def _open(self, value: _Data, event: _Event) -> None:
+    def _open(self, event: _Event) -> None:
         at = event.start_mark
         self._marks.append(at.line << COLUMN_BITS | at.column)
         stack = self._stack
@@ -171,6 +171,7 @@ class Builder:
         if event.anchor:
             self._anchors[event.anchor] = None
         stack.append(self._frame)
+        value: _Data = {} if type(event) is events.MappingStartEvent else []
         self._frame = _Frame(value, len(self._marks) - 1, event.anchor)
 
     def _end(self, _event: _Event) -> None:
