@@ -7,8 +7,6 @@ needs falcon, cheroot or cryptography is imported when it is first asked for, so
 See docs/emulator.md for the control endpoints, the fault language, and where the emulator guesses.
 """
 
-from __future__ import annotations
-
 import importlib
 from dataclasses import dataclass
 from datetime import UTC, datetime

@@ -3,21 +3,22 @@
 One lock guards all data, so that each request is atomic; waiting happens outside of it.
 """
 
-from __future__ import annotations
-
 import contextlib
 import re
 import signal
 import socket
 import threading
 import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
+from datetime import datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
+from wsgiref.types import StartResponse, WSGIEnvironment
 
 import falcon
 
-from reconciler.emulator import utc_now
+from reconciler.emulator import Settings, utc_now
 from reconciler.emulator.calls import Entry, Reply, Site
 from reconciler.emulator.errors import DroppedConnection, StateError
 from reconciler.emulator.faults import SPOILERS, FaultBox, Rule, refusal
@@ -29,14 +30,7 @@ from reconciler.emulator.tokens import TokenIssuer
 from reconciler.emulator.web import PREFIX, SITE, application, bearer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
-    from datetime import datetime
-    from wsgiref.types import StartResponse, WSGIEnvironment
-
     from cheroot import wsgi
-
-    from reconciler.emulator import Settings
-
 
 _CLIENT_PATH = "/v1/apiclients/"
 _DEEP_PAGE = re.compile(r"(?:^|&)page=(?:3[1-9]|[4-9]\d|\d{3,})(?:&|$)", re.IGNORECASE)
@@ -193,7 +187,7 @@ _POLL_SECONDS = 0.05  # how soon a stopped server notices
 _SIGNAL_SECONDS = 0.5  # how soon a signal is noticed that came right before the wait for it
 
 
-def _prepared(emulator: Emulator, host: str, port: int) -> tuple[wsgi.Server, str]:
+def _prepared(emulator: Emulator, host: str, port: int) -> "tuple[wsgi.Server, str]":
     from cheroot import wsgi  # noqa: PLC0415 - a tenth of a second that only a socket needs
 
     server = wsgi.Server((host, port), emulator, numthreads=_THREADS, shutdown_timeout=1)

@@ -1,21 +1,17 @@
 """One HTTP request, taken apart -> one answer, not yet put on the wire. What handlers take and give, and who may."""
 
-from __future__ import annotations
-
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from reconciler.emulator.errors import ApiError, Fault
+from reconciler.emulator.store import Body
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from reconciler.emulator.faults import FaultBox
     from reconciler.emulator.marketplace import Marketplace
-    from reconciler.emulator.store import Body
     from reconciler.emulator.tokens import TokenIssuer
 
 
@@ -66,9 +62,9 @@ class Entry:
 class Site:
     """The parts of one emulator."""
 
-    market: Marketplace
-    office: TokenIssuer
-    faults: FaultBox
+    market: "Marketplace"
+    office: "TokenIssuer"
+    faults: "FaultBox"
     journal: list[Entry]
 
 
@@ -84,7 +80,7 @@ class Call:
     caller: Caller
 
     @property
-    def market(self) -> Marketplace:
+    def market(self) -> "Marketplace":
         """The data that the request is about."""
         return self.site.market
 

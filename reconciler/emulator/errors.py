@@ -8,8 +8,6 @@ DroppedConnection       an injected fault: no answer (in process only; over a so
 ApiError                inside: becomes an answer with an `Errors` body, never leaves the emulator
 """
 
-from __future__ import annotations
-
 import errno
 from dataclasses import dataclass
 from http import HTTPStatus

@@ -1,22 +1,17 @@
 """Rules and requests -> which faults strike now; an answer and a fault -> the spoiled answer."""
 
-from __future__ import annotations
-
 import difflib
 import json
 import re
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 from reconciler.emulator.calls import HTML, JSON, Reply, dumps
 from reconciler.emulator.errors import CODES, Fault, FaultSpecError, not_found_at
 from reconciler.emulator.rows import kinds_of
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 
 METHODS = ("*", "GET", "POST", "PUT", "PATCH", "DELETE")
 DROPS = ("before", "after")

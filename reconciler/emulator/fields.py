@@ -10,22 +10,17 @@ stays there as a null; a PATCH replaces a nested object as a whole (switch: `pat
 write-only value that it leaves out (switch: `put-keeps-write-only`).
 """
 
-from __future__ import annotations
-
 import json
 import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
+from reconciler.emulator import Profile
 from reconciler.emulator.calls import API_ROLES
 from reconciler.emulator.errors import Fault
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-
-    from reconciler.emulator import Profile
-    from reconciler.emulator.store import Body
+from reconciler.emulator.store import Body
 
 XP_LIMIT = 8000  # characters of JSON; OrderCloud docs: "Limits"
 ID_PATTERN = re.compile(r"[A-Za-z0-9_-]{1,100}")
@@ -73,7 +68,7 @@ class Field:
     choices: tuple[str, ...] = ()
     read_only: bool = False
     write_only: bool = False
-    fields: tuple[Field, ...] = ()
+    fields: "tuple[Field, ...]" = ()
     code: str = ""
     refers: Reference | None = None
     needs: tuple[str, str] | None = None

@@ -6,25 +6,17 @@ documentation contradicts itself). Guesses: parameter names match without case; 
 no page; a bad `page` is `List.InvalidType`.
 """
 
-from __future__ import annotations
-
 import operator
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from reconciler.emulator.errors import ApiError, Fault
-from reconciler.emulator.fields import parse_moment
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from reconciler.emulator.fields import Field
-    from reconciler.emulator.store import Body
-
+from reconciler.emulator.fields import Field, parse_moment
+from reconciler.emulator.store import Body
 
 Test = Callable[[object], bool]
 Comparable = str | int | bool | datetime

@@ -8,24 +8,19 @@ API client in lower case. Guesses: a deletion takes assignments along and emptie
 `delete-leaves-references`); what cannot be without the reference is deleted, too.
 """
 
-from __future__ import annotations
-
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
+from reconciler.emulator import Settings
 from reconciler.emulator.calls import FULL_ACCESS
 from reconciler.emulator.errors import ApiError, Fault, not_found
-from reconciler.emulator.fields import has_kind, values_of
-from reconciler.emulator.store import key_of
+from reconciler.emulator.fields import Field, Reference, has_kind, values_of
+from reconciler.emulator.store import Body, Store, key_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
-    from datetime import datetime
-
-    from reconciler.emulator import Settings
-    from reconciler.emulator.fields import Field, Reference
     from reconciler.emulator.resources import Resource, Table
-    from reconciler.emulator.store import Body, Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +69,8 @@ class Marketplace:
     store: Store
     settings: Settings
     clock: Callable[[], datetime]
-    rows: Mapping[str, Resource]
-    tables: Mapping[str, Table]
+    rows: "Mapping[str, Resource]"
+    tables: "Mapping[str, Table]"
 
     def find(self, kind: str, *ids: str) -> Body | None:
         """Give the object under these IDs (its parents' first), in whatever case, or None."""

@@ -11,28 +11,20 @@ seller organisation. Guesses: the error code of a parameter that the list does n
 has seen one, else 204 (switch: `repeat-is-accepted`).
 """
 
-from __future__ import annotations
-
 import base64
 import json
 import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from reconciler.emulator.calls import Answer, Route, readers, writers
+from reconciler.emulator import Profile
+from reconciler.emulator.calls import Answer, Call, Route, readers, writers
 from reconciler.emulator.errors import ApiError, Fault, not_found, refuse_if
 from reconciler.emulator.fields import ID_PATTERN, Field, faults_of, merged, replaced, shown, with_write_only
 from reconciler.emulator.lists import Listable, ListQuery, ordered, page_of, parse_query
-from reconciler.emulator.marketplace import blocking_faults, broken_references, with_spelled_references
-from reconciler.emulator.store import key_in, key_of
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-
-    from reconciler.emulator import Profile
-    from reconciler.emulator.calls import Call
-    from reconciler.emulator.marketplace import Marketplace
-    from reconciler.emulator.store import Body
+from reconciler.emulator.marketplace import Marketplace, blocking_faults, broken_references, with_spelled_references
+from reconciler.emulator.store import Body, key_in, key_of
 
 ID = Field("ID")
 

@@ -10,31 +10,23 @@ and everything that refers to it follows. The text that stands for a redacted se
 that stands for the marketplace its ID. Every store also gets the client and the user that administrate it.
 """
 
-from __future__ import annotations
-
 import json
 import secrets
 import uuid
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from reconciler.emulator import ADMIN_CLIENT_ID, ADMIN_CLIENT_SECRET
+from reconciler.emulator import ADMIN_CLIENT_ID, ADMIN_CLIENT_SECRET, Profile
 from reconciler.emulator.calls import FULL_ACCESS
 from reconciler.emulator.errors import ApiError, Fault, SeedError
 from reconciler.emulator.fields import Field, has_kind, or_default, replaced, values_of
 from reconciler.emulator.marketplace import PARTIES, Marketplace, broken_references, with_spelled_references
+from reconciler.emulator.resources import Resource, Table
 from reconciler.emulator.rows import rows_of, tables_of
 from reconciler.emulator.rows.clients import EVENT_REFERENCES, REVISION, add_secret, is_guid
-from reconciler.emulator.store import Store, key_in, key_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-
-    from reconciler.emulator import Profile
-    from reconciler.emulator.resources import Resource, Table
-    from reconciler.emulator.store import Body
-
+from reconciler.emulator.store import Body, Store, key_in, key_of
 
 USER_NAME = "emulator-admin"
 APP_NAME = "Emulator Administration"

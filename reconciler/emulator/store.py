@@ -8,19 +8,15 @@ Stored bodies are never changed in place: whoever writes puts a new dict. Keys a
 are accepted in any case.
 """
 
-from __future__ import annotations
-
 import json
 import sqlite3
 import zlib
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from pathlib import Path
+from typing import Any, TypeVar, cast
 
 from reconciler.emulator.errors import StateError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Mapping
-    from pathlib import Path
 
 Body = dict[str, Any]
 Built = TypeVar("Built")

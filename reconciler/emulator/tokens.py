@@ -18,36 +18,27 @@ demand names; each cap bounds its own sort of role; a scope of which nothing is 
 used once; `anonuserid` is what the `orderid` claim then holds; an anonymous client that has a secret needs it too.
 """
 
-from __future__ import annotations
-
 import functools
 import json
 import secrets
 import uuid
 import zlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 from urllib.parse import parse_qsl
 
 import jwt
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
+from jwt.types import Options
 
-from reconciler.emulator.calls import API_ROLES, FULL_ACCESS, Answer, Caller
+from reconciler.emulator.calls import API_ROLES, FULL_ACCESS, Answer, Call, Caller
 from reconciler.emulator.errors import ApiError, Fault, not_found
+from reconciler.emulator.marketplace import Marketplace, User
 from reconciler.emulator.rows.clients import ANONYMOUS_DEFAULT, has_any_secret, require_secret
-from reconciler.emulator.store import key_of
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
-
-    from jwt.types import Options
-
-    from reconciler.emulator.calls import Call
-    from reconciler.emulator.marketplace import Marketplace, User
-    from reconciler.emulator.store import Body
-
+from reconciler.emulator.store import Body, key_of
 
 _KIND = "_Key"
 _ALGORITHM = "RS256"

@@ -4,33 +4,26 @@ OrderCloud's fixed path segments are written in mixed case and found in any; the
 object with an empty ID is, as in the service, a GET of the list.
 """
 
-from __future__ import annotations
-
 import functools
 import logging
 import uuid
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from http import HTTPStatus
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qsl
 
 import falcon
 from falcon.routing import CompiledRouter
 
-from reconciler.emulator.calls import JSON, NOBODY, Answer, Call, Route, authorise, dumps
+from reconciler.emulator import Profile
+from reconciler.emulator.calls import JSON, NOBODY, Answer, Call, Handler, Route, Site, authorise, dumps
 from reconciler.emulator.errors import ApiError, Fault, FaultSpecError, not_found_at
 from reconciler.emulator.marketplace import PARTIES, User
 from reconciler.emulator.rows import kinds_of, rows_of, tables_of
 from reconciler.emulator.seed import restore_staging
 from reconciler.emulator.tokens import token
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from reconciler.emulator import Profile
-    from reconciler.emulator.calls import Handler, Site
-
 
 PREFIX = "/_emulator"
 # What each profile says it is.

@@ -5,28 +5,19 @@ assignment of a client), the reference solution (409 on a repeated assignment of
 or neither party of a client's assignment is refused with `ValidationFailure`.
 """
 
-from __future__ import annotations
-
 import functools
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
+from reconciler.emulator import Profile
 from reconciler.emulator.calls import writers
 from reconciler.emulator.errors import Fault
 from reconciler.emulator.fields import Field, Reference, fields_of
-from reconciler.emulator.marketplace import PARTIES, Party
-from reconciler.emulator.resources import Table, party_faults
+from reconciler.emulator.marketplace import PARTIES, Marketplace, Party
+from reconciler.emulator.resources import Resource, Table, party_faults
 from reconciler.emulator.rows import clients, delivery, integrations, parties, storefront
 from reconciler.emulator.rows.parties import A_BUYER, A_GROUP, A_SUPPLIER, A_USER
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from reconciler.emulator import Profile
-    from reconciler.emulator.marketplace import Marketplace
-    from reconciler.emulator.resources import Resource
-    from reconciler.emulator.store import Body
-
+from reconciler.emulator.store import Body
 
 _LISTENERS = ("BuyerID", "UserGroupID", "UserID", "MessageConfigName", "SupplierID")
 _OLD_THINGS = (

@@ -17,27 +17,19 @@ others. `FutureFlag` is in no documentation: it is stored when sent and lost whe
 object that was written from one that was not.
 """
 
-from __future__ import annotations
-
 import base64
 import hmac
 import re
 import secrets
 import uuid
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from reconciler.emulator.errors import ApiError, Fault, not_found
 from reconciler.emulator.fields import Field, parse_moment
+from reconciler.emulator.marketplace import Marketplace
 from reconciler.emulator.resources import Resource
 from reconciler.emulator.rows.integrations import AN_EVENT, event_type_faults
-from reconciler.emulator.store import key_in
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from reconciler.emulator.marketplace import Marketplace
-    from reconciler.emulator.store import Body
-
+from reconciler.emulator.store import Body, key_in
 
 # field of the client -> EventType which the event must have
 EVENT_REFERENCES = {

@@ -6,21 +6,16 @@ known, need FullAccess; a target that is not set is shown as null; what may use 
 whether promotions need the promotion integration, since there are none.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 from reconciler.emulator.calls import FULL_ACCESS, readers, writers
 from reconciler.emulator.errors import Fault
 from reconciler.emulator.fields import Field, Reference
+from reconciler.emulator.marketplace import Marketplace
 from reconciler.emulator.resources import Resource
 from reconciler.emulator.rows.integrations import A_DELIVERY, CONFIG_DATA, ELEVATED, auth_header
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from reconciler.emulator.marketplace import Marketplace
-    from reconciler.emulator.store import Body
+from reconciler.emulator.store import Body
 
 ENTITIES = (
     *("adminusers", "buyers", "buyers/usergroups", "buyers/users", "catalogs", "categories"),

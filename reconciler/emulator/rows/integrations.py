@@ -5,21 +5,15 @@ older generation, in which webhooks and message senders need a URL and a key). G
 that exist; when an event is checked for a client of the seller (switch: `elevated-needs-seller-client`).
 """
 
-from __future__ import annotations
-
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
+from reconciler.emulator import Profile
 from reconciler.emulator.errors import Fault
 from reconciler.emulator.fields import Field, Reference
+from reconciler.emulator.marketplace import Marketplace
 from reconciler.emulator.resources import Resource
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from reconciler.emulator import Profile
-    from reconciler.emulator.marketplace import Marketplace
-    from reconciler.emulator.store import Body
+from reconciler.emulator.store import Body
 
 EVENT_TYPES = ("OrderCheckout", "OpenIDConnect", "OrderReturn", "AddToCart")
 AN_EVENT = Reference("IntegrationEvent", blocks="IntegrationEvent.CannotDeleteInUse")

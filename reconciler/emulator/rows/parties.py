@@ -7,22 +7,14 @@ client must admit the buyer when an impersonation is saved; a profile from outsi
 seed can set) can be neither changed nor deleted.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from reconciler.emulator.calls import FULL_ACCESS, readers, writers
 from reconciler.emulator.errors import Fault
 from reconciler.emulator.fields import Field, Reference
-from reconciler.emulator.marketplace import PARTIES, Party, User
+from reconciler.emulator.marketplace import PARTIES, Marketplace, Party, User
 from reconciler.emulator.resources import Resource
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from reconciler.emulator.marketplace import Marketplace
-    from reconciler.emulator.store import Body
-
+from reconciler.emulator.store import Body
 
 PASSWORD_FIELDS = (
     Field("LimitPasswordReuse", "integer", minimum=0, maximum=24),

@@ -6,21 +6,15 @@ Sources: .NET SDK models (fields, lengths, required, defaults), its error codes 
 nothing is ever pending.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from reconciler.emulator.calls import FULL_ACCESS
 from reconciler.emulator.errors import Fault
 from reconciler.emulator.fields import Field, Reference
+from reconciler.emulator.marketplace import Marketplace
 from reconciler.emulator.resources import Resource
 from reconciler.emulator.rows.parties import XP
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from reconciler.emulator.marketplace import Marketplace
-    from reconciler.emulator.store import Body
+from reconciler.emulator.store import Body
 
 APPROVAL_TYPES = ("Order", "OrderReturn")
 _OWNER = Field("OwnerID", refers=Reference("Supplier", or_seller=True, cascades=True))
