@@ -15,6 +15,10 @@ FORMAT_VERSION: Final = "2.0"
 _NOUN: Final = "receipt"
 SCHEMA: Final = "receipt.v2.schema.json"
 _RENEWED: Final = "delete it; the next apply writes a new one"
+_TARGET: Final = {"environment": "environment", "base_url": "base URL", "marketplace": "marketplace"}
+"""What must be the same, as messages name it."""
+_AS_THEY_ARE: Final = ("created_at", *_TARGET, "manifest_digest", "plan_digest", "git_commit")
+"""What the file says in the words of `Receipt`."""
 
 
 def dumps(receipt: Receipt, key: bytes | None) -> str:
@@ -22,13 +26,7 @@ def dumps(receipt: Receipt, key: bytes | None) -> str:
     return sealed.dumps(
         {
             "format_version": FORMAT_VERSION,
-            "created_at": receipt.created_at,
-            "environment": receipt.environment,
-            "base_url": receipt.base_url,
-            "marketplace": receipt.marketplace,
-            "manifest_digest": receipt.manifest_digest,
-            "plan_digest": receipt.plan_digest,
-            "git_commit": receipt.git_commit,
+            **{name: getattr(receipt, name) for name in _AS_THEY_ARE},
             "complete": receipt.is_complete,
             "resources": [
                 {
@@ -56,20 +54,14 @@ def loads(text: str, name: str, key: bytes | None = None) -> Receipt:
     """
     document = sealed.loads(text, name, sealed.Format(_NOUN, FORMAT_VERSION, SCHEMA, _RENEWED), key)
     return Receipt(
-        document["created_at"],
-        document["environment"],
-        document["base_url"],
-        document["marketplace"],
-        document["manifest_digest"],
-        document["git_commit"],
         is_complete=document["complete"],
         resources=tuple(
             Applied(Address(one["kind"], one["name"]), one["id"], one["applied"], one.get("secrets", {}))
             for one in document["resources"]
         ),
         unmanaged=tuple(document["unmanaged"]),
-        plan_digest=document["plan_digest"],
         scope=document.get("scope"),
+        **{name: document[name] for name in _AS_THEY_ARE},
     )
 
 
@@ -79,19 +71,12 @@ def check(receipt: Receipt, now: Binding) -> None:
     Raises:
         ReconcilerError: it is of another environment or marketplace.
     """
-    for noun, was, is_now in _targets(receipt, now):
+    for name, noun in _TARGET.items():
+        was, is_now = getattr(receipt, name), getattr(now, name)
         if was != is_now:
             raise ReconcilerError(f"the receipt is of another {noun}: {was}, and this is {is_now}")
 
 
 def is_of(receipt: Receipt, now: Binding) -> bool:
     """Whether it is of this target."""
-    return all(was == is_now for _, was, is_now in _targets(receipt, now))
-
-
-def _targets(receipt: Receipt, now: Binding) -> tuple[tuple[str, str, str], ...]:
-    return (
-        ("environment", receipt.environment, now.environment),
-        ("base URL", receipt.base_url, now.base_url),
-        ("marketplace", receipt.marketplace, now.marketplace),
-    )
+    return all(getattr(receipt, name) == getattr(now, name) for name in _TARGET)

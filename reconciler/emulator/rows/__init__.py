@@ -31,6 +31,8 @@ THINGS: dict[Profile, tuple[str, ...]] = {
     "current": (*_OLD_THINGS, "Subscription", "GroupOrderInvitation", "BuyerGroup", "Discount"),
 }
 _COMPANIES = (Field("BuyerID", refers=A_BUYER), Field("SupplierID", refers=A_SUPPLIER))
+_GROUP = Field("UserGroupID", refers=A_GROUP)
+_USER = Field("UserID", refers=A_USER)
 
 
 def _object(kind: str) -> Field:
@@ -57,12 +59,7 @@ _PROFILE_ROLES = (*writers("SecurityProfile"), "SetSecurityProfile")  # a reader
 _PROFILES = Table(
     kind="SecurityProfileAssignment",
     path="/v1/securityprofiles/assignments",
-    columns=(
-        _object("SecurityProfile"),
-        *_COMPANIES,
-        Field("UserID", refers=A_USER),
-        Field("UserGroupID", refers=A_GROUP),
-    ),
+    columns=(_object("SecurityProfile"), *_COMPANIES, _USER, _GROUP),
     read_roles=_PROFILE_ROLES,
     write_roles=_PROFILE_ROLES,
     deletions=("/v1/securityprofiles/{SecurityProfileID}/assignments",),
@@ -97,7 +94,7 @@ _DERIVED = (Field("MessageConfigName", read_only=True), Field("MessageConfigDesc
 _SENDERS = Table(
     kind="MessageSenderAssignment",
     path="/v1/messagesenders/assignments",
-    columns=(_object("MessageSender"), *_COMPANIES, Field("UserGroupID", refers=A_GROUP), *_DERIVED),
+    columns=(_object("MessageSender"), *_COMPANIES, _GROUP, *_DERIVED),
     read_roles=_SENDER_ROLES,
     write_roles=_SENDER_ROLES,
     deletions=("/v1/messagesenders/{MessageSenderID}/assignments",),
@@ -121,8 +118,8 @@ _COPIES = Table(
         Field("MessageSenderAssignment", "object", required=True, fields=_SENDERS.columns),
         Field("MessageType", required=True),
         *_COMPANIES,
-        Field("UserGroupID", refers=A_GROUP),
-        Field("UserID", refers=A_USER),
+        _GROUP,
+        _USER,
         *_DERIVED,
     ),
     read_roles=_SENDER_ROLES,
@@ -136,7 +133,7 @@ _COPIES = Table(
 _LOCALES = Table(
     kind="LocaleAssignment",
     path="/v1/locales/assignments",
-    columns=(_object("Locale"), Field("BuyerID", required=True, refers=A_BUYER), Field("UserGroupID", refers=A_GROUP)),
+    columns=(_object("Locale"), Field("BuyerID", required=True, refers=A_BUYER), _GROUP),
     role="Locale",
     deletions=("/v1/locales/{LocaleID}/assignments",),
     narrowing=("level",),

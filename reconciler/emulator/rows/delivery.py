@@ -55,18 +55,14 @@ TARGETS = {
     "ContentHub": (_secret("ApiKey", 50), *_required("Endpoint", "TargetSchemaName"), Field("ConfigData", "object")),
 }
 
+_TARGET_FIELDS = tuple(Field(name, "object", fields=fields) for name, fields in TARGETS.items())
 _CONFIG = Resource(
     kind="DeliveryConfig",
     path="/v1/integrations/deliveryconfig",
     fields=(
         Field("Name", required=True, maximum=128),
         Field("Enabled", "boolean", default=False),
-        Field(
-            "DeliveryTargets",
-            "object",
-            required=True,
-            fields=tuple(Field(name, "object", fields=fields) for name, fields in TARGETS.items()),
-        ),
+        Field("DeliveryTargets", "object", required=True, fields=_TARGET_FIELDS),
     ),
     read_roles=writers("DeliveryConfig"),
     only="current",

@@ -75,6 +75,7 @@ def _check_webhook(_market: Marketplace, _old: Body | None, new: Body) -> Iterat
         yield Fault("Webhook.MissingHashKey")
 
 
+_LISTED = Reference("ApiClient", missing="ApiClient.InvalidClientID")
 _WEBHOOK = Resource(
     kind="Webhook",
     path="/v1/webhooks",
@@ -86,9 +87,7 @@ _WEBHOOK = Resource(
         ELEVATED,
         CONFIG_DATA,
         Field("BeforeProcessRequest", "boolean", default=False),
-        Field(
-            "ApiClientIDs", "strings", default=[], refers=Reference("ApiClient", missing="ApiClient.InvalidClientID")
-        ),
+        Field("ApiClientIDs", "strings", default=[], refers=_LISTED),
         Field("WebhookRoutes", "objects", default=[], fields=(Field("Route"), Field("Verb"))),
         Field("DeliveryConfigID", refers=A_DELIVERY, only="current"),
         *auth_header(),
@@ -137,10 +136,6 @@ _SENDER = Resource(
 )
 
 
-def _check_provider(market: Marketplace, _old: Body | None, new: Body) -> Iterator[Fault]:
-    yield from event_type_faults(market, new.get("IntegrationEventID"), "OpenIDConnect")
-
-
 def _show_provider(market: Marketplace, provider: Body) -> Body:
     event = market.find("IntegrationEvent", provider.get("IntegrationEventID") or "")
     return provider | {"IntegrationEventName": event["Name"] if event else None}
@@ -162,11 +157,13 @@ _PROVIDER = Resource(
     ),
     role="OpenIDConnect",
     sortable=("ID",),
-    check=_check_provider,
+    check=lambda market, _old, new: event_type_faults(market, new.get("IntegrationEventID"), "OpenIDConnect"),
     show=_show_provider,
 )
 
 TRACKED = ("UserLoggedIn", "LineItemAdded", "LineItemUpdated", "OrderSubmitted")
+_TRACKED_CLIENT = Reference("ApiClient", missing="TrackingEvent.InvalidClientID")
+_TRACKED_TO = replace(A_DELIVERY, missing="TrackingEvent.InvalidDeliveryConfigID")
 _FIXED = "TrackingEvent.CannotUpdateProperty"
 
 
@@ -180,19 +177,10 @@ _TRACKING = Resource(
     path="/v1/integrations/trackingevents",
     fields=(
         Field("EventType", required=True, choices=TRACKED, fixed=_FIXED),
-        Field(
-            "ClientID",
-            required=True,
-            refers=Reference("ApiClient", missing="TrackingEvent.InvalidClientID"),
-            fixed=_FIXED,
-        ),
+        Field("ClientID", required=True, refers=_TRACKED_CLIENT, fixed=_FIXED),
         Field("Name", required=True),
         CONFIG_DATA,
-        Field(
-            "DeliveryConfigID",
-            required=True,
-            refers=replace(A_DELIVERY, missing="TrackingEvent.InvalidDeliveryConfigID"),
-        ),
+        Field("DeliveryConfigID", required=True, refers=_TRACKED_TO),
     ),
     sortable=("ID", "EventType"),
     only="current",

@@ -56,6 +56,10 @@ _IMPERSONATION_IDS = (
 )
 _IN_USE = "Impersonation.CannotDeleteImpersonateeParty"
 _A_BUYER = Reference("Buyer", cascades=True)
+_A_PROFILE = Reference("SecurityProfile", blocks="Impersonation.CannotDeleteSecurityProfile")
+_A_CLIENT = Reference(
+    "ApiClient", missing="Impersonation.ClientIDNotFound", blocks="ApiClient.UsedByImpersonationConfig"
+)
 
 
 def _party(kind: str, owner: str, seller: str = "") -> Reference:
@@ -82,18 +86,8 @@ _IMPERSONATION = Resource(
         Field("BuyerID", refers=_A_BUYER, only="current"),
         Field("GroupID", refers=_party("UserGroup", "BuyerID")),
         Field("UserID", refers=_party("User", "BuyerID")),
-        Field(
-            "SecurityProfileID",
-            required=True,
-            refers=Reference("SecurityProfile", blocks="Impersonation.CannotDeleteSecurityProfile"),
-        ),
-        Field(
-            "ClientID",
-            required=True,
-            refers=Reference(
-                "ApiClient", missing="Impersonation.ClientIDNotFound", blocks="ApiClient.UsedByImpersonationConfig"
-            ),
-        ),
+        Field("SecurityProfileID", required=True, refers=_A_PROFILE),
+        Field("ClientID", required=True, refers=_A_CLIENT),
     ),
     read_roles=(FULL_ACCESS, "SetSecurityProfile"),
     write_roles=(FULL_ACCESS, "SetSecurityProfile"),
@@ -144,9 +138,6 @@ def _company_row(company: str, user_kind: str, *fields: Field) -> Resource:
         guard=guard,
     )
 
-
-BUYER = _company_row("Buyer", "User", Field("DefaultCatalogID"))
-SUPPLIER = _company_row("Supplier", "SupplierUser", Field("AllBuyersCanOrder", "boolean", default=False))
 
 _USER_FIELDS = (
     Field("CompanyID", read_only=True),
@@ -203,11 +194,6 @@ def _user_row(kind: str, path: str, role: str = "") -> Resource:
     )
 
 
-ADMIN_USER = _user_row("AdminUser", "/v1/adminusers")
-BUYER_USER = _user_row("User", "/v1/buyers/{parent}/users", "BuyerUser")
-SUPPLIER_USER = _user_row("SupplierUser", "/v1/suppliers/{parent}/users")
-
-
 def _group_row(party: Party, path: str) -> Resource:
     """Describe the user groups of one party."""
     return Resource(
@@ -221,11 +207,11 @@ def _group_row(party: Party, path: str) -> Resource:
 
 
 ROWS = (
-    BUYER,
-    SUPPLIER,
-    ADMIN_USER,
-    BUYER_USER,
-    SUPPLIER_USER,
+    _company_row("Buyer", "User", Field("DefaultCatalogID")),
+    _company_row("Supplier", "SupplierUser", Field("AllBuyersCanOrder", "boolean", default=False)),
+    _user_row("AdminUser", "/v1/adminusers"),
+    _user_row("User", "/v1/buyers/{parent}/users", "BuyerUser"),
+    _user_row("SupplierUser", "/v1/suppliers/{parent}/users"),
     _group_row(PARTIES["AdminUser"], "/v1/usergroups"),
     _group_row(PARTIES["User"], "/v1/buyers/{parent}/usergroups"),
     _group_row(PARTIES["SupplierUser"], "/v1/suppliers/{parent}/usergroups"),

@@ -45,10 +45,9 @@ def _check_rule(_market: Marketplace, _old: Body | None, new: Body) -> Iterator[
         yield Fault("ValidationFailure", "ApprovalType: only OrderReturn is supported.")
 
 
-def _settle_rule(market: Marketplace, _old: Body | None, new: Body) -> Body:
-    return new | {"OwnerID": new["OwnerID"] or market.settings.marketplace}
-
-
+_APPROVERS = Reference(
+    "AdminUserGroup", blocks="UserGroup.CannotDeleteApprovingGroup", owners=(("OwnerID", "SupplierUserGroup"),)
+)
 _RULE = Resource(
     kind="SellerApprovalRule",
     path="/v1/approvalrules",
@@ -57,15 +56,7 @@ _RULE = Resource(
         Field("ApprovalType", required=True, choices=APPROVAL_TYPES),
         Field("Name", maximum=100),
         Field("Description", maximum=2000),
-        Field(
-            "ApprovingGroupID",
-            required=True,
-            refers=Reference(
-                "AdminUserGroup",
-                blocks="UserGroup.CannotDeleteApprovingGroup",
-                owners=(("OwnerID", "SupplierUserGroup"),),
-            ),
-        ),
+        Field("ApprovingGroupID", required=True, refers=_APPROVERS),
         Field("RuleExpression", required=True, maximum=400),
         XP,
     ),
@@ -74,7 +65,7 @@ _RULE = Resource(
     sortable=("Name", "ID", "ApprovingGroupID", "RuleExpression"),
     searchable=("ID", "Name", "Description", "RuleExpression"),
     check=_check_rule,
-    settle=_settle_rule,
+    settle=lambda market, _old, new: new | {"OwnerID": new["OwnerID"] or market.settings.marketplace},
 )
 
 

@@ -31,14 +31,21 @@ def check(path: Path) -> None:
     Raises:
         ReconcilerError: it cannot.
     """
-    try:
+    with _failing(f"no secret can be delivered to {path}"):
         if _is_there(path) and not path.is_file():
             raise ReconcilerError(f"{path} is not a file, so no secret can be delivered to it")
         folder = next(each for each in path.parents if _is_there(each))
         with temporary_in(folder) as (descriptor, _), os.fdopen(descriptor, "wb"):
             take_over(descriptor, path)
+
+
+@contextmanager
+def _failing(message: str, kind: type[ReconcilerError] = ReconcilerError) -> Iterator[None]:
+    """Say what failed where the system refuses it, without the frames, which may hold the value."""
+    try:
+        yield
     except OSError as error:
-        raise unwritable(path, error) from error
+        raise kind(f"{message}: {error.strerror or type(error).__name__}") from None
 
 
 def _is_there(path: Path) -> bool:
@@ -56,12 +63,10 @@ def write(path: Path, text: str) -> Undo:
     Raises:
         ReconcilerError: it cannot be written; the old one is unchanged.
     """
-    try:
+    with _failing(f"no secret can be delivered to {path}"):
         before = path.read_bytes() if path.exists() else None
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         replace_file(path, text, keeps_owner=True)
-    except OSError as error:
-        raise unwritable(path, error) from None  # `from None`: its frames hold the text
     return lambda: _put_back(path, text.encode(), before)
 
 
@@ -99,41 +104,25 @@ def text_in(path: Path) -> str:
     return path.read_text(encoding="utf-8")
 
 
-def unwritable(path: Path, error: OSError) -> ReconcilerError:
-    """The error that no secret can be delivered to a file."""
-    return ReconcilerError(f"no secret can be delivered to {path}: {error.strerror or type(error).__name__}")
-
-
 def open_to_append(path: Path) -> int:
     """Open a file of another program; pipes and devices are refused without blocking.
 
     Raises:
         ReconcilerError: it is not a writable file.
     """
-    try:
+    with _failing(f"no secret can be delivered to {path}"):
         return open_regular(path, os.O_RDWR | os.O_APPEND)
-    except OSError as error:
-        raise unwritable(path, error) from None
 
 
 def _put_back(path: Path, ours: bytes, before: bytes | None) -> None:
     """Restore the content that a file had before a delivery; None: there was no such file."""
-    with _restoring(path):
+    with _failing(f"{path} still has the value"):
         if path.read_bytes() != ours:
             raise ReconcilerError(f"{path} has changed since and was left as it is")
         if before is None:
             path.unlink()
         else:
             replace_file(path, before, keeps_owner=True)
-
-
-@contextmanager
-def _restoring(path: Path) -> Iterator[None]:
-    """Say that a file could not be restored, without the frames, which hold the value."""
-    try:
-        yield
-    except OSError as error:
-        raise ReconcilerError(f"{path} still has the value: {error.strerror or type(error).__name__}") from None
 
 
 def set_variable(path: Path, variable: str, value: Secret) -> Undo:
@@ -174,7 +163,7 @@ def _unset(path: Path, variable: str, ours: Sequence[str], before: Sequence[str]
     if [one.strip() for one in _bindings(text, variable)] != [one.strip() for one in ours]:
         raise ReconcilerError(f"{variable} in {path} has changed since and was left as it is")
     left = _edited(text, variable, before or [""] * len(ours))
-    with _restoring(path):
+    with _failing(f"{path} still has the value"):
         if left or was_empty:
             replace_file(path, left, keeps_owner=True)
         else:
@@ -183,12 +172,12 @@ def _unset(path: Path, variable: str, ours: Sequence[str], before: Sequence[str]
 
 def env_text(path: Path) -> str:
     """The text of a dotenv file, empty where there is none; a `ReconcilerError` where it cannot be read."""
+    with _failing(f"no secret can be delivered to {path}"):
+        content = path.read_bytes() if path.exists() else b""
     try:
-        return path.read_bytes().decode() if path.exists() else ""
+        return content.decode()
     except UnicodeDecodeError:
         raise ReconcilerError(f"{path} is not UTF-8 text, so no secret can be set in it") from None
-    except OSError as error:
-        raise unwritable(path, error) from None
 
 
 def _parts(text: str) -> list[tuple[str | None, str]]:
@@ -251,9 +240,8 @@ def set_output(path: Path, name: str, value: Secret, tell: Callable[[str], None]
     block = f"{name}<<{end}\n{text}\n{end}\n".encode()
     descriptor = open_to_append(path)
     try:
-        _append(descriptor, block)
-    except OSError as error:
-        raise PartlyDelivered(unwritable(path, error).message) from None
+        with _failing(f"no secret can be delivered to {path}", PartlyDelivered):
+            _append(descriptor, block)
     finally:
         os.close(descriptor)
     return lambda: _remove(path, block)
@@ -269,5 +257,5 @@ def _append(descriptor: int, block: bytes) -> None:
 
 
 def _remove(path: Path, block: bytes) -> None:
-    with _restoring(path):
+    with _failing(f"{path} still has the value"):
         replace_file(path.resolve(), path.read_bytes().replace(block, b""), keeps_owner=True)
