@@ -60,7 +60,9 @@ class Emulator:
         rows, tables = kinds_of(settings.profile), tables_of(settings.profile)
         self._market = Marketplace(Store(settings.state), settings, clock, rows, tables)
         try:
-            self._fill()
+            if settings.seed is not None and self._market.store.is_empty:
+                load_seed(settings.seed, self._market)
+            add_administration(self._market)
             self._market.store.flush()
         except BaseException:
             self._market.store.abandon()
@@ -89,11 +91,6 @@ class Emulator:
         """Write what is left and let go of the state file; a second call does nothing."""
         with self._lock:
             self._market.store.close()
-
-    def _fill(self) -> None:
-        if self._settings.seed is not None and self._market.store.is_empty:
-            load_seed(self._settings.seed, self._market)
-        add_administration(self._market)
 
     def _faulty_answer(self, environ: WSGIEnvironment, rules: Sequence[Rule]) -> Reply | None:
         with self._lock:

@@ -84,10 +84,6 @@ def fields_of(fields: Iterable[Field], profile: Profile) -> tuple[Field, ...]:
     )
 
 
-def _is_integer(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
 def _is_strings(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(item, str) for item in value)
 
@@ -96,20 +92,16 @@ def _is_objects(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(item, dict) for item in value)
 
 
-def _is_moment(value: object) -> bool:
-    return isinstance(value, str) and parse_moment(value) is not None
-
-
 _HAS_KIND: Mapping[Kind, Callable[[object], bool]] = {
     "string": lambda value: isinstance(value, str),
-    "integer": _is_integer,
+    "integer": lambda value: isinstance(value, int) and not isinstance(value, bool),
     "boolean": lambda value: isinstance(value, bool),
     "object": lambda value: isinstance(value, dict),
     "xp": lambda value: isinstance(value, dict),
     "strings": _is_strings,
     "roles": _is_strings,
     "objects": _is_objects,
-    "datetime": _is_moment,
+    "datetime": lambda value: isinstance(value, str) and parse_moment(value) is not None,
     "config": lambda value: isinstance(value, dict) or value == [],  # exports of real marketplaces hold []
     "any": lambda _value: True,
 }

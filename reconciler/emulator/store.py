@@ -56,7 +56,8 @@ class Store:
         self._pending: list[tuple[str, str, str | None]] = []
         self._file = None if path is None else _open(path)
         if self._file is not None:
-            self._load(self._file)
+            for kind, key, text in self._file.execute("SELECT kind, key, body FROM objects"):
+                self._kinds.setdefault(kind, {})[key] = json.loads(text)
 
     @property
     def is_empty(self) -> bool:
@@ -122,10 +123,9 @@ class Store:
         if self._file is None or not self._pending:
             return
         try:
-            _write(self._file, self._pending)
+            with self._file:
+                _write(self._file, self._pending)
         except sqlite3.Error as error:
-            if self._file.in_transaction:
-                self._file.execute("ROLLBACK")
             raise StateError(f"the state file of the emulator cannot be written: {error}") from error
         self._pending = []
 
@@ -147,10 +147,6 @@ class Store:
         if self._file is not None:
             self._pending.append((kind, key, text))
 
-    def _load(self, connection: sqlite3.Connection) -> None:
-        for kind, key, text in connection.execute("SELECT kind, key, body FROM objects"):
-            self._kinds.setdefault(kind, {})[key] = json.loads(text)
-
 
 def _write(connection: sqlite3.Connection, pending: Iterable[tuple[str, str, str | None]]) -> None:
     connection.execute("BEGIN")
@@ -159,7 +155,6 @@ def _write(connection: sqlite3.Connection, pending: Iterable[tuple[str, str, str
             connection.execute("DELETE FROM objects WHERE kind = ? AND key = ?", (kind, key))
         else:
             connection.execute("REPLACE INTO objects VALUES (?, ?, ?)", (kind, key, text))
-    connection.execute("COMMIT")
 
 
 def _open(path: Path) -> sqlite3.Connection:

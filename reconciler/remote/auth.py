@@ -188,7 +188,11 @@ class TokenSource:
             if self._refusal:
                 raise self._refusal
             if self._token is None or self._clock() >= self._renew_at:
-                self._token = self._renewed()
+                try:
+                    self._token = self._granted()
+                except AccessDenied as refusal:
+                    self._refusal = refusal
+                    raise
             return self._token
 
     def invalidate(self, token: Secret) -> None:
@@ -205,13 +209,6 @@ class TokenSource:
         """
         with self._lock:
             self._token = self._granted()
-
-    def _renewed(self) -> Secret:
-        try:
-            return self._granted()
-        except AccessDenied as refusal:
-            self._refusal = refusal
-            raise
 
     def _granted(self) -> Secret:
         asked_at = self._clock()

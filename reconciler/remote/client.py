@@ -6,7 +6,6 @@ A `ReadClient` cannot write: its connection allows only GET and the login.
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
 from random import random as draw
@@ -37,7 +36,7 @@ from reconciler.remote.messages import (
     unusable,
 )
 from reconciler.remote.paging import PAGE_SIZE, ListKeepsChanging, Page, Paged, Query
-from reconciler.remote.threads import Threads
+from reconciler.remote.threads import Job, Threads
 
 
 class ReadClient:
@@ -56,7 +55,7 @@ class ReadClient:
         """The API client that the credentials log in through."""
         self._exchange = exchange
         self._pool = pool
-        self._greeting: Future[Body] | None = None
+        self._greeting: Job[Body] | None = None
         self._user = ""
 
     def __enter__(self) -> Self:
@@ -105,23 +104,16 @@ class ReadClient:
 
     def greet(self) -> None:
         """Log in and request `me` in a thread; the next call of it gets that answer, or its error."""
-        greeting: Future[Body] = Future()
-
-        def ask() -> None:
-            try:
-                greeting.set_result(self.single("/me"))
-            except BaseException as error:  # noqa: BLE001  # it is raised where the answer is asked for
-                greeting.set_exception(error)
-
+        job = Job[Body](partial(self.single, "/me"))
         # Not in the pool, which is waited for at the end: who breaks off in a long silence waits for nobody.
         with suppress(RuntimeError):  # the machine starts no thread: `me` asks itself
-            Thread(target=ask, name="reconciler-greeting", daemon=True).start()
-            self._greeting = greeting
+            Thread(target=job.run, name="reconciler-greeting", daemon=True).start()
+            self._greeting = job
 
     def me(self) -> Body:
         """``GET /v1/me``: the user that the credentials act as."""
         greeting, self._greeting = self._greeting, None
-        me = greeting.result() if greeting else self.single("/me")
+        me = greeting.future.result() if greeting else self.single("/me")
         self._user = str(me.get("ID") or "")
         return me
 

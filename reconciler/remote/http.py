@@ -158,7 +158,7 @@ class Wire:
         if log.isEnabledFor(logging.DEBUG):
             milliseconds = result.seconds * 1000
             facts = {"request": _facts(call, answer, milliseconds), "environment": self._environment}
-            log.debug("%s %s in %.0f ms", _shown(call), _ending(result), milliseconds, extra=facts)
+            log.debug("%s %s %s in %.0f ms", call.method, _shown(call), _ending(result), milliseconds, extra=facts)
 
 
 def _unreadable(reason: str) -> NoAnswer:
@@ -182,22 +182,20 @@ def printable(text: str) -> str:
 
 def _shown(call: Call) -> str:
     query = "&".join(f"{name}={value if name in SHOWN_QUERY else '...'}" for name, value in call.query)
-    return f"{call.method} {call.path}{'?' if query else ''}{query}"
+    return f"{call.path}{'?' if query else ''}{query}"
 
 
 def _facts(call: Call, answer: Answer | None, milliseconds: float) -> Json:
     """The same for programs."""
     status, log_id = (answer.status, answer.log_id) if answer else (None, "")
-    shown = {"method": call.method, "path": _shown(call).partition(" ")[2], "status": status, "log_id": log_id}
+    shown = {"method": call.method, "path": _shown(call), "status": status, "log_id": log_id}
     return {**shown, "ms": round(milliseconds)}
 
 
 def _ending(result: Result) -> str:
-    match result:
-        case Answer(status=status, log_id=log_id):
-            return f"answered {status}{', log id ' if log_id else ''}{log_id}"
-        case NoAnswer(reason=reason):
-            return f"got no answer ({reason})"
+    if isinstance(result, NoAnswer):
+        return f"got no answer ({result.reason})"
+    return f"answered {result.status}{', log id ' if result.log_id else ''}{result.log_id}"
 
 
 class _NoCookies(httpx.Cookies):

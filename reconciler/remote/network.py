@@ -247,16 +247,14 @@ def _failing(message: str, hint: str) -> Iterator[None]:
 
 def _verified(connection: socket.socket, host: str, addresses: tuple[str, ...], network: Network) -> Reached:
     context = network.trust()
-    try:
-        with context.wrap_socket(connection, server_hostname=host) as secured:
-            certificate = secured.getpeercert() or {}
-            tls = secured.version() or ""
-    except ssl.SSLCertVerificationError as error:
-        message = f"the certificate of {host} was not accepted: {error.verify_message}"
-        raise ReconcilerError(message, hint=TRUST_HINT) from error
-    except OSError as error:
-        message = f"no TLS connection to {host}: {_words(error)}"
-        raise ReconcilerError(message, hint=_NETWORK_HINT) from error
+    with _failing(f"no TLS connection to {host}", _NETWORK_HINT):
+        try:
+            with context.wrap_socket(connection, server_hostname=host) as secured:
+                certificate = secured.getpeercert() or {}
+                tls = secured.version() or ""
+        except ssl.SSLCertVerificationError as error:
+            message = f"the certificate of {host} was not accepted: {error.verify_message}"
+            raise ReconcilerError(message, hint=TRUST_HINT) from error
     until = certificate.get("notAfter")
     return Reached(host, "", addresses, tls, ssl.cert_time_to_seconds(until) if isinstance(until, str) else None)
 

@@ -21,7 +21,7 @@ class Threads(ThreadPoolExecutor):
 
     def submit(self, fn: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
         """Have a call made, by a thread if there is one."""
-        job = _Job(partial(fn, *args, **kwargs))
+        job = Job(partial(fn, *args, **kwargs))
         try:
             waiting = super().submit(job.run)
         except RuntimeError as error:
@@ -33,7 +33,7 @@ class Threads(ThreadPoolExecutor):
         return job.future
 
 
-class _Job(Generic[_T]):
+class Job(Generic[_T]):
     """A call that is made once, by the first thread that needs it."""
 
     def __init__(self, call: Callable[[], _T]) -> None:

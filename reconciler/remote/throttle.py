@@ -34,20 +34,16 @@ def may_retry(call: Call, result: Result) -> bool:
     """
     if not call.is_write:
         return may_pass(result)
-    match result:
-        case NoAnswer(state=state):
-            return state is RequestState.NEVER_SENT
-        case Answer(status=status):
-            return status == THROTTLED
+    if isinstance(result, NoAnswer):
+        return result.state is RequestState.NEVER_SENT
+    return result.status == THROTTLED
 
 
 def may_pass(result: Result) -> bool:
     """Whether it is a trouble that time may end, whatever became of the request."""
-    match result:
-        case NoAnswer(state=state):
-            return state in {RequestState.NEVER_SENT, RequestState.LOST}
-        case Answer(status=status):
-            return status in PASSING
+    if isinstance(result, NoAnswer):
+        return result.state in {RequestState.NEVER_SENT, RequestState.LOST}
+    return result.status in PASSING
 
 
 def seconds_to_wait(retry_after: str | None, date: str | None) -> float | None:
