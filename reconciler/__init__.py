@@ -9,8 +9,6 @@ What is not in `__all__` is private. Nothing here prints; see docs/python.md.
 
 TYPE_CHECKING = False  # a command imports nothing before it handles signals, see __main__
 if TYPE_CHECKING:
-    from typing import Any
-
     from reconciler.errors import (
         AccessDenied,
         GuardRefusal,
@@ -71,10 +69,12 @@ _HOMES = {
 """Where names are; all others are errors. They are imported when they are first used: every command imports this."""
 
 
-def __getattr__(name: str) -> "Any":  # noqa: ANN401  # whatever has that name
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module  # noqa: PLC0415  # see TYPE_CHECKING
+if not TYPE_CHECKING:  # a type checker would take any name for one that is there
 
-    home = next((module for module, names in _HOMES.items() if name in names), "errors")
-    return getattr(import_module(f"{__name__}.{home}"), name)
+    def __getattr__(name: str) -> object:
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module  # noqa: PLC0415  # see TYPE_CHECKING
+
+        home = next((module for module, names in _HOMES.items() if name in names), "errors")
+        return getattr(import_module(f"{__name__}.{home}"), name)

@@ -100,9 +100,11 @@ def test_a_strict_type_checker_accepts_scripts_that_use_the_installed_wheel(inst
     for number, example in enumerate(examples):
         (tmp_path / f"example_{number}.py").write_text(example, encoding="utf-8")
     wrong = tmp_path / "wrong.py"
-    wrong.write_text("import reconciler\nreconciler.load(1).plan().no_such_name\n", encoding="utf-8")
+    misspelt = "reconciler.laod()\nplan: reconciler.Plans\n"
+    wrong.write_text(f"import reconciler\nreconciler.load(1).plan().no_such_name\n{misspelt}", encoding="utf-8")
     command = [sys.executable, "-P", "-m", "mypy", "--strict", "--cache-dir", str(tmp_path / "cache"), "."]
     environment = {"PYTHONPATH": str(installed), "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
     done = subprocess.run(command, cwd=tmp_path, env=environment, check=False, capture_output=True, text=True)
     found = re.findall(r"^(\w+\.py):\d+: error: .*\[([\w-]+)\]$", done.stdout, re.MULTILINE)
-    assert sorted(found) == [("wrong.py", "arg-type"), ("wrong.py", "attr-defined")], done.stdout + done.stderr
+    codes = ["arg-type", "attr-defined", "attr-defined", "name-defined"]
+    assert sorted(found) == [("wrong.py", code) for code in codes], done.stdout + done.stderr

@@ -227,9 +227,6 @@ def http_client(
     Raises:
         ReconcilerError: one of these variables is unusable.
     """
-    # Their debug loggers print headers, a proxy's credentials among them.
-    for name in ("httpx", "httpcore", "hpack"):
-        logging.getLogger(name).setLevel(logging.WARNING)
     proxy = None if transport else proxy_for(base_url, getproxies())
     is_tls = base_url.scheme == "https" or (proxy is not None and proxy.scheme == "https")
     return _Client(

@@ -318,12 +318,18 @@ import logging, os, signal, sys
 def state():
     levels = {name: log.level for name, log in logging.root.manager.loggerDict.items() if hasattr(log, "level")}
     stubs = [name for name, module in sys.modules.items() if module is None]
-    changed = {name: level for name, level in levels.items() if level and name not in ('httpx', 'httpcore', 'hpack')}
-    return changed, stubs, [signal.getsignal(one) for one in (2, 15, 1)]
+    changed = {name: level for name, level in levels.items() if level}
+    signals = [signal.getsignal(one) for one in (2, 15, 1)]
+    return changed, stubs, signals, dict(os.environ), os.getcwd(), os.umask(0o22)
+os.umask(0o22)
+logging.getLogger("httpcore").setLevel(logging.INFO)
 before = state()
 import reconciler
-plan = reconciler.load("reconciler.yaml").plan("local")
+project = reconciler.load("reconciler.yaml")
+plan = project.plan("local")
 reconciler.to_text(plan, "html")
+assert project.apply(plan).is_complete
+assert not project.drift("local").has_drift
 assert state() == before, (before, state())
 """
 
@@ -332,7 +338,7 @@ LOCAL = """
 apiVersion: reconciler/v1
 kind: Config
 manifests: [client.yaml]
-environments: {local: {emulator: {}}}
+environments: {local: {emulator: {state: emulator.db}}}
 """
 CLIENT = """
 apiVersion: reconciler/v1
