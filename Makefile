@@ -55,7 +55,7 @@ cover: $(READY)  ## run all tests and demand 95 % branch coverage
 contract: $(READY)  ## judge the emulator, the schemas and the formats by what is not ours: make contract SPEC=openapi.json
 	@test -f "$(SPEC)" || { echo "usage: make contract SPEC=openapi.json (OrderCloud serves it at /v1/openapi/v3)" >&2; exit 1; }
 	@PYTHON="$(PYTHON)" tools/judges.sh "$(abspath $(VENV))/judges"
-	@OPENAPI_SPEC="$(abspath $(SPEC))" JUDGES="$(abspath $(VENV))/judges" $(BIN)/python -m pytest -q -rs tests/emulator/test_contract.py tests/judges
+	@OPENAPI_SPEC="$(abspath $(SPEC))" JUDGES="$(abspath $(VENV))/judges" $(BIN)/python -m pytest -q -rs tests/emulator/test_emulator_contract.py tests/judges
 
 bench: $(READY)  ## measure, as ratios to what bounds each command and to other tools; writes benchmarks/results.md
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'

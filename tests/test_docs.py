@@ -20,7 +20,7 @@ from reconciler.cli.options import Common
 from reconciler.config import load_config
 from reconciler.manifests.load import LoadContext, load
 from reconciler.planning.planfile import to_document
-from tests.render.test_golden import PLANS
+from tests.render.test_render_golden import PLANS
 from tools import generate
 
 ROOT = Path(__file__).parents[1]

@@ -11,7 +11,7 @@ from reconciler.model.diagnostic import Place
 from reconciler.model.resource import Address, DesiredResource, Policy
 from tests.applying.test_rollback import KEY, KEYED, plan_back, rules, run_of, take_back
 from tests.builders import desired
-from tests.second import HASH_KEY, event
+from tests.events import HASH_KEY, event
 from tests.service import Shop, shop
 
 GONE = Policy(absent=True)

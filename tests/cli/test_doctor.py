@@ -8,7 +8,7 @@ import pytest
 from reconciler.emulator import ADMIN_CLIENT_ID, ADMIN_CLIENT_SECRET
 from reconciler.model.json import Json
 from tests.cli.conftest import Project, Run, Runner
-from tests.remote.test_real_sockets import closed_port
+from tests.remote.test_http_sockets import closed_port
 
 
 def checks(done: Run) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import pytest
 
 from reconciler.applying import journal
 from tests.cli.conftest import BACK, FRONT, Project, Runner
-from tests.cli.test_secret_commands import shop as shop  # noqa: PLC0414  # the fixture, under its own name
+from tests.cli.test_secrets import shop as shop  # noqa: PLC0414  # the fixture, under its own name
 from tests.limits import no_file_larger_than
 
 RUNS = Path(".reconciler/runs")

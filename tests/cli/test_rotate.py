@@ -9,8 +9,8 @@ import pytest
 
 from tests.cli.conftest import BACK, FRONT, Completer, Project, Runner
 from tests.cli.test_apply import sit_down
-from tests.cli.test_secret_commands import OPEN, SECRET, delivered, expire, list_secrets, logs_in, names
-from tests.cli.test_secret_commands import shop as shop  # noqa: PLC0414  # the fixture, under its own name
+from tests.cli.test_secrets import OPEN, SECRET, delivered, expire, list_secrets, logs_in, names
+from tests.cli.test_secrets import shop as shop  # noqa: PLC0414  # the fixture, under its own name
 
 ROTATE = ("secrets", "rotate", "ApiClient/front")
 DUE = ("secrets", "rotate", "--due")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.kinds.test_api import TABLES
+from tests.kinds.test_kinds_api import TABLES
 from tools.schemas import whole
 
 if TYPE_CHECKING:

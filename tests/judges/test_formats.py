@@ -14,7 +14,7 @@ from typing import Final
 import pytest
 
 from reconciler.planning.planfile import to_document
-from tests.render.test_golden import PLAIN_DOCUMENTS, PLANS
+from tests.render.test_render_golden import PLAIN_DOCUMENTS, PLANS
 
 FOLDER: Final = Path(os.environ.get("JUDGES", ""))
 PYTHON: Final = FOLDER / "python" / "bin" / "python"

@@ -17,7 +17,7 @@ import pytest
 from reconciler.emulator import ADMIN_CLIENT_ID, ADMIN_CLIENT_SECRET, Emulator, Settings, running
 from reconciler.emulator.web import all_routes
 from tests.emulator.conftest import ASSIGNMENTS, OBJECTS
-from tests.emulator.test_contract import shape
+from tests.emulator.test_emulator_contract import shape
 
 PROGRAM = Path(os.environ.get("JUDGES", "")) / "python" / "bin" / "st"
 DOCUMENT = os.environ.get("OPENAPI_SPEC", "")

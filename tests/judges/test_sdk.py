@@ -25,7 +25,7 @@ from reconciler.kinds import KINDS
 from tests.emulator.conftest import ASSIGNMENTS, OBJECTS
 from tests.emulator.operations import OPERATIONS as ALL_OPERATIONS
 from tests.emulator.operations import Operation
-from tests.emulator.test_contract import shape
+from tests.emulator.test_emulator_contract import shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

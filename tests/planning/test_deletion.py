@@ -19,7 +19,7 @@ from reconciler.planning.deletion import Protection
 from reconciler.planning.diff import diff
 from reconciler.planning.diff.notices import likely_renames
 from tests.builders import body, by_address, desired, live, manifest
-from tests.second import event
+from tests.events import event
 from tests.service import NO_LIMITS, Shop, client_id, shop
 
 PRUNING = replace(NO_LIMITS, prunes=True)

@@ -19,7 +19,7 @@ from reconciler.remote.hosts import allowed_origin
 from reconciler.remote.http import Webhook
 from reconciler.remote.network import Network, Reached, proxy_for, reach, trust
 from tests.remote.service import CREDENTIALS
-from tests.remote.test_real_sockets import certificate, closed_port, serving, serving_tls, url_of
+from tests.remote.test_http_sockets import certificate, closed_port, serving, serving_tls, url_of
 
 PROXY = "http://user:canary@proxy.example:3128"
 SHOP = "https://api.shop.example"

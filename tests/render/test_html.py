@@ -13,8 +13,8 @@ import pytest
 from reconciler.render import html
 from reconciler.render.html.page import Html, _asset, el, policy
 from reconciler.render.several import Part
-from tests.render.test_golden import DIGEST, DRIFTS, ERRORS, LOOK, PLANS, REPORTS, RESULTS
-from tests.render.test_hostile import DRIFT, PLAN, STYLE, Tags
+from tests.render.test_render_golden import DIGEST, DRIFTS, ERRORS, LOOK, PLANS, REPORTS, RESULTS
+from tests.render.test_render_hostile import DRIFT, PLAN, STYLE, Tags
 
 BROWSER: Final = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None

@@ -2,7 +2,7 @@
 
 from xml.etree import ElementTree as ET
 
-from tests.render.test_golden import PLAIN_DOCUMENTS
+from tests.render.test_render_golden import PLAIN_DOCUMENTS
 
 
 def test_a_failure_says_where_its_manifest_is() -> None:

@@ -14,7 +14,7 @@ from reconciler.model.plan import Action, Change, Plan
 from reconciler.render.comment import code, fenced
 from reconciler.render.markdown import drift, plan, result
 from reconciler.render.style import PLAIN
-from tests.render.test_golden import BINDING, DIGEST, DRIFTS, NARROWS, PLAIN_DOCUMENTS, WIDENS, change, field
+from tests.render.test_render_golden import BINDING, DIGEST, DRIFTS, NARROWS, PLAIN_DOCUMENTS, WIDENS, change, field
 
 READER: Final = MarkdownIt("gfm-like", {"linkify": False, "html": True})
 WIDE: Final = [change(f"wide-{n:04}", Action.UPDATE, field("/AccessTokenDuration", 10, 600, WIDENS)) for n in range(20)]

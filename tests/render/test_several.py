@@ -14,7 +14,7 @@ from reconciler.planning import drift as drifting
 from reconciler.render import FORMATS
 from reconciler.render.several import SEVERAL, Document, Part, Planned, State, document, groups, matrix, text, verdict
 from reconciler.render.style import PLAIN, Style
-from tests.render.test_golden import BINDING, HOSTILE, change
+from tests.render.test_render_golden import BINDING, HOSTILE, change
 
 GONE: Final = change("b", Action.NO_OP, before=None, after=None)
 ALL: Final = Plan(

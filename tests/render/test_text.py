@@ -4,7 +4,7 @@ from reconciler.model.plan import Action, Finding, Plan
 from reconciler.model.resource import Address
 from reconciler.render.style import PLAIN, Style
 from reconciler.render.text import error_text, internal_error, plan, warning
-from tests.render.test_golden import BINDING, change
+from tests.render.test_render_golden import BINDING, change
 
 
 def test_an_error_is_its_message_and_what_to_do_about_it() -> None:

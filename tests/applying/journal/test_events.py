@@ -21,7 +21,7 @@ from reconciler.model.resource import DesiredResource, Policy
 from reconciler.model.secret import SecretReference, SecretSource
 from reconciler.planning.planfile import plan_digest
 from tests.builders import body, desired, manifest
-from tests.second import event
+from tests.events import event
 from tests.service import Shop, client_id, shop
 
 A, B = client_id(0xA), client_id(0xB)

@@ -25,7 +25,7 @@ from reconciler.planning import drift as drifts
 from reconciler.planning import planfile
 from reconciler.planning.planfile import reading
 from tests.builders import desired, manifest
-from tests.second import HASH_KEY, event
+from tests.events import HASH_KEY, event
 from tests.service import NO_LIMITS, Shop, shop
 
 REFERENCE = "OrderCheckoutIntegrationEventID"

@@ -18,7 +18,7 @@ from reconciler.model.drift import DriftKind
 from reconciler.model.json import Json
 from reconciler.model.resource import AssignmentsPolicy, DesiredState, FieldsPolicy, Policy
 from reconciler.planning import drift
-from tests.kinds.test_round import CHANGED, CHOSEN, CONTEXT, OBJECTS, SPECS, wanted
+from tests.kinds.test_kinds_round import CHANGED, CHOSEN, CONTEXT, OBJECTS, SPECS, wanted
 from tests.service import NO_LIMITS, Shop, client_id, shop
 
 WATCHING: Final = LoadContext(

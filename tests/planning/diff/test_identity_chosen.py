@@ -17,7 +17,7 @@ from reconciler.model.plan import Action
 from reconciler.model.reports import State
 from reconciler.model.resource import Address
 from tests.builders import by_address, desired
-from tests.second import event
+from tests.events import event
 from tests.service import NO_LIMITS, Shop, shop
 
 CHECKOUT = Address("IntegrationEvent", "checkout")

@@ -14,7 +14,7 @@ from reconciler.model.inputs import Selection
 from reconciler.model.plan import Change, Plan
 from reconciler.model.resource import Address, DesiredState
 from reconciler.planning import planfile
-from tests.second import Tap
+from tests.events import Tap
 from tests.service import NO_LIMITS, Shop, shop
 
 HUB = Address("DeliveryConfig", "hub")

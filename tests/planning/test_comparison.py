@@ -13,7 +13,7 @@ from reconciler.model.resource import Address, ObjectKey
 from reconciler.planning import snapshot
 from reconciler.planning.deletion import Protection
 from tests.builders import body, by_address, desired, manifest
-from tests.second import event
+from tests.events import event
 from tests.service import NO_LIMITS, Shop, client_id, shop
 
 A = client_id(0xA)

@@ -19,7 +19,7 @@ from reconciler.render import FORMATS, markdown
 from reconciler.render.escape import escape
 from reconciler.render.several import SEVERAL, Part
 from reconciler.render.style import PLAIN, Style
-from tests.render.test_golden import BINDING, DIGEST, change
+from tests.render.test_render_golden import BINDING, DIGEST, change
 from tests.render.test_rows import ends
 
 LINK: Final = f"https://evil.example/{'path/' * 30}end"

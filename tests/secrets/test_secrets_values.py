@@ -32,7 +32,7 @@ from reconciler.planning.planfile import reading
 from reconciler.secrets import look_up, prepare
 from reconciler.secrets.delivery import Deliverer
 from tests.builders import BINDING, body, desired, manifest
-from tests.second import event
+from tests.events import event
 from tests.service import NO_LIMITS, Shop, client_id, shop
 
 A = client_id(0xA)

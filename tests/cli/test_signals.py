@@ -10,7 +10,7 @@ from reconciler.cli import signals
 from reconciler.cli.approving import stoppable
 from reconciler.manifests.replacing import replace_file, unfinished
 from tests.cli.conftest import Project, Runner
-from tests.cli.test_secret_commands import shop as shop  # noqa: PLC0414  # the fixture, under its own name
+from tests.cli.test_secrets import shop as shop  # noqa: PLC0414  # the fixture, under its own name
 
 
 @pytest.mark.parametrize("number", signals.SIGNALS)

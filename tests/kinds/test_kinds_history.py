@@ -15,9 +15,9 @@ from reconciler.planning import drift as drifts
 from reconciler.planning import snapshot as snapshotfile
 from reconciler.planning.planfile import acknowledgement
 from tests.applying.test_rollback import plan_back, run_of
-from tests.kinds.test_round import CHANGED, CHOSEN, CONTEXT, SPECS
-from tests.kinds.test_watched import ROWS
-from tests.kinds.test_watched import service as service  # noqa: PLC0414  # the same marketplace, as a fixture
+from tests.kinds.test_kinds_round import CHANGED, CHOSEN, CONTEXT, SPECS
+from tests.kinds.test_kinds_watched import ROWS
+from tests.kinds.test_kinds_watched import service as service  # noqa: PLC0414  # the same marketplace, as a fixture
 from tests.service import BASE_URL, NO_LIMITS, Shop, client_id
 
 LEVELS: Final = {

@@ -14,8 +14,8 @@ from reconciler.planning.planfile import reading
 from reconciler.render import FORMATS, Format
 from reconciler.render.json import to_json
 from reconciler.render.style import PLAIN
-from tests.render import test_golden
-from tests.render.test_golden import change, field
+from tests.render import test_render_golden as golden
+from tests.render.test_render_golden import change, field
 
 if TYPE_CHECKING:
     from reconciler.model.json import Json
@@ -41,7 +41,10 @@ def test_a_saved_plan_is_shown_as_it_was_when_it_was_made() -> None:
         change("new", Action.UPDATE, *changed),
     )
     plan = replace(
-        test_golden.PLANS["noticed"], changes=changes, warnings=("b", "a"), created_at="2026-11-24T12:00:00.000000Z"
+        golden.PLANS["noticed"],
+        changes=changes,
+        warnings=("b", "a"),
+        created_at="2026-11-24T12:00:00.000000Z",
     )
     saved = reading.loads(planfile.dumps(plan, None), "plan.json", None)
     for name, known in FORMATS.items():
@@ -67,7 +70,7 @@ def test_every_document_that_a_format_announces_is_written_by_its_module() -> No
 def test_the_page_names_the_members_of_the_document_of_drift() -> None:
     section = PAGE.read_text(encoding="utf-8").partition("The document of drift:")[2].partition("## jsonl")[0]
     rows = [re.findall(r"`(\w+)`", row) for row in section.splitlines() if row.startswith("| `")]
-    document = to_json(test_golden.DRIFTS["with-receipt"])
+    document = to_json(golden.DRIFTS["with-receipt"])
     assert rows[0] + [name for row in rows[1:-1] for name in row[:1]] + rows[-1] == list(document)
     told = {name for row in rows for name in row}
     inner = [document["summary"], *document["deviations"]]  # type: ignore[misc]  # see to_json

@@ -19,7 +19,7 @@ from reconciler.model.secret import SecretReference, SecretSource
 from reconciler.planning import planfile
 from reconciler.planning.planfile import reading
 from tests.builders import desired, manifest
-from tests.second import Tap, event
+from tests.events import Tap, event
 from tests.service import NO_LIMITS, Shop, shop
 
 VALUE = "CustomAuthHeaderValue"

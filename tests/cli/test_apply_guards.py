@@ -192,7 +192,9 @@ CASES: Mapping[str, Callable[[Project], None]] = {
     "reference-not-buyer": a_seller_as_an_anonymous_shopper,
 }
 ELSEWHERE = {"own-roles", "not-unique"}
-"""Tried in tests/second/: here the client has every role whatever profiles there are, and no kind has unique values."""
+"""Tried in `tests/planning/test_guards_login.py` and `tests/manifests/test_state_unique.py`: here the client has every
+role whatever profiles there are, and no kind has unique values.
+"""
 FINAL = {"host", "marketplace", "protected", "hidden-secret", "secret-expiry", "incomplete-create", "immutable"}
 OPTIONS = {"prune-renamed": ["--prune"]}
 

@@ -12,7 +12,7 @@ from reconciler.manifests.context import LoadContext
 from reconciler.manifests.load import load
 from reconciler.model.plan import Change, Limits, Plan
 from reconciler.model.resource import Address, DesiredState
-from tests.second import Tap
+from tests.events import Tap
 from tests.service import NO_LIMITS, Shop, client_id, shop
 
 HUB, BUS, LOGIN = Address("DeliveryConfig", "hub"), Address("DeliveryConfig", "bus"), Address("OpenIdConnect", "login")

@@ -8,7 +8,7 @@ from jsonschema import Draft202012Validator
 
 from reconciler.kinds import Kind
 from reconciler.manifests.schema import Validator
-from tests.kinds.test_api import TABLES
+from tests.kinds.test_kinds_api import TABLES
 from tools.schemas import schema
 
 
