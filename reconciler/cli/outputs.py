@@ -324,29 +324,27 @@ def _last_success(old: str, run: "Measured") -> float | None:
 _FOR_ALL: Final = 0o644
 
 
-def metrics_option(command: str) -> Callable[[F], F]:
+def metrics_option(function: F) -> F:
     """Give a command ``--metrics FILE``, and a `Metering` named `metering`."""
 
-    def decorate(function: F) -> F:
-        @wraps(function)
-        def call(*arguments: Any, metrics_file: Path | None, **options: Any) -> Any:  # noqa: ANN401  # click's signature
-            metering, file = Metering(command, time.monotonic()), metrics_file
-            try:
-                return function(*arguments, metering=metering, **options)
-            except BaseException as error:
-                metering.count(_environment(), None)
-                file = None if isinstance(error, WouldOverwrite) else file
-                raise
-            finally:
-                if file and not is_manifest(file):
-                    _write_metrics(file, metering)
+    @wraps(function)
+    def call(*arguments: Any, metrics_file: Path | None, **options: Any) -> Any:  # noqa: ANN401  # click's signature
+        command, file = str(click.get_current_context().command.name), metrics_file
+        metering = Metering(command, time.monotonic())
+        try:
+            return function(*arguments, metering=metering, **options)
+        except BaseException as error:
+            metering.count(_environment(), None)
+            file = None if isinstance(error, WouldOverwrite) else file
+            raise
+        finally:
+            if file and not is_manifest(file):
+                _write_metrics(file, metering)
 
-        option = click.option(
-            "--metrics", "metrics_file", type=output_file, metavar="FILE", help="Write metrics for Prometheus, as text."
-        )
-        return option(cast("F", call))
-
-    return decorate
+    option = click.option(
+        "--metrics", "metrics_file", type=output_file, metavar="FILE", help="Write metrics for Prometheus, as text."
+    )
+    return option(cast("F", call))
 
 
 def _write_metrics(path: Path, metering: Metering) -> None:

@@ -174,10 +174,8 @@ def _rules(part: _Part, file: _Part) -> dict[str, Level]:
 def _defaults(part: _Part, file: _Part) -> Policy:
     """The policy of manifests that do not say it themselves; each key of the environment wins over the file's."""
     said = {**file.part("defaults").get("policy", {}), **part.part("defaults").get("policy", {})}
-    return Policy(
-        FieldsPolicy(said.get("fields", FieldsPolicy.MERGE)),
-        AssignmentsPolicy(said.get("assignments", AssignmentsPolicy.EXACT)),
-    )
+    fields, assignments = said.get("fields", FieldsPolicy.MERGE), said.get("assignments", AssignmentsPolicy.EXACT)
+    return Policy(FieldsPolicy(fields), AssignmentsPolicy(assignments))
 
 
 def _environment(part: _Part, name: str, file: _Part) -> Environment:

@@ -209,10 +209,8 @@ def _comments(kind: Kind, live: LiveResource, manifest: Body, beside: Beside, or
 
 def _named_secrets(secrets: Sequence[LiveSecret]) -> Iterator[str]:
     """The secrets in use, without those that a rotation keeps for a while."""
-    found = sorted(
-        ((one.base, one.expires) for one in secrets if one.ending in {"", UNTRIED}),
-        key=lambda one: (one[0], str(one[1])),
-    )
+    in_use = [(one.base, one.expires) for one in secrets if one.ending in {"", UNTRIED}]
+    found = sorted(in_use, key=lambda one: (one[0], str(one[1])))
     if not found:
         return
     told = [

@@ -138,27 +138,15 @@ def diagnostic(severity: str, summary: str, detail: str = "", **members: Json) -
 
 
 def _finding(finding: Finding) -> Event:
-    return diagnostic(
-        "error",
-        finding.message,
-        finding.fix,
-        rule=finding.rule,
-        addresses=[str(address) for address in finding.addresses],
-        can_be_acknowledged=finding.can_be_acknowledged,
-    )
+    addresses: Json = [*map(str, finding.addresses)]
+    about: dict[str, Json] = {"addresses": addresses, "can_be_acknowledged": finding.can_be_acknowledged}
+    return diagnostic("error", finding.message, finding.fix, rule=finding.rule, **about)
 
 
 def fault(one: Diagnostic, environments: Iterable[str] = ()) -> Event:
     """A fault of a file."""
-    return diagnostic(
-        one.severity.value,
-        one.message,
-        one.hint,
-        rule=one.rule,
-        pointer=one.pointer,
-        range=_range(one.place),
-        environments=list(environments),
-    )
+    where: dict[str, Json] = {"pointer": one.pointer, "range": _range(one.place), "environments": list(environments)}
+    return diagnostic(one.severity.value, one.message, one.hint, rule=one.rule, **where)
 
 
 def error_events(error: ReconcilerError) -> list[Event]:

@@ -98,10 +98,7 @@ def _guards(findings: Sequence[Finding], style: Style) -> list[str]:
 
 def _finding(finding: Finding) -> list[str]:
     final = "" if finding.can_be_acknowledged else " (cannot be acknowledged)"
-    return [
-        f"- **{code(finding.rule)}**{final}: {code(finding.message)}",
-        f"  - fix: {code(finding.fix)}",
-    ]
+    return [f"- **{code(finding.rule)}**{final}: {code(finding.message)}", f"  - fix: {code(finding.fix)}"]
 
 
 def _notes(title: str, texts: Sequence[str], style: Style) -> list[str]:

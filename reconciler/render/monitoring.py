@@ -150,12 +150,8 @@ class Notice:
 
 
 def _line(one: Deviation) -> str:
-    side = SIDE_WORDS.get(one.side)
-    marks = [
-        *(["wider than wanted"] if is_wider(one) else []),
-        *([side] if side else []),
-        *["apply leaves it"] * one.is_left,
-    ]
+    side = SIDE_WORDS.get(one.side, "")
+    marks = [*["wider than wanted"] * is_wider(one), *[side] * bool(side), *["apply leaves it"] * one.is_left]
     at = f" {one.pointer}" if one.pointer else ""
     said = f" ({', '.join(marks)})" if marks else ""
     return brief(f"{one.address}{at}: {one.kind}{said}", _LONGEST_LINE)

@@ -74,7 +74,7 @@ Ctrl-C starts no further change, finishes those in flight, shows what is left an
     "--receipt", type=output_file, metavar="FILE", help="Save hashes of what was applied, for drift --receipt."
 )
 @outputs_option("apply", documents.RESULTS)
-@metrics_option("apply")
+@metrics_option
 @selection_options
 @prune_option
 @write_secret_option

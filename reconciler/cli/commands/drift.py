@@ -1,5 +1,6 @@
 """Manifests and a service -> where the service differs, as a document and an exit code. Only reads it."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,7 +68,7 @@ what --since-receipt leaves out, does not count.
 @click.option("--write-back", is_flag=True, help="Show the manifests and overlays with the live values in them.")
 @click.option("--write", is_flag=True, help="With --write-back: write these files.")
 @outputs_option("drift", DRIFTS)
-@metrics_option("drift")
+@metrics_option
 @click.option(
     "--notify",
     "notify_url",
@@ -125,34 +126,27 @@ def command(  # noqa: PLR0913  # one for each option
             return _left(common, found, write=write)
         return project.drift(paths=paths, selection=selection, view=view, allow_unknown_roles=allow_unknown_roles)
 
-    return (_of_several if common.is_of_several else _of_one)(common, find, outputs, metering, notifier)
+    return _shown(common, find, outputs, metering, notifier)
 
 
-def _of_one(
+def _shown(
     common: Common, find: "Callable[[Project], Drift]", outputs: Outputs, metering: Metering, notifier: "Notifier"
 ) -> ExitCode:
+    """Count the drift of each environment, tell who wants to know, and show it."""
     from reconciler.project.records import moments
 
+    if common.is_of_several:
+        parts = each(common, find, outputs.noun, codes.of_drift)
+        metering.count_all(parts)
+        _notify(common, notifier, [one.found for one in parts if one.found])
+        names = [one.environment for one in parts]
+        return show_planned(parts, outputs, history=lambda: moments(settings_of(common), names))
     drift = find(project_of(common))
-    metering.count(drift.plan.binding.environment, drift)
+    name = drift.plan.binding.environment
+    metering.count(name, drift)
     _notify(common, notifier, [drift])
-    outputs.write(
-        lambda name, style: text_of(drift, name, style),
-        history=lambda: moments(settings_of(common), [drift.plan.binding.environment]),
-    )
+    outputs.write(partial(text_of, drift), history=lambda: moments(settings_of(common), [name]))
     return codes.of_drift(drift)
-
-
-def _of_several(
-    common: Common, find: "Callable[[Project], Drift]", outputs: Outputs, metering: Metering, notifier: "Notifier"
-) -> ExitCode:
-    from reconciler.project.records import moments
-
-    parts = each(common, find, outputs.noun, codes.of_drift)
-    metering.count_all(parts)
-    _notify(common, notifier, [one.found for one in parts if one.found])
-    names = [one.environment for one in parts]
-    return show_planned(parts, outputs, history=lambda: moments(settings_of(common), names))
 
 
 def _notify(common: Common, notifier: "Notifier", drifts: "Sequence[Drift]") -> None:

@@ -75,7 +75,7 @@ Examples:
     help="Plan from a file of snapshot, contacting nothing. A folder has NAME.json for each environment.",
 )
 @outputs_option("plan", documents.PLANS)
-@metrics_option("plan")
+@metrics_option
 @options.selection_options
 @options.prune_option
 @options.write_secret_option
