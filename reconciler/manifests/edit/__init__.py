@@ -20,25 +20,7 @@ from typing import Final, TypeAlias
 
 from reconciler.errors import ReconcilerError
 from reconciler.kinds import address_of, short
-from reconciler.manifests.edit.text import (
-    Edit,
-    Node,
-    Style,
-    after_block,
-    applied,
-    block,
-    flow,
-    in_braces,
-    insertion,
-    item,
-    line_end_before,
-    parse_nodes,
-    removals_in_braces,
-    start_of_line,
-    start_of_next_line,
-    step_of,
-    style_of,
-)
+from reconciler.manifests.edit.text import Edit, Node, Style, Text, block, flow, item, parse_nodes, style_of
 from reconciler.manifests.replacing import replace_file
 from reconciler.manifests.schema import part_validator, validator
 from reconciler.manifests.yaml import IDS_LIMIT, SIZE_LIMIT, parse, shown
@@ -106,14 +88,14 @@ def _with_all(content: bytes, file: str, values: Sequence[_Wanted], limit: int) 
         if not isinstance(body, Mapping):
             return None
         new[index] = with_value_at(body, path, value) if path or isinstance(value, Absent) else value
-    text = content.decode("utf-8")
-    mark = _MARK if text.startswith(_MARK) else ""
-    text = text.removeprefix(_MARK)
-    roots = parse_nodes(text)
+    decoded = content.decode("utf-8")
+    mark = _MARK if decoded.startswith(_MARK) else ""
+    text = Text(decoded.removeprefix(_MARK))
+    roots = parse_nodes(str(text))  # libyaml takes no other class
     ends = [*(root.outer for root in roots[1:]), len(text)]
     try:
         parts = [
-            applied(text, list(_Editor(text, step_of(root)).changes(root, before, after)), start, end)
+            text.applied(list(_Editor(text, root.step).changes(root, before, after)), start, end)
             for root, before, after, start, end in zip(roots, old, new, (0, *ends), ends, strict=False)
         ]
     except _TooIntricate:
@@ -128,7 +110,7 @@ def _with_all(content: bytes, file: str, values: Sequence[_Wanted], limit: int) 
 class _Editor:
     """Gives the edits of one document, in the order of their positions."""
 
-    text: str
+    text: Text
     step: int
     """By how much this document indents."""
 
@@ -158,7 +140,7 @@ class _Editor:
         if text[start - 1] == ":":  # nothing stood there
             written = f" {written}"
         if not node.in_braces and end > start and text[end - 1] in "\r\n":
-            written += line_end_before(text, end)
+            written += text.line_end_before(end)
         return Edit(start, written, end - start)
 
     def _mapping(self, node: Node, old: Body, new: Body, key: Node | None) -> Iterator[Edit]:
@@ -181,7 +163,7 @@ class _Editor:
             name: value for name, value in new.items() if name not in here and not same(old.get(name, ABSENT), value)
         }
         if added:
-            yield from insertion(self.text, node, added, replace(style_of(key), step=self.step))
+            yield from self.text.insertion(node, added, replace(style_of(key), step=self.step))
 
     def _emptied(self, node: Node, new: Json, key: Node | None) -> Iterator[Edit]:
         """Replace all that a container holds. Comments on lines of their own stay where they are."""
@@ -189,30 +171,29 @@ class _Editor:
         if node.in_braces:
             yield Edit(node.start, written[1:-1], node.end - node.start - 1)
             return
-        first = start_of_line(self.text, node.spans[0][0])
+        first = self.text.start_of_line(node.spans[0][0])
         if key is None or first <= key.end:
             raise _TooIntricate
         yield Edit(self.text.index(":", key.end) + 1, f" {written}")
         for start, end in node.spans:
-            line = start_of_line(self.text, start)
-            yield Edit(line, "", start_of_next_line(self.text, end) - line)
+            yield self.text.without_lines(start, end)
 
     def _removals(self, node: Node, kept: Sequence[bool]) -> list[list[Edit]]:
         """For each entry the edits that remove it, where it is not kept."""
         if node.in_braces:
-            return removals_in_braces(node.spans, kept)
+            return node.removals_in_braces(kept)
         return [[] if keep else [self._removed_lines(node, number)] for number, keep in enumerate(kept)]
 
     def _removed_lines(self, node: Node, number: int) -> Edit:
         """Take out the lines of an entry; where it follows a dash, what stands up to the next entry."""
         start, end = node.spans[number]
-        line = start_of_line(self.text, start)
+        line = self.text.start_of_line(start)
         before = self.text[line:start].strip()
         if before and not (node.is_list and before == "-"):
             if number + 1 == len(node.spans):
                 raise _TooIntricate
             return Edit(start, "", node.spans[number + 1][0] - start)
-        return Edit(line, "", start_of_next_line(self.text, end) - line)
+        return self.text.without_lines(start, end)
 
     def _list(self, node: Node, old: Sequence[Json], new: Sequence[Json], key: Node | None) -> Iterator[Edit]:
         """Remove, change and add members."""
@@ -237,8 +218,8 @@ class _Editor:
             return
         line, column = self._dash(start)
         if number:  # what stands between belongs to the member that follows
-            line = start_of_next_line(self.text, node.spans[number - 1][1])
-        end = line_end_before(self.text, start)
+            line = self.text.start_of_next_line(node.spans[number - 1][1])
+        end = self.text.line_end_before(start)
         yield Edit(line, "".join(f"{written}{end}" for value in values for written in item(value, column, style)))
 
     def _added_at_the_end(self, node: Node, values: Sequence[Json], style: Style) -> Iterator[Edit]:
@@ -246,15 +227,15 @@ class _Editor:
             return
         style = Style(self.step, value=node.items[-1].quote) if node.items else style
         if node.in_braces:
-            yield from in_braces(self.text, node, [flow(value, style) for value in values])
+            yield from self.text.in_braces(node, [flow(value, style) for value in values])
             return
         _, column = self._dash(node.spans[-1][0])
         lines = [written for value in values for written in item(value, column, style)]
-        yield after_block(self.text, node.end, column, lines)
+        yield self.text.after_block(node.end, column, lines)
 
     def _dash(self, start: int) -> tuple[int, int]:
         """Where the line of a member of a list starts, and the column of its dash."""
-        line = start_of_line(self.text, start)
+        line = self.text.start_of_line(start)
         before = self.text[line:start]
         if before.strip() != "-":
             raise _TooIntricate
@@ -352,11 +333,11 @@ def with_ids(content: bytes, at: Sequence[str], ids: Mapping[Address, str], file
 
 def _added(content: bytes, data: Body | None, at: Sequence[str], ids: Body, file: str) -> bytes | None:
     """The bytes with all ids, or None where more would change; a file of ids may be empty, or comments alone."""
-    text = content.decode("utf-8")
+    text = Text(content.decode("utf-8"))
     if data is not None:
         changed, refused = with_values(content, file, {tuple(at): ids}, sys.maxsize)
         return None if refused or not _is_written_out(text, at, data) else changed
-    line_end = line_end_before(text, len(text))
+    line_end = text.line_end_before(len(text))
     start = "" if not text or text[-1] in "\r\n" else line_end
     changed = (text + start + line_end.join([*block(ids, 0, Style()), ""])).encode("utf-8")
     return None if parse(changed, file, sys.maxsize).faults else changed

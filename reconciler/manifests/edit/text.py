@@ -58,6 +58,31 @@ class Node:
             return tuple((key.outer, max(key.end, value.end)) for key, value in self.entries)
         return tuple((member.outer, member.end) for member in self.items)
 
+    @property
+    def step(self) -> int:
+        """By how much the first block in this block is indented."""
+        for _, value in self.entries:
+            if value.is_mapping and not value.in_braces and value.column > self.column:
+                return value.column - self.column
+        return Style().step
+
+    def removals_in_braces(self, kept: Sequence[bool]) -> "list[list[Edit]]":
+        """For each entry in braces the edits that remove it, where it is not kept.
+
+        It goes with what separates it from the next one, those at the end with what is before them.
+        """
+        spans = self.spans
+        last = max((number for number, keep in enumerate(kept) if keep), default=-1)
+        edits: list[list[Edit]] = [[] for _ in kept]
+        for number, keep in enumerate(kept[:last]):
+            if not keep:
+                start = spans[number][0]
+                edits[number] = [Edit(start, "", spans[number + 1][0] - start)]
+        if last + 1 < len(kept):
+            start = spans[last][1]
+            edits[last + 1] = [Edit(start, "", spans[-1][1] - start)]
+        return edits
+
     def get(self, key: str) -> "Node | None":
         """The value of a key that is written out here; what an alias or a merge key brings is not."""
         return next((value for name, value in self.entries if name.text == key), None)
@@ -144,14 +169,6 @@ def style_of(key: Node | None) -> Style:
     """Whoever quotes keys means JSON, and quotes values, too."""
     quote = key.quote if key else ""
     return Style(key=quote, value=quote)
-
-
-def step_of(node: Node) -> int:
-    """By how much the first block in a block is indented."""
-    for _, value in node.entries:
-        if value.is_mapping and not value.in_braces and value.column > node.column:
-            return value.column - node.column
-    return Style().step
 
 
 def scalar(value: Json, quote: str = "") -> str:
@@ -243,111 +260,92 @@ class Edit:
     removed: int = 0
 
 
-def applied(text: str, edits: Sequence[Edit], start: int, end: int) -> str:
-    """The part of a text with all edits of it, which come in the order of their positions in the text as it was."""
-    part = text[start:end]
-    for edit in reversed(edits):
-        at = edit.at - start
-        part = part[:at] + edit.text + part[at + edit.removed :]
-    return part
+class Text(str):
+    """A file as it was, with the edits that change it."""
 
+    __slots__ = ()
 
-def insertion(text: str, mapping: Node, entries: Body, style: Style) -> list[Edit]:
-    """Add entries to a mapping.
+    def applied(self, edits: Sequence[Edit], start: int, end: int) -> str:
+        """A part with all edits of it, which come in the order of their positions in the text as it was."""
+        part = self[start:end]
+        for edit in reversed(edits):
+            at = edit.at - start
+            part = part[:at] + edit.text + part[at + edit.removed :]
+        return part
 
-    Args:
-        text: the whole file.
-        mapping: where they belong.
-        entries: the keys and values.
-        style: how they are written where `mapping` has no entry to take it from.
-    """
-    if mapping.entries:
-        key, value = mapping.entries[-1]
-        is_text = all(isinstance(one, str) for one in entries.values())
-        style = replace(style, key=key.quote, value=value.quote if is_text else key.quote)
-    if mapping.in_braces:
-        return in_braces(text, mapping, [flow_entry(*entry, style) for entry in entries.items()])
-    return [after_block(text, mapping.end, mapping.column, list(block(entries, mapping.column, style)))]
+    def insertion(self, mapping: Node, entries: Body, style: Style) -> list[Edit]:
+        """Add entries to a mapping.
 
+        Args:
+            mapping: where they belong.
+            entries: the keys and values.
+            style: how they are written where `mapping` has no entry to take it from.
+        """
+        if mapping.entries:
+            key, value = mapping.entries[-1]
+            is_text = all(isinstance(one, str) for one in entries.values())
+            style = replace(style, key=key.quote, value=value.quote if is_text else key.quote)
+        if mapping.in_braces:
+            return self.in_braces(mapping, [flow_entry(*entry, style) for entry in entries.items()])
+        return [self.after_block(mapping.end, mapping.column, list(block(entries, mapping.column, style)))]
 
-# -------------------------------------------------------------------------------------------------------------- blocks
+    def after_block(self, end: int, column: int, lines: Sequence[str]) -> Edit:
+        """Follow the last line of a block and the comments that are indented more than it; end like that line."""
+        at = self.start_of_next_line(end)
+        while (comment := _COMMENT.match(self, at)) and len(comment[1]) > column:
+            at = comment.end()
+        line_end = self.line_end_before(at)
+        is_complete = self[at - 1] in "\r\n"
+        new = line_end.join(lines)
+        return Edit(at, new + line_end if is_complete else line_end + new)
 
+    def start_of_next_line(self, position: int) -> int:
+        """A position that starts a line already (the end of a block scalar) stays."""
+        if position and self[position - 1] in "\r\n":
+            return position
+        found = _LINE_END.search(self, position)
+        return found.end() if found else len(self)
 
-def after_block(text: str, end: int, column: int, lines: Sequence[str]) -> Edit:
-    """Follow the last line of a block and the comments that are indented more than it; end like that line."""
-    at = start_of_next_line(text, end)
-    while (comment := _COMMENT.match(text, at)) and len(comment[1]) > column:
-        at = comment.end()
-    line_end = line_end_before(text, at)
-    is_complete = text[at - 1] in "\r\n"
-    new = line_end.join(lines)
-    return Edit(at, new + line_end if is_complete else line_end + new)
+    def without_lines(self, start: int, end: int) -> Edit:
+        """Take out the lines from that of one position to that of another."""
+        line = self.start_of_line(start)
+        return Edit(line, "", self.start_of_next_line(end) - line)
 
+    def line_end_before(self, position: int) -> str:
+        """The last line end up to here, else the first one of the file."""
+        found = list(_LINE_END.finditer(self, 0, position)) or list(_LINE_END.finditer(self))[:1]
+        return found[-1][0] if found else "\n"
 
-def start_of_next_line(text: str, position: int) -> int:
-    """A position that starts a line already (the end of a block scalar) stays."""
-    if position and text[position - 1] in "\r\n":
-        return position
-    found = _LINE_END.search(text, position)
-    return found.end() if found else len(text)
+    def in_braces(self, container: Node, new: Sequence[str]) -> list[Edit]:
+        """Follow the last entry of a mapping in braces, or the last member of a list in brackets."""
+        if not container.spans:
+            return [Edit(container.start, self._separator(container.start, new).join(new))]
+        start, end = container.spans[-1]
+        indent = self[self.start_of_line(start) : start]
+        if indent.strip():
+            separator = self._separator(end, new)
+            return [Edit(end, "".join(f"{separator}{entry}" for entry in new))]
+        return self._on_own_lines(end, [indent + entry for entry in new])
 
+    def _on_own_lines(self, end: int, lines: Sequence[str]) -> list[Edit]:
+        """Follow the last entry, which ends here. On its line its comma and its comment follow, or a brace."""
+        line_end = self.line_end_before(end)
+        rest = _NOTHING_MORE.match(self, end)
+        if rest is None:
+            return [Edit(end, "".join(f",{line_end}{line}" for line in lines))]
+        comma = rest[1]
+        added = Edit(rest.end(), line_end + f",{line_end}".join(lines) + comma)
+        return [added] if comma else [Edit(end, ","), added]
 
-def line_end_before(text: str, position: int) -> str:
-    """The last line end up to here, else the first one of the file."""
-    found = list(_LINE_END.finditer(text, 0, position)) or list(_LINE_END.finditer(text))[:1]
-    return found[-1][0] if found else "\n"
+    def _separator(self, at: int, new: Sequence[str]) -> str:
+        """Between entries: one line for all, or, where that would make a short line too long, one for each."""
+        start = self.start_of_line(at)
+        length = self.start_of_next_line(at) - start
+        if length > WIDTH or length + len(", ".join(new)) <= WIDTH:
+            return ", "
+        line = self[start:at]
+        return "," + self.line_end_before(at) + " " * (len(line) - len(line.lstrip(" ")) + 2)
 
-
-# -------------------------------------------------------------------------------------------------------------- braces
-
-
-def in_braces(text: str, container: Node, new: Sequence[str]) -> list[Edit]:
-    """Follow the last entry of a mapping in braces, or the last member of a list in brackets."""
-    if not container.spans:
-        return [Edit(container.start, _separator(text, container.start, new).join(new))]
-    start, end = container.spans[-1]
-    indent = text[start_of_line(text, start) : start]
-    if indent.strip():
-        separator = _separator(text, end, new)
-        return [Edit(end, "".join(f"{separator}{entry}" for entry in new))]
-    return _on_own_lines(text, end, [indent + entry for entry in new])
-
-
-def _on_own_lines(text: str, end: int, lines: Sequence[str]) -> list[Edit]:
-    """Follow the last entry, which ends here. What follows it on its line is its comma and its comment, or a brace."""
-    line_end = line_end_before(text, end)
-    rest = _NOTHING_MORE.match(text, end)
-    if rest is None:
-        return [Edit(end, "".join(f",{line_end}{line}" for line in lines))]
-    comma = rest[1]
-    added = Edit(rest.end(), line_end + f",{line_end}".join(lines) + comma)
-    return [added] if comma else [Edit(end, ","), added]
-
-
-def _separator(text: str, at: int, new: Sequence[str]) -> str:
-    """Between entries: one line for all, or, where that would make a short line too long, one for each."""
-    start = start_of_line(text, at)
-    length = start_of_next_line(text, at) - start
-    if length > WIDTH or length + len(", ".join(new)) <= WIDTH:
-        return ", "
-    line = text[start:at]
-    return "," + line_end_before(text, at) + " " * (len(line) - len(line.lstrip(" ")) + 2)
-
-
-def start_of_line(text: str, position: int) -> int:
-    """Where the line of a position starts."""
-    return max(text.rfind("\n", 0, position), text.rfind("\r", 0, position)) + 1
-
-
-def removals_in_braces(spans: Sequence[tuple[int, int]], kept: Sequence[bool]) -> list[list[Edit]]:
-    """An entry goes with what separates it from the next one, those at the end with what is before them."""
-    last = max((number for number, keep in enumerate(kept) if keep), default=-1)
-    edits: list[list[Edit]] = [[] for _ in kept]
-    for number, keep in enumerate(kept[:last]):
-        if not keep:
-            start = spans[number][0]
-            edits[number] = [Edit(start, "", spans[number + 1][0] - start)]
-    if last + 1 < len(kept):
-        start = spans[last][1]
-        edits[last + 1] = [Edit(start, "", spans[-1][1] - start)]
-    return edits
+    def start_of_line(self, position: int) -> int:
+        """Where the line of a position starts."""
+        return max(self.rfind("\n", 0, position), self.rfind("\r", 0, position)) + 1
