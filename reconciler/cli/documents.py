@@ -96,10 +96,10 @@ def require_formats(outputs: Outputs, known: Collection[str]) -> None:
         raise UsageError(f"a plan has no format {missing[0]}", hint=hint)
 
 
-def write_result(outputs: Outputs, text_of: TextOf, environment: str = "") -> None:
+def write_result(outputs: Outputs, text_of: TextOf) -> None:
     """Write the result. A failure to write does not change the exit code, which is about the service."""
     try:
-        outputs.write(text_of, environment=environment, is_repeatable=False)
+        outputs.write(text_of, is_repeatable=False)
     except ReconcilerError as error:
         tell_error(error)
 

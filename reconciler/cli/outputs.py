@@ -22,19 +22,10 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, cast
 
 import click
 
+from reconciler.cli import options
 from reconciler.cli.console import settings_of
 from reconciler.cli.failures import tell_error
-from reconciler.cli.options import (
-    carried_out_by,
-    common_of_this_run,
-    file_name,
-    format_option,
-    offer,
-    output_file,
-    shared_options,
-    text,
-    this_command,
-)
+from reconciler.cli.options import common_of_this_run, file_name, output_file, text
 from reconciler.cli.streams import emit, in_job, wants_colour, width
 from reconciler.errors import ReconcilerError, UsageError, WouldOverwrite
 from reconciler.model.dataclass import dataclass
@@ -95,7 +86,6 @@ class Outputs:
         self,
         text_of: TextOf,
         *,
-        environment: str = "",
         plan_file: str = "",
         is_repeatable: bool = True,
         history: Callable[[], tuple[Moment, ...]] = tuple,
@@ -109,11 +99,11 @@ class Outputs:
         """
         plain = replace(
             PLAIN,
-            environment=environment or _environment(),
+            environment=_environment(),
             plan_file=plan_file,
             history=history() if "html" in self.names else (),
-            options=shared_options(),
-            verb=carried_out_by(),
+            options=options.shared_options(),
+            verb=options.carried_out_by(),
             is_job=in_job(),
             source=shlex.join(_source(plan_file)) if is_repeatable else "",
             is_offered=True,
@@ -158,7 +148,7 @@ def style_of_stdout() -> Style:
 def _source(plan_file: str) -> list[str]:
     """The command that shows the document."""
     if not plan_file:
-        return this_command()
+        return options.this_command()
     return ["reconciler", "show", Path(plan_file).name if in_job() else plan_file]  # jobs keep it without its folders
 
 
@@ -206,16 +196,16 @@ def outputs_option(noun: str, formats: Sequence[str] | Writers[Any]) -> Callable
 
     def decorate(function: F) -> F:
         @wraps(function)
-        def call(*arguments: Any, format_name: str, into: Into, **options: Any) -> Any:  # noqa: ANN401  # click's signature
-            older = tuple((name, path) for name in _OLDER if (path := options.pop(f"{name}_into", None)))
+        def call(*arguments: Any, format_name: str, into: Into, **given: Any) -> Any:  # noqa: ANN401  # click's signature
+            older = tuple((name, path) for name in _OLDER if (path := given.pop(f"{name}_into", None)))
             outputs = Outputs(noun, format_name, (*into, *older), writers)
             with _explained(outputs):
-                return function(*arguments, outputs=outputs, **options)
+                return function(*arguments, outputs=outputs, **given)
 
         command = cast("F", call)
         for name in filter(_OLDER.__contains__, names):
             command = click.option(f"--{name}-into", type=file_name, hidden=True)(command)
-        return format_option(names)(_into(names)(command))
+        return options.format_option(names)(_into(names)(command))
 
     return decorate
 
@@ -238,7 +228,7 @@ def _into(names: Sequence[str]) -> Callable[[F], F]:
         type=read,
         metavar="FORMAT=FILE",
         help=explanation,
-        shell_complete=offer([f"{name}=" for name in names]),
+        shell_complete=options.offer([f"{name}=" for name in names]),
     )
 
 
@@ -328,11 +318,11 @@ def metrics_option(function: F) -> F:
     """Give a command ``--metrics FILE``, and a `Metering` named `metering`."""
 
     @wraps(function)
-    def call(*arguments: Any, metrics_file: Path | None, **options: Any) -> Any:  # noqa: ANN401  # click's signature
+    def call(*arguments: Any, metrics_file: Path | None, **given: Any) -> Any:  # noqa: ANN401  # click's signature
         command, file = str(click.get_current_context().command.name), metrics_file
         metering = Metering(command, time.monotonic())
         try:
-            return function(*arguments, metering=metering, **options)
+            return function(*arguments, metering=metering, **given)
         except BaseException as error:
             metering.count(_environment(), None)
             file = None if isinstance(error, WouldOverwrite) else file

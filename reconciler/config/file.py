@@ -11,19 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from reconciler.config.settings import (
-    BASE_URLS,
-    EMULATOR_URL,
-    Auth,
-    Config,
-    EmulatorSettings,
-    Environment,
-    base_url,
-    kind_faults,
-    reference_in,
-    scope,
-    windows,
-)
+from reconciler.config import settings
+from reconciler.config.settings import BASE_URLS, EMULATOR_URL, Auth, Config, EmulatorSettings, Environment, kind_faults
 from reconciler.kinds import address_of
 from reconciler.manifests.files import below, objection_to_write
 from reconciler.manifests.rules import Level
@@ -53,7 +42,7 @@ def config_of(data: Json, path: Path) -> Config | list[Fault]:
     environments = {name: _environment(part, name, file) for name, part in parts.items()}
     journal = file.part("journal").written("folder", JOURNAL_FOLDER)
     own = _own_credentials(environments.values())
-    shared = file.read("scope", scope) or Scope()
+    shared = file.read("scope", settings.scope) or Scope()
     _check_file(file, parts, own)
     if file.faults:
         return file.faults
@@ -104,7 +93,7 @@ class _Part:
 
     def reference(self, key: str) -> SecretReference | None:
         """Where the secret that stands there comes from."""
-        return self.read(key, partial(reference_in, self.folder))
+        return self.read(key, partial(settings.reference_in, self.folder))
 
     def text(self, key: str) -> str | SecretReference | None:
         """A plain text, or where it comes from."""
@@ -181,7 +170,7 @@ def _defaults(part: _Part, file: _Part) -> Policy:
 def _environment(part: _Part, name: str, file: _Part) -> Environment:
     """One environment; what `own_credentials` are is only known when all have been read."""
     auth = _auth(part.part("auth")) if part.get("auth") is not None else None
-    url = part.read("url", base_url)
+    url = part.read("url", settings.base_url)
     part.blame(*_target_faults(part), *_restore_faults(part), *_credential_faults(part))
     part.blame(*_id_faults(part.get("ids", {})))
     secrets = part.part("secrets")
@@ -201,10 +190,10 @@ def _environment(part: _Part, name: str, file: _Part) -> Environment:
         create=part.get("create", "auto"),
         rules=_rules(part, file),
         overlays=part.paths("overlays"),
-        freeze=part.read("freeze", windows) or (),
+        freeze=part.read("freeze", settings.windows) or (),
         defaults=_defaults(part, file),
         unmanaged_is_drift=part.part("drift").get("unmanaged", file.part("drift").get("unmanaged")) == "fail",
-        scope=part.read("scope", scope) or Scope(),
+        scope=part.read("scope", settings.scope) or Scope(),
         protected=tuple(part.get("protected", ())),
     )
 

@@ -124,7 +124,7 @@ def command(  # what is not in `ApplyOptions`
     if is_of_several:
         return _several_applied(common, options, outputs, metering)
     result = project_of(common).carry_out(options)
-    documents.write_result(outputs, lambda name, style: text_of(result, name, style), common.chosen)
+    documents.write_result(outputs, lambda name, style: text_of(result, name, style))
     return codes.of_result(result)
 
 

@@ -70,7 +70,7 @@ def command(  # noqa: PLR0913  # one for each option
         return show_preview(outputs, project.preview_rollback(recorded, only, options), ack)
     options = attended(options, common, ask=not auto_approve, about=f"Rollback of {_about(recorded)}")
     result = project.rollback(recorded, only, options)
-    write_result(outputs, lambda name, style: text_of(result, name, style), recorded.environment)
+    write_result(outputs, lambda name, style: text_of(result, name, style))
     return codes.of_result(result)
 
 
