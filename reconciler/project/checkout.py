@@ -120,7 +120,7 @@ def _not_as_at_tip(folder: Path, inputs: Inputs, branch: str) -> list[str]:
 
 
 def _listed(names: Iterable[str]) -> str:
-    return ", ".join(few(sorted(names)))
+    return ", ".join(few(sorted(names), rest=""))
 
 
 # ---------------------------------------------------------------------------------------------------------- comparison

@@ -150,11 +150,11 @@ def _rank(change: Change, words: Words) -> int:
     return 1 if change.action is Action.DELETE else _ORDINARY
 
 
-def few(names: Sequence[str]) -> Iterator[str]:
-    """The first names, and how many there are besides."""
+def few(names: Sequence[str], rest: str = ": --format json has all") -> Iterator[str]:
+    """The first names, and how many there are besides, with a word on those."""
     yield from names[:FEW]
     if len(names) > FEW:
-        yield f"and {len(names) - FEW:,} more: --format json has all"
+        yield f"and {len(names) - FEW:,} more{rest}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -218,6 +218,14 @@ def test_a_manifest_that_only_the_tip_has_differs(shallow: Path, repository: Pat
         required(shallow)
 
 
+def test_of_many_manifests_that_differ_the_first_are_named(shallow: Path, repository: Path) -> None:
+    for number in range(12):
+        (repository / "m" / f"b{number:02}.yaml").write_text("b: 1\n", encoding="utf-8")
+    advanced(shallow, repository, "shop/readme", "another file")
+    with pytest.raises(PlanRefused, match=r"m/b08\.yaml, m/b09\.yaml, and 2 more differ$"):
+        required(shallow)
+
+
 def test_a_file_under_a_filter_is_compared_by_what_was_committed(shallow: Path, repository: Path) -> None:
     (shallow / ".gitattributes").write_text("*.yaml filter=lfs\n", encoding="utf-8")
     (shallow / "m" / "a.yaml").write_text("smudged\n", encoding="utf-8")

@@ -32,11 +32,12 @@ from reconciler.model.secret import SecretReference
 from reconciler.planning.guards.every_kind import unnamed_secrets
 from reconciler.project import Settings, connect, plan_key
 from reconciler.project.doctor import connectivity
-from reconciler.project.doctor.connectivity import AGAIN, Known, Result, Subject, Tools, few, number
+from reconciler.project.doctor.connectivity import AGAIN, Known, Result, Subject, Tools
 from reconciler.project.environment import chosen_environment, configuration, load_context
 from reconciler.remote.auth import Claims
 from reconciler.remote.http import checked
 from reconciler.remote.network import Network, reach
+from reconciler.render.wording import few, number
 from reconciler.secrets import value_of
 
 __all__ = ["STEPS", "Subject", "Tools", "examine"]
@@ -100,7 +101,8 @@ def roles_for_plan(known: Known) -> Result:
     roles = known.claims.roles
     lacking = [f"reading {one.what} takes one of {', '.join(one.roles)}" for one in _reading(known) if one.lacks(roles)]
     if roles and lacking:
-        return Result(Verdict.FAILED, f"the token has {few(sorted(roles))}; {'; '.join(lacking)}", _GRANT)
+        found = f"the token has {', '.join(few(sorted(roles), rest=''))}; {'; '.join(lacking)}"
+        return Result(Verdict.FAILED, found, _GRANT)
     held = dict.fromkeys(role for one in _reading(known) for role in one.roles if role in roles)
     clients = tuple(known.connection.list_all(CLIENTS.path)) if _may_read_clients(known) else ()
     objects = [number(len(clients), CLIENTS.noun)] if CLIENTS.name in known.subject.kinds else []

@@ -4,7 +4,7 @@ These checks get the same arguments as those of `doctor`.
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import field, replace
 from statistics import median
@@ -23,11 +23,11 @@ from reconciler.remote.client import ReadClient
 from reconciler.remote.hosts import ALLOWED_HOSTS_VARIABLE, is_loopback, is_trusted, origin_of
 from reconciler.remote.network import Reached
 from reconciler.remote.throttle import THROTTLED
+from reconciler.render.wording import few, number
 
 AGAIN: Final = "fix this, then run doctor again"
 """The default fix."""
 NO_CLAIMS: Final = Claims("", "", "", frozenset(), None)
-_FEW: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,17 +105,6 @@ class Result:
     known: Known | None = None
 
 
-def few(names: Sequence[str]) -> str:
-    """The first ten, and how many more there are."""
-    more = [f"and {len(names) - _FEW} more"] if len(names) > _FEW else []
-    return ", ".join([*names[:_FEW], *more])
-
-
-def number(count: int, one: str) -> str:
-    """A count and its noun."""
-    return f"{count} {one}{'' if count == 1 else 's'}"
-
-
 SKEW_TO_WARN: Final = 60.0
 SKEW_TO_FAIL: Final = 300.0
 """Seconds by which this machine's clock may differ from the service's."""
@@ -148,7 +137,8 @@ def recreation(known: Known) -> Result:
     """Say whether manifests name the secrets that apply needs to create their objects again."""
     if not known.subject.unnamed:
         return Result(Verdict.OK, "manifests name every secret that is needed to create their objects again")
-    found = f"apply cannot create these again if lost, as in a restore of staging: {few(known.subject.unnamed)}"
+    unnamed = ", ".join(few(known.subject.unnamed, rest=""))
+    found = f"apply cannot create these again if lost, as in a restore of staging: {unnamed}"
     fix = "name each in its manifest, as HashKey: {fromEnv: NAME}, allow NAME under secrets.allow, and set it for apply"
     return Result(Verdict.WARNING, found, fix)
 
@@ -203,7 +193,8 @@ def network(known: Known) -> Result:
     if reached.proxy:
         found = f"requests go through the proxy {reached.proxy}: names, connections and certificates depend on it"
         return Result(Verdict.INFO, f"{found}; {reached.host} was not contacted directly")
-    known_by = "" if reached.addresses == (reached.host,) else f" is {few(reached.addresses)}, and"
+    addresses = ", ".join(few(reached.addresses, rest=""))
+    known_by = "" if reached.addresses == (reached.host,) else f" is {addresses}, and"
     there = f"{reached.host}{known_by} answers"
     if not reached.tls:
         return Result(Verdict.OK, f"{there}; TLS is not needed on this machine")

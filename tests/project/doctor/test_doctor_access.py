@@ -180,6 +180,12 @@ def test_a_secret_that_ends_soon_is_worth_a_warning(secrets: list[str | None], v
     assert (one.verdict, one.found) == (verdict, found)
 
 
+def test_thousands_are_written_as_in_other_documents() -> None:
+    service = logging_in(role="FullAccess", usrtype="admin", nbf=0, exp=120_000)
+    service.answer = listing(OWN).answer
+    assert check(examined_service(service), "own-client").found == "mine (THE-CLIENT); its tokens last 2,000 minutes"
+
+
 def test_a_login_through_a_client_that_is_not_there_is_worth_a_warning() -> None:
     one = check(examined_service(listing({"ID": "other", "AppName": "x"})), "own-client")
     assert one.verdict is Verdict.WARNING
