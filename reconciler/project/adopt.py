@@ -26,7 +26,7 @@ def adopt(session: Session, given: Mapping[str, str], *, write: bool) -> Adopted
         UsageError: no manifest has such a name.
     """
     ids, environment = _addresses(given, session), session.environment
-    file, at = environment.ids_file or session.file, ".".join(environment.ids_at)
+    file, at = environment.ids_file or session.config.path, ".".join(environment.ids_at)
     with connect.reader(session.settings, environment, session.root) as remote:
         found = pipeline.adopt(session.loaded.desired, remote, session.target(), environment.ids, ids)
     adopted = Adopted(found, shown(file), at=at, written=False, asked=write)

@@ -17,6 +17,7 @@ from reconciler.model.plan import Finding, Plan, Review
 from reconciler.planning import planfile
 from reconciler.planning.planfile import reading
 from reconciler.project import Settings, environment_name
+from reconciler.project.checkout import require_tip
 from reconciler.project.environment import chosen_environment, configuration
 from reconciler.project.files import read_file
 from reconciler.project.records import check_first, finished, keep, look_back, recorder_of, require_newest
@@ -66,7 +67,7 @@ class ApplyOptions:
         if session.saved and len(self.saved) > 1:  # before another one is applied
             session.check_here(session.saved)
         if self.require_tip:
-            session.require_tip(self.require_tip)
+            require_tip(session.root, session.inputs, self.require_tip)
         return session
 
     def _saved_for(self, settings: Settings) -> Plan | None:
@@ -117,7 +118,7 @@ def _check(session: Session, options: ApplyOptions, receipt: Path | None) -> Non
     require_newest(session, options.receipt)
     if session.saved:
         session.check_here(session.saved)
-        check_first(session.saved, session.journal, receipt, session.plan_key)
+        check_first(session.saved, session.config.journal, receipt, session.plan_key)
 
 
 def _judged(session: Session, remote: ReadRemote) -> tuple[Plan, Sequence[Finding]]:

@@ -29,7 +29,7 @@ from reconciler.planning import seal as sealed
 from reconciler.planning.seal import OtherKeyError
 from reconciler.project import NOTIFY_VARIABLE, Settings
 from reconciler.project.environment import configuration
-from reconciler.project.files import OWN_FOLDER, own_folder, read_file
+from reconciler.project.files import OWN_FOLDER, failing, own_folder, read_file
 from reconciler.project.records import of_journal
 from reconciler.project.session import Session
 from reconciler.remote import ReadRemote
@@ -77,7 +77,7 @@ class DriftView:
         if self.receipt:
             receiptfile.check(self.receipt, plan.binding)
         try:
-            receipt = self.receipt or of_journal(session.journal, plan.binding, session.plan_key)
+            receipt = self.receipt or of_journal(session.config.journal, plan.binding, session.plan_key)
         except (OtherKeyError, Untrusted) as error:
             if self.since_receipt:
                 raise
@@ -85,7 +85,7 @@ class DriftView:
             why = "; ".join(filter(None, [f"{error.message}: the source of drift is unknown", error.hint]))
             plan = replace(plan, warnings=(*plan.warnings, why))
         if self.since_receipt and not receipt:
-            message = f"there is no receipt of the last apply to {plan.binding.environment} in {session.journal}"
+            message = f"there is no receipt of the last apply to {plan.binding.environment} in {session.config.journal}"
             raise ReconcilerError(message, hint="name one with --receipt FILE")
         is_whole = not session.selection.paths  # else what is unmanaged is unknown
         return drifts.find(
@@ -295,10 +295,8 @@ class _State:
         if self._known.get(subject, []) != found:
             self._known[subject] = found
             own_folder(self._path)
-            try:
+            with failing(f"cannot write {self._path}"):
                 replace_file(self._path, json.dumps(self._known, indent=2, sort_keys=True) + "\n")
-            except OSError as error:
-                raise ReconcilerError(f"cannot write {self._path}: {error.strerror}") from error
 
 
 def _subject(drift: Drift) -> str:

@@ -2,8 +2,8 @@
 
 import os
 import stat
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +15,19 @@ OWN_FOLDER: Final = ".reconciler"
 _MANIFESTS: Final = frozenset({".yaml", ".yml"})
 
 
+@contextmanager
+def failing(what: str, hint: str = "") -> Iterator[None]:
+    """Say what failed where the operating system refuses it.
+
+    Raises:
+        ReconcilerError: it does.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise ReconcilerError(f"{what}: {error.strerror}", hint=hint) from error
+
+
 def read_file(path: Path) -> str:
     """Read a text.
 
@@ -22,11 +35,10 @@ def read_file(path: Path) -> str:
         ReconcilerError: it cannot be read, or is not UTF-8.
     """
     try:
-        return path.read_text(encoding="utf-8")
+        with failing(f"cannot read {path}"):
+            return path.read_text(encoding="utf-8")
     except UnicodeError:
         raise ReconcilerError(f"{path} is not UTF-8 text") from None
-    except OSError as error:
-        raise ReconcilerError(f"cannot read {path}: {error.strerror}") from error
 
 
 def write_file(path: Path, text: str | Iterable[str], mode: int = 0o600) -> None:
@@ -39,15 +51,13 @@ def write_file(path: Path, text: str | Iterable[str], mode: int = 0o600) -> None
     Raises:
         ReconcilerError: it cannot be written.
     """
-    try:
+    hint = "" if path.parent.is_dir() else f"create the folder {path.parent}, or choose one that exists"
+    with failing(f"cannot write {path}", hint):
         if path.exists() and (not path.is_file() or _is_descriptor(path)):
             with path.open("a", encoding="utf-8") as device:
                 device.writelines([text] if isinstance(text, str) else text)
         else:
             replace_file(path, text, mode)
-    except OSError as error:
-        hint = "" if path.parent.is_dir() else f"create the folder {path.parent}, or choose one that exists"
-        raise ReconcilerError(f"cannot write {path}: {error.strerror}", hint=hint) from error
 
 
 def _is_descriptor(path: Path) -> bool:
@@ -62,12 +72,10 @@ def new_file(path: Path, text: str) -> None:
     Raises:
         ReconcilerError: it exists, or cannot be written.
     """
-    try:
+    with failing(f"cannot write {path}"):
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("x", encoding="utf-8", newline="\n") as file:
             file.write(text)
-    except OSError as error:
-        raise ReconcilerError(f"cannot write {path}: {error.strerror}") from error
 
 
 def remove_file(path: Path) -> None:
@@ -76,10 +84,8 @@ def remove_file(path: Path) -> None:
     Raises:
         ReconcilerError: it cannot be removed.
     """
-    try:
+    with failing(f"cannot remove {path}"):
         path.unlink(missing_ok=True)
-    except OSError as error:
-        raise ReconcilerError(f"cannot remove {path}: {error.strerror}") from error
 
 
 def make_folder(folder: Path) -> None:
@@ -88,10 +94,8 @@ def make_folder(folder: Path) -> None:
     Raises:
         ReconcilerError: it cannot be created.
     """
-    try:
+    with failing(f"cannot create {folder}"):
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ReconcilerError(f"cannot create {folder}: {error.strerror}") from error
 
 
 def own_folder(place: Path) -> None:
@@ -105,13 +109,11 @@ def own_folder(place: Path) -> None:
         return
     if folder.is_symlink():
         raise ReconcilerError(f"{folder} is a symbolic link", hint="remove it; a real folder is then created")
-    try:
+    hint = "it must be a folder that this user can write to; in a container, a volume"
+    with failing(f"cannot write to {folder}", hint):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not (folder / ".gitignore").exists():
             replace_file(folder / ".gitignore", "*\n")
-    except OSError as error:
-        hint = "it must be a folder that this user can write to; in a container, a volume"
-        raise ReconcilerError(f"cannot write to {folder}: {error.strerror}", hint=hint) from error
 
 
 def is_manifest(path: Path) -> bool:

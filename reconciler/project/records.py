@@ -96,7 +96,7 @@ def look_back(session: "Session", remote: ReadRemote, plan: Plan) -> tuple[str, 
 
     A journal that is not trusted is reported, too: its run may have been interrupted.
     """
-    found = runs(session.journal).values()
+    found = runs(session.config.journal).values()
     for problem in [one for one in found if isinstance(one, Untrusted)][:1]:
         session.settings.listener.failed(problem)
     left = unfinished(_all_applied(found), plan.binding)
@@ -129,7 +129,7 @@ def recorder_of(
     return ApplyRecorder(
         plan,
         lambda: facts_of(plan, plan_digest(plan), follows_up=follows_up, rolls_back=rolls_back),
-        lambda facts: Journal.start(session.journal, facts),
+        lambda facts: Journal.start(session.config.journal, facts),
     )
 
 
@@ -176,7 +176,7 @@ def keep(path: Path | None, session: "Session", plan: Plan, result: ApplyResult)
 
     A failure does not change the exit code, which is about the service.
     """
-    beside = session.journal / f"{result.run}{_SUFFIX}" if result.run else None
+    beside = session.config.journal / f"{result.run}{_SUFFIX}" if result.run else None
     files = [file for file in (beside, path) if file]
     if not files:
         return
@@ -236,7 +236,7 @@ def require_newest(session: "Session", receipt: Path | None) -> None:
 
 def _last_commits(session: "Session", receipt: Path | None) -> Iterator[tuple[Path, str]]:
     """The commit that was applied last, according to the journal and a receipt."""
-    begun = [file for file in run_files(session.journal) if file.stat().st_size]
+    begun = [file for file in run_files(session.config.journal) if file.stat().st_size]
     if run := last_run(begun, session.environment.name):
         yield run.path, str(run.facts.get("git_commit") or "")
     if receipt and receipt.is_file():

@@ -76,7 +76,7 @@ def carry_out(session: "Session", options: RotateOptions) -> Rotation:
             return Rotation(_shown(session, plan))
         plan = _approved(session, options, plan, remote)
         plan.require(options.ack, session.environment.freeze, _utc_now())
-        with Journal.start(session.journal, _facts(session, plan)) as journal, cutting_off(lambda: True):
+        with Journal.start(session.config.journal, _facts(session, plan)) as journal, cutting_off(lambda: True):
             return _taken(
                 session, plan, Tools(remote, session.deliverer, _utc_now, journal.append, options.begin()), journal
             )

@@ -1,6 +1,6 @@
 """Settings and paths -> one environment with its manifests, ready to plan or write."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import field, replace
 from datetime import UTC, datetime, timedelta
@@ -11,7 +11,7 @@ from reconciler.applying.journal.write import exclusive
 from reconciler.config.settings import Config, Environment
 from reconciler.errors import PlanRefused, ReconcilerError, UsageError
 from reconciler.manifests.files import AllowedPaths
-from reconciler.manifests.load import Loaded, load, require_all
+from reconciler.manifests.load import LoadContext, Loaded, load, require_all
 from reconciler.model.dataclass import dataclass
 from reconciler.model.inputs import Checkout, Selection, later
 from reconciler.model.named_secret import moment_text
@@ -22,7 +22,7 @@ from reconciler.model.secret import SecretSource
 from reconciler.planning.deletion import Protection
 from reconciler.planning.selection import check as check_selection
 from reconciler.project import Settings, connect, environment_name, plan_key
-from reconciler.project.checkout import Inputs, checkout, listed_commits, require_tip
+from reconciler.project.checkout import Inputs, checkout, listed_commits
 from reconciler.project.environment import (
     chosen_environment,
     configuration,
@@ -48,31 +48,26 @@ class Session:
     """One environment and its manifests."""
 
     settings: Settings
-    file: Path
-    """The configuration."""
+    config: Config
     environment: Environment
+    sources: tuple[Path, ...]
+    """The manifests, and folders of them, that were loaded."""
+    context: LoadContext
+    """How they were loaded."""
     loaded: Loaded
-    load: Callable[[Mapping[str, bytes]], Loaded]
-    """Loads the same manifests again, with new contents of some files."""
-    saved: Plan | None = None
+    saved: Plan | None
     """The saved plan to apply; None: a new one is made."""
-    selection: Selection = EVERYTHING
+    selection: Selection
     """The part of the resources to plan."""
-    folders: tuple[Path, ...] = ()
-    """Where manifests and overlays were looked for."""
-    expires_at: datetime | None = None
+    expires_at: str | None
     """When a saved plan expires; None: never."""
-    prunes: bool = False
+    prunes: bool
     """Whether plans delete what no manifest claims."""
-    journal: Path = Path()
-    """The folder of the journals."""
-    kept_inputs: tuple[Path, ...] = ()
-    """Files that no delivery may overwrite."""
-    plan_key: bytes | None = field(default=None, repr=False)
+    plan_key: bytes | None = field(repr=False)
     """The key of signatures and of fingerprints of secrets."""
-    fingerprints: Mapping[tuple[Address, str], str] = field(default_factory=dict)
+    fingerprints: Mapping[tuple[Address, str], str]
     """Of the write-only secrets that the last apply wrote."""
-    commits: tuple[str, ...] = ()
+    commits: tuple[str, ...]
     """The commit of the manifests and all before it, if they are listed."""
 
     @classmethod
@@ -98,20 +93,22 @@ class Session:
         key = plan_key(settings.variables)
         config = configuration(settings)
         environment = chosen_environment(config, settings, _environment_of(saved, config, settings))
-        loader = _loader(settings, config, environment, paths, allow_unknown_roles=allow_unknown_roles)
+        sources = tuple(paths) or config.manifests
+        keep_manifests_apart(settings, sources, config)
+        context = load_context(
+            config, environment, allow_unknown_roles=allow_unknown_roles, partial=bool(paths), once=settings.once
+        )
         return cls(
             settings,
-            config.path,
+            config,
             environment,
-            loaded := loader({}),
-            loader,
-            saved,
+            sources,
+            context,
+            loaded := load(sources, context),
+            saved=saved,
             selection=replace(selection, paths=tuple(map(str, paths))),
-            folders=(*(paths or config.manifests), *environment.overlays),
-            expires_at=later(datetime.now(UTC), expires) if expires else None,
+            expires_at=moment_text(later(datetime.now(UTC), expires)) if expires else None,
             prunes=prunes,
-            journal=config.journal,
-            kept_inputs=(*config.inputs, *paths, *settings.reads, *settings.writes),
             plan_key=key,
             fingerprints=last_written(config.journal, environment, loaded.desired, key),
             commits=listed_commits(settings.variables),
@@ -122,16 +119,16 @@ class Session:
         if self.prunes:
             require_all(self.loaded)
         keep_apart(self.settings, self.inputs.all)
-        name, loaded = self.environment.name, self.loaded
-        self.settings.listener.noted(f"configuration {self.file}, environment {name}, manifests: {loaded.documents}")
-        self.settings.listener.warned(name, loaded.warnings)
+        listener, name, loaded = self.settings.listener, self.environment.name, self.loaded
+        listener.noted(f"configuration {self.config.path}, environment {name}, manifests: {loaded.documents}")
+        listener.warned(name, loaded.warnings)
         check_selection(self.selection, loaded.desired)
         return self
 
     @property
     def root(self) -> Path:
         """The folder of the configuration."""
-        return self.file.parent
+        return self.config.path.parent
 
     @property
     def inputs(self) -> Inputs:
@@ -141,8 +138,8 @@ class Session:
         files = {self.root / one.name for one in named if one.source is SecretSource.FILE}
         emulator = self.environment.emulator
         files |= {emulator.seed} if emulator and emulator.seed else set()
-        read = {str(path) for path in (self.file, self.environment.ids_file) if path}
-        return Inputs(self.loaded.files | read, self.folders, frozenset(files))
+        read = {str(path) for path in (self.config.path, self.environment.ids_file) if path}
+        return Inputs(self.loaded.files | read, (*self.sources, *self.environment.overlays), frozenset(files))
 
     @property
     def resolve(self) -> Resolver:
@@ -155,7 +152,8 @@ class Session:
     @property
     def allowed_paths(self) -> AllowedPaths:
         """The paths at which secret files may be."""
-        return AllowedPaths(self.root, self.environment.secret_folders, self.kept_inputs)
+        kept = (*self.config.inputs, *self.sources, *self.settings.reads, *self.settings.writes)
+        return AllowedPaths(self.root, self.environment.secret_folders, kept)
 
     @property
     def deliverer(self) -> Deliverer:
@@ -173,7 +171,7 @@ class Session:
             environment.marketplace,
             environment.limits,
             checkout=Checkout(self.commits[0]) if self.commits else checkout(self.root, self.inputs),
-            expires_at=moment_text(self.expires_at) if self.expires_at else None,
+            expires_at=self.expires_at,
             plan_key=self.plan_key,
             fingerprints=self.fingerprints,
             demands_secrets=demands_secrets,
@@ -192,7 +190,7 @@ class Session:
         Raises:
             InputError: these are not valid manifests.
         """
-        return replace(self, loaded=self.load(contents))
+        return replace(self, loaded=load(self.sources, replace(self.context, contents=contents)))
 
     def plan(self) -> Plan:
         """Plan over a connection that cannot write."""
@@ -224,7 +222,7 @@ class Session:
         target = self.target(demands_secrets=demands_secrets)
         plan = pipeline.plan(self.loaded.desired, remote, target, self.resolve)
         may_matter = self.prunes or not plan.scope.is_everything  # else reading the receipt only costs time
-        said = scope_changed(self.journal, plan, self.plan_key) if may_matter else ""
+        said = scope_changed(self.config.journal, plan, self.plan_key) if may_matter else ""
         return replace(plan, warnings=(*plan.warnings, said)) if said else plan
 
     def plan_back(self, run: RecordedRun, only: Sequence[str], remote: ReadRemote) -> Plan:
@@ -238,10 +236,6 @@ class Session:
         from reconciler.planning.check import check_here  # noqa: PLC0415
 
         check_here(saved, self.loaded.desired, self.environment.base_url, self.target(), datetime.now(UTC))
-
-    def require_tip(self, branch: str) -> None:
-        """Refuse inputs that are not those of the tip of a branch."""
-        require_tip(self.root, self.inputs, branch)
 
     def check(self, saved: Plan, remote: ReadRemote) -> tuple[Finding, ...]:
         """Refuse a saved plan that does not fit; give findings of guards that it does not contain."""
@@ -257,8 +251,8 @@ class Session:
 
     def exclusively(self) -> AbstractContextManager[None]:
         """Lock the environment against other runs from this checkout."""
-        own_folder(self.journal)
-        return exclusive(self.journal, self.environment.name)
+        own_folder(self.config.journal)
+        return exclusive(self.config.journal, self.environment.name)
 
     @contextmanager
     def reader(self) -> Iterator[ReadRemote]:
@@ -273,18 +267,6 @@ class Session:
         with connect.writer(self.settings, self.environment, self.root) as remote:
             remote.greet()
             yield remote
-
-
-def _loader(
-    settings: Settings, config: Config, environment: Environment, paths: Sequence[Path], *, allow_unknown_roles: bool
-) -> Callable[[Mapping[str, bytes]], Loaded]:
-    """Loads the chosen manifests, with new contents of some files."""
-    sources = tuple(paths) or config.manifests
-    keep_manifests_apart(settings, sources, config)
-    context = load_context(
-        config, environment, allow_unknown_roles=allow_unknown_roles, partial=bool(paths), once=settings.once
-    )
-    return lambda contents: load(sources, replace(context, contents=contents))
 
 
 def _environment_of(saved: Plan | None, config: Config, settings: Settings) -> str | None:
