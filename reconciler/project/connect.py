@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reconciler.config.settings import Auth, EmulatorSettings, Environment
+from reconciler.config.settings import Auth, Environment
 from reconciler.errors import ReconcilerError, SecretMissing, Unreachable, UsageError
 from reconciler.manifests.files import AllowedPaths
 from reconciler.model.secret import Secret, SecretReference
@@ -20,7 +20,6 @@ from reconciler.secrets import Resolve, value_of
 if TYPE_CHECKING:
     import httpx
 
-    from reconciler.emulator import Settings as EmulatorOptions
     from reconciler.remote.client import Client, ReadClient, WriteClient
     from reconciler.remote.exchange import Connection
 
@@ -64,31 +63,15 @@ def writer(settings: Settings, environment: Environment, root: Path) -> "Abstrac
 def _opened(
     settings: Settings, environment: Environment, root: Path, open_client: "Callable[..., Client]", *, can_write: bool
 ) -> "Iterator[Client]":
+    """Open it, report it, and at its end what it cost; an error about a service out of reach says which one that is."""
     connection = _connection(settings, environment, root)
-    with (
-        _named(environment),
-        _transport(environment) as transport,
-        open_client(connection, transport=transport) as remote,
-        _reported(settings, environment, remote, can_write=can_write),
-    ):
-        yield remote
-
-
-@contextmanager
-def _reported(settings: Settings, environment: Environment, remote: "ReadClient", *, can_write: bool) -> Iterator[None]:
-    """Report the connection, and at its end what it cost."""
-    settings.listener.connected(environment.name, can_write=can_write)
     try:
-        yield
-    finally:
-        settings.listener.disconnected(environment.name, remote.stats)
-
-
-@contextmanager
-def _named(environment: Environment) -> Iterator[None]:
-    """Name the service in an error about one that could not be reached."""
-    try:
-        yield
+        with _transport(environment) as transport, open_client(connection, transport=transport) as remote:
+            settings.listener.connected(environment.name, can_write=can_write)
+            try:
+                yield remote
+            finally:
+                settings.listener.disconnected(environment.name, remote.stats)
     except Unreachable as error:
         where = f"the base URL of environment {environment.name} is {environment.base_url}"
         error.hint = "; ".join(filter(None, [where, error.hint]))
@@ -119,14 +102,13 @@ def allowed_hosts(settings: Settings) -> frozenset[Origin]:
     listed = settings.variables.get(ALLOWED_HOSTS_VARIABLE, "").split(",")
     entries = [("--allow-host", one) for one in settings.allowed_hosts]
     entries += [(ALLOWED_HOSTS_VARIABLE, one.strip()) for one in listed if one.strip()]
-    return frozenset(_allowed(source, entry) for source, entry in entries)
-
-
-def _allowed(source: str, entry: str) -> Origin:
-    try:
-        return allowed_origin(entry)
-    except ValueError as error:
-        raise UsageError(f"{source} has {entry!r}, which is not a host", hint=str(error)) from None
+    allowed = set[Origin]()
+    for source, entry in entries:
+        try:
+            allowed.add(allowed_origin(entry))
+        except ValueError as error:
+            raise UsageError(f"{source} has {entry!r}, which is not a host", hint=str(error)) from None
+    return frozenset(allowed)
 
 
 def _credentials(settings: Settings, environment: Environment, root: Path) -> Credentials:
@@ -187,17 +169,12 @@ def _transport(environment: Environment) -> Iterator["httpx.BaseTransport | None
 
     from reconciler import emulator  # noqa: PLC0415
 
+    chosen = emulator.Settings(environment.emulator.seed, environment.emulator.state, environment.emulator.profile)
+    if environment.marketplace:  # which it answers with, so that several are distinct
+        chosen = replace(chosen, marketplace=environment.marketplace)
     with emulator_errors():
-        stand_in = emulator.Emulator(_settings(environment.emulator, environment.marketplace))
+        stand_in = emulator.Emulator(chosen)
     try:
         yield httpx.WSGITransport(app=stand_in)
     finally:
         stand_in.close()
-
-
-def _settings(configured: EmulatorSettings, marketplace: str | None) -> "EmulatorOptions":
-    """An embedded emulator answers with the marketplace that its environment names, so that several are distinct."""
-    from reconciler import emulator  # noqa: PLC0415  # only for environments that embed it
-
-    settings = emulator.Settings(configured.seed, configured.state, configured.profile)
-    return replace(settings, marketplace=marketplace) if marketplace else settings

@@ -133,8 +133,20 @@ def load_context(
     def of_all() -> dict[str, LoadContext]:
         resolved_inputs: dict[tuple[Path, ...], frozenset[str]] = {}
         return {
-            name: replace(
-                _of_itself(each),
+            name: LoadContext(
+                environment=name,
+                values=each.values,
+                marketplace=each.marketplace or (EMULATOR_MARKETPLACE if each.emulator else None),
+                ids=each.ids,
+                ids_at=each.ids_at,
+                defaults=each.defaults,
+                scope=each.scope,
+                allowed_secrets=each.allowed_secrets,
+                secret_folders=each.secret_folders,
+                own_credentials=each.own_credentials,
+                overlays=each.overlays,
+                rules=each.rules,
+                is_emulated=each.emulator is not None,
                 config_place=config.place,
                 allow_unknown_roles=allow_unknown_roles,
                 root=config.path.parent,
@@ -150,25 +162,6 @@ def load_context(
     contexts = once.get(("contexts", partial, allow_unknown_roles), of_all) if once else of_all()
     others = tuple(other for name, other in contexts.items() if name != environment.name)
     return replace(contexts[environment.name], ask_git=in_git, others=others)
-
-
-def _of_itself(environment: Environment) -> LoadContext:
-    """What the loader needs to know of one environment alone."""
-    return LoadContext(
-        environment=environment.name,
-        values=environment.values,
-        marketplace=environment.marketplace or (EMULATOR_MARKETPLACE if environment.emulator else None),
-        ids=environment.ids,
-        ids_at=environment.ids_at,
-        defaults=environment.defaults,
-        scope=environment.scope,
-        allowed_secrets=environment.allowed_secrets,
-        secret_folders=environment.secret_folders,
-        own_credentials=environment.own_credentials,
-        overlays=environment.overlays,
-        rules=environment.rules,
-        is_emulated=environment.emulator is not None,
-    )
 
 
 def keep_apart(settings: Settings, reads: Iterable[Path | str]) -> None:
