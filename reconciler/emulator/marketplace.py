@@ -120,9 +120,8 @@ class Marketplace:
 
     def assigned(self, client_id: str, company: str) -> int:
         """Count the buyers or suppliers to which a client is assigned."""
-        return self.store.cached("ApiClientAssignment", "counts", self._count_assignments).get(
-            (client_id.lower(), company), 0
-        )
+        counts = self.store.cached("ApiClientAssignment", "counts", self._count_assignments)
+        return counts.get((client_id.lower(), company), 0)
 
     def has_full_access(self, client: Body) -> bool:
         """Tell whether the client's own login yields FullAccess."""
@@ -202,10 +201,8 @@ def place_of(market: Marketplace, refers: Reference, body: Body, value: str) -> 
 
 def blocking_faults(market: Marketplace, place: Place) -> Iterator[Fault]:
     """Give the fault of each code by which something forbids to delete an object."""
-    codes = {
-        field.refers.blocks for _, field, _, _ in _referring(market, place) if field.refers and field.refers.blocks
-    }
-    yield from (Fault(code) for code in sorted(codes))
+    codes = {field.refers.blocks for _, field, _, _ in _referring(market, place) if field.refers}
+    yield from (Fault(code) for code in sorted(codes) if code)
 
 
 def _forget(market: Marketplace, place: Place) -> None:
@@ -235,9 +232,8 @@ def _take_along(market: Marketplace, holder: str, field: Field, at: str, value: 
 
 def _referring(market: Marketplace, place: Place) -> Iterator[tuple[str, Field, str, str]]:
     """Find every reference to an object: the kind and key of its holder, the field, and the ID as it stands there."""
-    tables = {row.kind: row.fields for row in market.rows.values()} | {
-        table.kind: table.columns for table in market.tables.values()
-    }
+    tables = {row.kind: row.fields for row in market.rows.values()}
+    tables |= {table.kind: table.columns for table in market.tables.values()}
     for kind, fields in tables.items():
         if any(_may_refer(field, place[0]) for field in fields):
             for at, body in market.store.all(kind).items():

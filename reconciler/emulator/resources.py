@@ -14,12 +14,12 @@ has seen one, else 204 (switch: `repeat-is-accepted`).
 import base64
 import json
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from reconciler.emulator import Profile
-from reconciler.emulator.calls import Answer, Call, Route, readers, writers
+from reconciler.emulator.calls import Answer, Call, Handler, Route, readers, writers
 from reconciler.emulator.errors import ApiError, Fault, not_found, refuse_if
 from reconciler.emulator.fields import ID_PATTERN, Field, faults_of, merged, replaced, shown, with_write_only
 from reconciler.emulator.lists import Listable, ListQuery, ordered, page_of, parse_query
@@ -52,6 +52,7 @@ class _Described:
     write_roles: tuple[str, ...] = ()
     sortable: tuple[str, ...] = ()
     searchable: tuple[str, ...] = ()
+    seller_only: bool = True
     only: Profile | None = None
 
     def __post_init__(self) -> None:
@@ -59,6 +60,11 @@ class _Described:
         object.__setattr__(self, "searchable", self.searchable or self.sortable)
         object.__setattr__(self, "read_roles", self.read_roles or readers(self.role or self.kind))
         object.__setattr__(self, "write_roles", self.write_roles or writers(self.role or self.kind))
+
+    def route(self, method: str, path: str, handler: Handler) -> Route:
+        """Give the route of one operation: all but a GET needs a role that writes."""
+        roles = self.read_roles if method == "GET" else self.write_roles
+        return Route(method, path, handler, roles, self.seller_only)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +82,6 @@ class Resource(_Described):
     sortable: tuple[str, ...] = ("ID", "Name")
     parent: str | None = None
     singleton: str = ""
-    seller_only: bool = True
     client_may_choose_id: bool = True
     make_id: Callable[[], str] = new_id
     may_put_new: Callable[[Marketplace, str], bool] = lambda *_: True
@@ -148,21 +153,17 @@ class Resource(_Described):
         call.market.remove(*place)
         return Answer(204)
 
-    def routes(self) -> Sequence[Route]:
+    def routes(self) -> Iterator[Route]:
         """Give the six routes, or the four of a singleton; one less without PUT."""
         one = self.path if self.singleton else self.path + "/{id}"
-        of_the_list = (
-            ("GET", self.path, self.listed, self.read_roles),
-            ("POST", self.path, self.created, self.write_roles),
-        )
-        table = (
-            *(() if self.singleton else of_the_list),
-            ("GET", one, self.got, self.read_roles),
-            *([("PUT", one, self.saved, self.write_roles)] if self.has_put else []),
-            ("PATCH", one, self.patched, self.write_roles),
-            ("DELETE", one, self.deleted, self.write_roles),
-        )
-        return [Route(method, path, handler, roles, self.seller_only) for method, path, handler, roles in table]
+        if not self.singleton:
+            yield self.route("GET", self.path, self.listed)
+            yield self.route("POST", self.path, self.created)
+        yield self.route("GET", one, self.got)
+        if self.has_put:
+            yield self.route("PUT", one, self.saved)
+        yield self.route("PATCH", one, self.patched)
+        yield self.route("DELETE", one, self.deleted)
 
     def _parents(self, call: Call) -> tuple[str, ...]:
         if self.parent is None:
@@ -201,14 +202,9 @@ class Resource(_Described):
 
     def _store(self, market: Marketplace, old: Body | None, new: Body) -> Answer:
         changed = with_spelled_references(market, self.fields, new)
-        refuse_if(
-            [
-                *faults_of(self.fields, new),
-                *_fixed(self.fields, old, changed),
-                *broken_references(market, self.fields, new),
-                *self.check(market, old, new),
-            ]
-        )
+        faults = [*faults_of(self.fields, new), *_fixed(self.fields, old, changed)]
+        faults += [*broken_references(market, self.fields, new), *self.check(market, old, new)]
+        refuse_if(faults)
         settled = self.settle(market, old, changed)
         market.store.put(self.kind, key_in(settled), settled)
         return Answer(200, self.view(market, settled))
@@ -286,12 +282,9 @@ class Table(_Described):
 
     def routes(self) -> Iterator[Route]:
         """Give the routes."""
-        table = (
-            ("GET", self.path, self.listed, self.read_roles),
-            (self.save, self.path, self.saved, self.write_roles),
-            *(("DELETE", path, self.deleted, self.write_roles) for path in self.deletions),
-        )
-        yield from (Route(method, path, handler, roles, seller_only=True) for method, path, handler, roles in table)
+        yield self.route("GET", self.path, self.listed)
+        yield self.route(self.save, self.path, self.saved)
+        yield from (self.route("DELETE", path, self.deleted) for path in self.deletions)
 
     def listed(self, call: Call) -> Answer:
         """Answer one page."""
@@ -303,9 +296,8 @@ class Table(_Described):
         pairs = [pair for pair in call.query if pair[0].lower() not in narrowing] + list(call.params.items())
         query = parse_query(pairs, Listable(columns, self.sortable, self.searchable), market.settings.max_page_size)
         rows = [self.show(market, row) for row in market.store.shuffled(self.kind)]
-        found = [
-            row for row in query.admitted(rows) if all(_NARROWING[name][text](row) for name, text in narrowing.items())
-        ]
+        tests = [_NARROWING[name][text] for name, text in narrowing.items()]
+        found = [row for row in query.admitted(rows) if all(test(row) for test in tests)]
         return Answer(200, page_of(query, ordered(found, query.sort_by), lambda row: shown(self.columns, row)))
 
     def saved(self, call: Call) -> Answer:

@@ -95,9 +95,8 @@ class TokenIssuer:
         }
         if order is not None:
             claims["orderid"] = order
-        return jwt.encode(
-            claims, _private_key(self._key["pem"]), algorithm=_ALGORITHM, headers={"kid": self._key["kid"]}
-        )
+        headers = {"kid": self._key["kid"]}
+        return jwt.encode(claims, _private_key(self._key["pem"]), algorithm=_ALGORITHM, headers=headers)
 
     def caller(self, token: str) -> Caller:
         """Tell who calls; raises ApiError when the token is invalid, expired or revoked."""
@@ -123,9 +122,8 @@ class TokenIssuer:
         """Make every token invalid that was issued so far."""
         key = self._key
         self._known.clear()
-        self._market.store.put(
-            _KIND, "current", key | {"kid": str(uuid.uuid4()), "revoked": [*key["revoked"], key["kid"]]}
-        )
+        revoked = [*key["revoked"], key["kid"]]
+        self._market.store.put(_KIND, "current", key | {"kid": str(uuid.uuid4()), "revoked": revoked})
 
     def certificate(self, kid: str) -> dict[str, Any]:
         """Give the public key as a JWK; raises ApiError for an unknown key ID."""

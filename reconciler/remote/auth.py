@@ -28,6 +28,8 @@ EARLY_SHARE: Final = 0.1
 SHORTEST_LIFE: Final = 600.0
 """The default life of a token, in seconds: the API's minimum AccessTokenDuration is 10 minutes."""
 
+_FORM: Final = "application/x-www-form-urlencoded"
+
 MAX_MOMENT: Final = 2**53
 """Seconds since the epoch, far beyond any date."""
 
@@ -77,13 +79,8 @@ Credentials = ClientCredentials | PasswordGrant
 def login_call(credentials: Credentials, scope: str) -> Call:
     """Build the token request. An empty scope asks for all roles that the user has."""
     form = credentials.fields() | ({"scope": scope} if scope else {})
-    return Call(
-        "POST",
-        TOKEN_PATH,
-        content=urlencode(form).encode("ascii"),
-        content_type="application/x-www-form-urlencoded",
-        secrets=credentials.secrets,
-    )
+    content = urlencode(form).encode("ascii")
+    return Call("POST", TOKEN_PATH, content=content, content_type=_FORM, secrets=credentials.secrets)
 
 
 @dataclass(frozen=True, slots=True)

@@ -384,9 +384,6 @@ def _found(answer: Answer) -> str:
 
 
 def _service_error(entry: Mapping[str, Json]) -> ServiceError:
+    code, message = (text_or_empty(entry.get(name)) for name in ("ErrorCode", "Message"))
     data = entry.get("Data")
-    return ServiceError(
-        text_or_empty(entry.get("ErrorCode")),
-        text_or_empty(entry.get("Message")),
-        data if isinstance(data, Mapping) else {},
-    )
+    return ServiceError(code, message, data if isinstance(data, Mapping) else {})

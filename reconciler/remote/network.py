@@ -157,9 +157,8 @@ def _covers(entry: str, url: httpx.URL) -> bool:
     if where is None:
         variable = _variable("no")
         message = f"{variable} has an entry that is no host, address or network: {entry[:_QUOTED]}"
-        raise ReconcilerError(
-            message, hint=f"correct it, for example: {variable}=localhost,.example.com,10.0.0.0/8,::1"
-        )
+        hint = f"correct it, for example: {variable}=localhost,.example.com,10.0.0.0/8,::1"
+        raise ReconcilerError(message, hint=hint)
     if scheme not in {"", "all", url.scheme} or (port and int(port) != (url.port or PORTS[url.scheme])):
         return False
     if isinstance(where, str):

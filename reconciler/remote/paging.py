@@ -175,9 +175,8 @@ def _check(item: Json, key: str | None) -> None:
         raise MalformedAnswer(f"expected items to be objects and found {kind_of(item)}")
     name = item.get(key) if key else "none needed"
     if not isinstance(name, str) or not name:
-        raise MalformedAnswer(
-            f"expected every item to have a string {key} and found {kind_of(name) if name else 'none'}"
-        )
+        found = kind_of(name) if name else "none"
+        raise MalformedAnswer(f"expected every item to have a string {key} and found {found}")
 
 
 def _count(meta: Mapping[str, Json], name: str, *, least: int) -> int:

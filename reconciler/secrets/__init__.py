@@ -109,9 +109,8 @@ def _secret(text: str, about: str) -> Secret:
     if not value.strip():
         raise SecretMissing(f"{about} is empty")
     if fault := unsendable(value):
-        raise ReconcilerError(
-            f"{about} {fault}, so it cannot be sent as a secret", hint="a secret is one line of UTF-8 text"
-        )
+        message = f"{about} {fault}, so it cannot be sent as a secret"
+        raise ReconcilerError(message, hint="a secret is one line of UTF-8 text")
     return Secret(value)
 
 
@@ -217,11 +216,9 @@ class Prepared:
         if is_set and not outcome.restored:
             return self._identified(outcome, mine)
         left = taken_back(mine)
-        said = (
-            f"{'; '.join(left)}; apply again to deliver another one"
-            if left
-            else "the delivery of its new secret was undone"
-        )
+        said = "the delivery of its new secret was undone"
+        if left:
+            said = f"{'; '.join(left)}; apply again to deliver another one"
         return replace(outcome, message="; ".join(filter(None, [outcome.message, said])), delivered=bool(left))
 
     def _identified(self, outcome: Outcome, mine: Sequence[Delivered]) -> Outcome:
@@ -246,9 +243,8 @@ def prepare(plan: Plan, resolve: Resolve, plan_key: bytes | None, deliverer: Del
     intents = [
         (change, intent, intent.reference) for change in plan.changes for intent in change.secrets if intent.reference
     ]
-    known = _looked_up(
-        [(change.address, intent.field, one) for change, intent, one in intents if not one.is_generated], resolve
-    )
+    wanted = [(change.address, intent.field, one) for change, intent, one in intents if not one.is_generated]
+    known = _looked_up(wanted, resolve)
     known.require()
     values, orders = dict(known.values), list[Order]()
     for change, intent, reference in intents:

@@ -168,11 +168,8 @@ def unfinished(runs: list[RecordedRun], target: Binding) -> list[RecordedRun]:
     """The runs against one marketplace that were cut off, and that no later run has checked."""
     seen = {name for run in runs for name in run.follows_up}
     here = (target.environment, target.base_url, target.marketplace)
-    return [
-        run
-        for run in runs
-        if not run.is_finished and run.id not in seen and (run.environment, run.base_url, run.marketplace) == here
-    ]
+    left = [run for run in runs if not run.is_finished and run.id not in seen]
+    return [run for run in left if (run.environment, run.base_url, run.marketplace) == here]
 
 
 def turn_facts(address: str, client_id: str, secret: str, steps: Sequence[RotationStep]) -> Json:

@@ -208,11 +208,9 @@ class View:
     def _secrets_in_doubt(self, live: LiveResource) -> Iterator[Finding]:
         for name, value in live.secrets.items():
             if value and self._is_replaced(name, value) is None:
-                why = (
-                    "the service does not show it"
-                    if name in self.kind.write_only_fields
-                    else "set the same RECONCILER_PLAN_KEY in both runs to have it compared"
-                )
+                why = "set the same RECONCILER_PLAN_KEY in both runs to have it compared"
+                if name in self.kind.write_only_fields:
+                    why = "the service does not show it"
                 yield Finding(
                     DOUBT,
                     f"{self.change.address} would be deleted, and it is unknown whether somebody has replaced its "
@@ -243,11 +241,8 @@ class View:
 
     def _assigned(self) -> list[AssignmentChange]:
         """The steps that the run may have carried out."""
-        return [
-            write.assignment
-            for write in self.change.writes
-            if write.step is Step.ASSIGNMENT and write.assignment and write.may_be_carried_out
-        ]
+        written = [write for write in self.change.writes if write.step is Step.ASSIGNMENT and write.may_be_carried_out]
+        return [write.assignment for write in written if write.assignment]
 
     def _can_be_deleted(self, step: AssignmentChange) -> bool:
         return self.kind.assignments is not None and bool(self.kind.assignments.level(step.party).deletion)
@@ -302,8 +297,5 @@ def views_of(
     by_key = {one.key: one for one in resources}
     by_name = {(one.kind, repr(one.body.get(KINDS[one.kind].name_field))): one for one in resources}
     known = {resource.address: resource for resource in manifests}
-    return [
-        View(run.id, change, KINDS[change.address.kind], by_key, by_name, secrets, known, plan_key)
-        for change in run.changes
-        if change.may_be_written
-    ]
+    written = [(change, KINDS[change.address.kind]) for change in run.changes if change.may_be_written]
+    return [View(run.id, change, kind, by_key, by_name, secrets, known, plan_key) for change, kind in written]

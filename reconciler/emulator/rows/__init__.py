@@ -186,11 +186,8 @@ def kinds_of(profile: Profile) -> Mapping[str, Resource]:
 @functools.cache
 def tables_of(profile: Profile) -> Mapping[str, Table]:
     """Give the tables of one generation by kind."""
-    return {
-        table.kind: replace(table, columns=fields_of(table.columns, profile))
-        for table in TABLES
-        if table.only in {None, profile}
-    }
+    tables = [table for table in TABLES if table.only in {None, profile}]
+    return {table.kind: replace(table, columns=fields_of(table.columns, profile)) for table in tables}
 
 
 def _row_of(row: Resource, profile: Profile, *, revisions: bool) -> Resource:

@@ -132,11 +132,8 @@ class Deliverer:
         return self.allowed_paths.at(path, to_write=True)
 
     def _surroundings(self) -> dict[str, str]:
-        return {
-            name: value
-            for name, value in self.environ.items()
-            if name not in self.withheld and not is_own_variable(name)
-        }
+        given = [name for name in self.environ if name not in self.withheld and not is_own_variable(name)]
+        return {name: self.environ[name] for name in given}
 
 
 def required(deliverer: Deliverer | None) -> Deliverer:
