@@ -75,8 +75,8 @@ def test_the_demo_ends_in_step(demo: str) -> None:
     assert demo.rstrip().splitlines()[-3].startswith("No drift. 3 resources are in step")
 
 
-def test_the_readme_fits_on_three_screens() -> None:
-    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 120
+def test_the_readme_fits_on_two_pages() -> None:
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 100
 
 
 def test_the_readme_leads_to_every_page() -> None:

@@ -7,6 +7,7 @@ import io
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -85,7 +86,7 @@ class Terminal:
         elif name == "reconciler":
             return self._ours(words)
         else:
-            text = command.words.replace("python3", shlex.quote(sys.executable))
+            text = self._here(command.words).replace("python3", shlex.quote(sys.executable))
             done = subprocess.run(text, shell=True, check=False, capture_output=True, text=True)  # noqa: S602  # of our page
             return done.returncode, done.stdout + done.stderr
         return 0, ""
@@ -108,6 +109,7 @@ def terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Terminal:
         monkeypatch.delenv(name)
     for name, value in {**IDENTITY, "NO_COLOR": "1", "GIT_CONFIG_GLOBAL": os.devnull}.items():
         monkeypatch.setenv(name, value)
+    shutil.copy(ROOT / "demo" / "portal.py", tmp_path)
     return Terminal(tmp_path, monkeypatch)
 
 
