@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from reconciler.project.drift import DriftView, WriteBack
     from reconciler.project.export import ExportOptions, ExportResult
     from reconciler.project.rotate import RotateOptions, Rotation
-    from reconciler.project.session import Session
     from reconciler.render import reports
     from reconciler.render.history import Listed, Verified
     from reconciler.render.several import Part
@@ -129,8 +128,10 @@ class Project:
             InputError: with every fault of every file.
             RemoteError: the service could not be read.
         """
-        session = self._session(
-            environment,
+        from reconciler.project.session import Session
+
+        session = Session.open(
+            self._named(environment),
             paths,
             selection=selection,
             prunes=prune,
@@ -270,7 +271,7 @@ class Project:
         """Undo what a run of this environment has written; see `apply.roll_back`."""
         from reconciler.project.apply import roll_back
 
-        return roll_back(self._session(None, (), allow_unknown_roles=True), run, only, options)
+        return roll_back(self.settings, run, only, options)
 
     def preview_rollback(
         self, run: "RecordedRun", only: Sequence[str], options: "ApplyOptions"
@@ -278,7 +279,7 @@ class Project:
         """What `rollback` would carry out; see `apply.look_at_rollback`."""
         from reconciler.project.apply import look_at_rollback
 
-        return look_at_rollback(self._session(None, (), allow_unknown_roles=True), run, only, options.ack)
+        return look_at_rollback(self.settings, run, only, options.ack)
 
     def drift(
         self,
@@ -291,8 +292,10 @@ class Project:
     ) -> Drift:
         """Find where the service differs from the manifests. Only reads; arguments and errors as for `plan`."""
         from reconciler.project.drift import DriftView
+        from reconciler.project.session import Session
 
-        session = self._session(environment, paths, selection=selection, allow_unknown_roles=allow_unknown_roles)
+        settings = self._named(environment)
+        session = Session.open(settings, paths, selection=selection, allow_unknown_roles=allow_unknown_roles)
         return (view or DriftView()).see(session, session.plan())
 
     def write_back(
@@ -300,8 +303,9 @@ class Project:
     ) -> "WriteBack":
         """Put the values that drifted into manifests; see `drift.write_back`."""
         from reconciler.project.drift import write_back
+        from reconciler.project.session import Session
 
-        session = self._session(None, paths, selection=selection, allow_unknown_roles=allow_unknown_roles)
+        session = Session.open(self.settings, paths, selection=selection, allow_unknown_roles=allow_unknown_roles)
         return write_back(session, view)
 
     def adopt(
@@ -309,8 +313,9 @@ class Project:
     ) -> "reports.Adopted":
         """Find the live object of each manifest, and write its id if that is asked for; see `adopt.adopt`."""
         from reconciler.project.adopt import adopt
+        from reconciler.project.session import Session
 
-        return adopt(self._session(None, paths, allow_unknown_roles=allow_unknown_roles), given, write=write)
+        return adopt(Session.open(self.settings, paths, allow_unknown_roles=allow_unknown_roles), given, write=write)
 
     def export(self, options: "ExportOptions", *, allow_unknown_roles: bool = False) -> "ExportResult":
         """Make manifests of what is live; see `export.from_live`."""
@@ -340,8 +345,9 @@ class Project:
         """Report the status of every secret; see `secret_status.status`."""
         from reconciler.project import connect
         from reconciler.project.secret_status import status
+        from reconciler.project.session import Session
 
-        session = self._session(None, paths, selection=selection, allow_unknown_roles=True)
+        session = Session.open(self.settings, paths, selection=selection, allow_unknown_roles=True)
         with connect.reader(session.settings, session.environment, session.root) as remote:
             return status(session.loaded.desired, remote, session.target(), session.resolve)
 
@@ -349,11 +355,10 @@ class Project:
         """Replace secrets by new ones, or only plan the steps; see `rotate`."""
         from reconciler.project.rotate import carry_out, show
         from reconciler.project.secret_status import wanted
+        from reconciler.project.session import Session
 
-        session = self._session(None, (), selection=selection, allow_unknown_roles=True)
-        wanted(
-            session.loaded.desired, selection, options.choice
-        )  # a secret that does not exist is an error before the service is contacted
+        session = Session.open(self.settings, selection=selection, allow_unknown_roles=True)
+        wanted(session.loaded.desired, selection, options.choice)  # what is not there is known before any request
         return show(session, options) if dry_run else carry_out(session, options)
 
     def history(self, environments: Sequence[str]) -> "list[Listed]":
@@ -374,26 +379,8 @@ class Project:
 
         return verified(self.settings, name)
 
-    def _session(  # one for each choice
-        self,
-        environment: str | None,
-        paths: Sequence[Path],
-        *,
-        selection: Selection | None = None,
-        prunes: bool = False,
-        expires: timedelta | None = None,
-        allow_unknown_roles: bool,
-    ) -> "Session":
-        from reconciler.project.session import Session
-
-        return Session.open(
-            replace(self.settings, environment=environment or self.settings.environment),
-            paths,
-            allow_unknown_roles=allow_unknown_roles,
-            selection=selection or Selection(),
-            expires=expires,
-            prunes=prunes,
-        )
+    def _named(self, environment: str | None) -> Settings:
+        return replace(self.settings, environment=environment or self.settings.environment)
 
 
 def _part(environment: str, find: Callable[[], T], noun: str, end: Callable[[T], int]) -> "Part[T]":

@@ -198,22 +198,24 @@ def run_to_roll_back(settings: Settings, name: str) -> RecordedRun:
 
 
 def look_at_rollback(
-    session: Session, run: RecordedRun, only: Sequence[str], ack: str | None
+    settings: Settings, run: RecordedRun, only: Sequence[str], ack: str | None
 ) -> tuple[Plan, GuardRefusal | None]:
     """The plan that `roll_back` would apply, and a refusal, as `look` gives them."""
+    session = Session.open(settings, allow_unknown_roles=True)
     with session.reader() as remote:
         plan = session.plan_back(run, only, remote)
     objections = session.frozen(plan)
     return plan, planfile.refusal(plan, ack, objections) if objections else None
 
 
-def roll_back(session: Session, run: RecordedRun, only: Sequence[str], options: ApplyOptions) -> ApplyResult:
+def roll_back(settings: Settings, run: RecordedRun, only: Sequence[str], options: ApplyOptions) -> ApplyResult:
     """Plan back to the state before a run, have the plan approved, and apply it.
 
     Raises:
         GuardRefusal: a guard refuses it; nothing was written.
         ReconcilerError: it was not approved, or the service has changed since; nothing was written.
     """
+    session = Session.open(settings, allow_unknown_roles=True)
     with session.exclusively(), session.writer() as remote:
         plan = session.plan_back(run, only, remote)
         follows_up = look_back(session, remote, plan)
@@ -286,8 +288,8 @@ def _difference(plan: Plan, reviewed: Plan) -> str:
 def _of_receipt(plan: Plan, text: str, file: Path, key: bytes | None) -> Review:
     receipt = receiptfile.loads(text, str(file), key)
     receiptfile.check(receipt, plan.binding)
-    if receipt.manifest_digest == plan.binding.manifest_digest:
-        reason = f"the manifests are those of the apply at {receipt.created_at}; only the service has changed"
-        return Review(is_reviewed=True, reason=reason, unseen=plan)
+    is_reviewed = receipt.manifest_digest == plan.binding.manifest_digest
     reason = f"the manifests are not those of the last apply, at {receipt.created_at}"
-    return Review(is_reviewed=False, reason=reason, unseen=plan)
+    if is_reviewed:
+        reason = f"the manifests are those of the apply at {receipt.created_at}; only the service has changed"
+    return Review(is_reviewed=is_reviewed, reason=reason, unseen=plan)

@@ -40,11 +40,6 @@ class Inputs:
     named: frozenset[Path] = frozenset()
     """Files that those name. They may exist on this machine only; a file that the commit has is compared."""
 
-    @property
-    def all(self) -> frozenset[str | Path]:
-        """Every file."""
-        return self.files | self.named
-
 
 @dataclass(frozen=True, slots=True)
 class Comparison:

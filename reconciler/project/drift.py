@@ -253,20 +253,15 @@ class Notifier:
         problem = untrusted([path]).get(path)
         if problem:
             yield problem
-        state = _State(path, {} if problem else _read(path))
+        state, webhook = _State(path, {} if problem else _read(path)), self._webhook()
+        write = NOTIFICATIONS[self.format_name or format_for(webhook.host)]
         for drift in drifts:
             try:
-                self._tell(drift, state)
+                if notice := state.news(drift):
+                    webhook.post(write(notice))
+                state.keep(drift)
             except ReconcilerError as error:
                 yield error
-
-    def _tell(self, drift: Drift, state: "_State") -> None:
-        webhook = self._webhook()
-        notice = state.news(drift)
-        if notice:
-            write = NOTIFICATIONS[self.format_name or format_for(webhook.host)]
-            webhook.post(write(notice))
-        state.keep(drift)
 
 
 class _State:

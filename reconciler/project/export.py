@@ -119,7 +119,8 @@ class Destination:
             InputError: with every fault of every file.
             ReconcilerError: a folder is outside of the repository; see also `_into_overlay`.
         """
-        folder = _absolute(options.out or _default_folder(config))
+        first = next((path for path in config.manifests if not path.is_file()), config.path.parent / FOLDER)
+        folder = _absolute(options.out or first)
         among = any(folder.is_relative_to(path) for path in config.manifests)
         if among or options.out is None:
             require_inside([folder, *config.manifests], config.path.parent)
@@ -385,8 +386,3 @@ def snapshot(settings: Settings) -> Snapshot:
 
 def _absolute(path: Path) -> Path:
     return Path(os.path.abspath(path))  # noqa: PTH100  # in words, not through links
-
-
-def _default_folder(config: Config) -> Path:
-    """The first folder of manifests; it may not exist."""
-    return next((path for path in config.manifests if not path.is_file()), config.path.parent / FOLDER)

@@ -1,7 +1,6 @@
 """A session and options -> the result of the rotation of each secret."""
 
 from collections.abc import Callable
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -23,7 +22,7 @@ from reconciler.secrets.rotation import Tools
 from reconciler.secrets.rotation import carry_out as take
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from reconciler.model.json import Json
     from reconciler.project.session import Session
@@ -129,21 +128,18 @@ class _Record:
 
     def note(self, event: str, facts: "Mapping[str, Json]") -> None:
         """Record an event, if that is still possible."""
-        with self._faults():
-            self.journal.append(event, facts)
+        self._attempt(lambda: self.journal.append(event, facts))
 
     def end(self, *, interrupted: bool) -> None:
         """Record that the run has ended; report the failure, if there was one."""
         self.note("end", {"interrupted": interrupted})
-        with self._faults():
-            self.journal.close()
+        self._attempt(self.journal.close)
         if self.fault:
             self.listener.failed(self.fault)
 
-    @contextmanager
-    def _faults(self) -> "Iterator[None]":
+    def _attempt(self, write: Callable[[], object]) -> None:
         try:
-            yield
+            write()
         except ReconcilerError as error:
             self.fault = error
 

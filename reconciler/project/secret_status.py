@@ -210,18 +210,14 @@ class Rotation:
         findings = [[one.rule, one.message] for one in self.findings]
         return digest({"turns": turns, "findings": findings})[:ACKNOWLEDGEMENT_DIGITS]
 
-    def standing(self, freeze: Sequence[Window], now: datetime) -> tuple[Finding, ...]:
-        """The findings, with those of the freeze windows at this moment."""
-        lasting = [one for one in self.findings if one.rule not in guard.TIMED]
-        return (*lasting, *guard.freeze(self.changes, freeze, now))
-
     def require(self, acknowledged: str | None, freeze: Sequence[Window], now: datetime) -> None:
-        """Raise if the guards refuse it.
+        """Raise if the guards refuse it, by the freeze windows at this moment.
 
         Raises:
             GuardRefusal: they do, and that is not acknowledged.
         """
-        findings = self.standing(freeze, now)
+        lasting = [one for one in self.findings if one.rule not in guard.TIMED]
+        findings = [*lasting, *guard.freeze(self.changes, freeze, now)]
         final = [one for one in findings if not one.can_be_acknowledged]
         if final:
             raise GuardRefusal(final, hint="an acknowledgement does not override these")

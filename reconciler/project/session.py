@@ -74,11 +74,11 @@ class Session:
     def open(  # noqa: PLR0913  # one for each option of the command line
         cls,
         settings: Settings,
-        paths: Sequence[Path],
+        paths: Sequence[Path] = (),
         *,
         allow_unknown_roles: bool,
         saved: Plan | None = None,
-        selection: Selection = EVERYTHING,
+        selection: Selection | None = None,
         expires: timedelta | None = None,
         prunes: bool = False,
     ) -> Self:
@@ -89,6 +89,7 @@ class Session:
             UsageError: the selection selects nothing, or is combined with pruning.
             PlanRefused: the saved plan is for an environment that no longer exists.
         """
+        selection = selection or EVERYTHING
         _check_prune(selection, paths, prunes=prunes)
         key = plan_key(settings.variables)
         config = configuration(settings)
@@ -118,7 +119,7 @@ class Session:
         """Refuse a selection that cannot be meant, and report what was loaded."""
         if self.prunes:
             require_all(self.loaded)
-        keep_apart(self.settings, self.inputs.all)
+        keep_apart(self.settings, [*self.inputs.files, *self.inputs.named])
         listener, name, loaded = self.settings.listener, self.environment.name, self.loaded
         listener.noted(f"configuration {self.config.path}, environment {name}, manifests: {loaded.documents}")
         listener.warned(name, loaded.warnings)
