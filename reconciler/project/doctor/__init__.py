@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from reconciler.config.settings import Config, Environment
+from reconciler.config.settings import Environment
 from reconciler.errors import GuardRefusal, ReconcilerError, RemoteError
 from reconciler.kinds import DEFAULT_KIND, KINDS, LOGIN_KIND, Kind
 from reconciler.kinds.fields import FULL_ACCESS
@@ -27,8 +27,7 @@ from reconciler.model.inputs import LEAST_TOKEN_MINUTES
 from reconciler.model.json import Body
 from reconciler.model.named_secret import moment_of
 from reconciler.model.reports import Check, Diagnosis, Verdict
-from reconciler.model.resource import DesiredResource, FieldsPolicy
-from reconciler.model.secret import SecretReference
+from reconciler.model.resource import DesiredResource
 from reconciler.planning.guards.every_kind import unnamed_secrets
 from reconciler.project import Settings, connect, plan_key
 from reconciler.project.doctor import connectivity
@@ -91,7 +90,7 @@ def _party(me: Body, claims: Claims) -> str:
 def marketplace(known: Known) -> Result:
     """Ask the service which marketplace it is, as plan and apply do first."""
     found = known.tools.identify(known.connection)
-    if known.subject.marketplace is None:
+    if known.subject.environment.marketplace is None:
         return Result(Verdict.OK, f"{found}; not configured, which an embedded emulator does not need")
     return Result(Verdict.OK, f"{found}, as configured")
 
@@ -280,7 +279,7 @@ def examine(subject: Subject, tools: Tools) -> Diagnosis:
             result = _skipped(step, done) or _attempt(step, known)
             known = result.known or known
             done[step.name] = Check(step.name, result.verdict, result.found, result.fix)
-    return Diagnosis(subject.environment, tuple(done.values()))
+    return Diagnosis(subject.environment.name, tuple(done.values()))
 
 
 def _skipped(step: Step, done: Mapping[str, Check]) -> Result | None:
@@ -314,26 +313,16 @@ def diagnose(settings: Settings) -> Diagnosis:
     """
     config = configuration(settings)
     environment = chosen_environment(config, settings)
-    return examine(_subject(settings, config, environment), _tools(settings, environment, config.path.parent))
-
-
-def _subject(settings: Settings, config: Config, environment: Environment) -> Subject:
     context = load_context(config, environment, allow_unknown_roles=True, once=settings.once)
     resources = inspect(config.manifests, context).resources  # invalid ones are skipped
-    given = connect.named_credentials(environment.auth) if environment.auth else {}
-    return Subject(
+    subject = Subject(
         shown(config.path),
-        environment.name,
-        environment.base_url,
-        environment.concurrency,
-        environment.marketplace,
-        is_embedded=environment.emulator is not None,
-        credentials={name: value for name, value in given.items() if isinstance(value, SecretReference)},
+        environment,
         kinds=_kinds(resources, environment),
         unnamed=tuple(_unnamed(resources)),
         has_plan_key=plan_key(settings.variables) is not None,
-        unwatched=tuple(_unwatched(environment)),
     )
+    return examine(subject, _tools(settings, environment, config.path.parent))
 
 
 def _unnamed(found: Sequence[DesiredResource]) -> Iterator[str]:
@@ -346,13 +335,6 @@ def _kinds(found: Sequence[DesiredResource], environment: Environment) -> Mappin
     kinds = environment.manages | {one.address.kind for one in found} or {DEFAULT_KIND}
     assigned = {one.address.kind for one in found if one.assignments}
     return {name: name in assigned for name in kinds}
-
-
-def _unwatched(environment: Environment) -> Iterator[str]:
-    if environment.defaults.fields is FieldsPolicy.MERGE:
-        yield "fields that a manifest does not name"
-    if not environment.unmanaged_is_drift:
-        yield "objects in no manifest"
 
 
 def _tools(settings: Settings, environment: Environment, root: Path) -> Tools:

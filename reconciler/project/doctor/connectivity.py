@@ -4,19 +4,22 @@ These checks get the same arguments as those of `doctor`.
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import field, replace
 from statistics import median
 from typing import Final
 
+from reconciler.config.settings import Environment
 from reconciler.errors import ReconcilerError
 from reconciler.kinds import DEFAULT_KIND
 from reconciler.manifests.yaml.parser import Parser, SlowParser
 from reconciler.model.dataclass import dataclass
 from reconciler.model.json import Body
 from reconciler.model.reports import Verdict
+from reconciler.model.resource import FieldsPolicy
 from reconciler.model.secret import SecretReference
+from reconciler.project.connect import named_credentials
 from reconciler.remote import ReadRemote
 from reconciler.remote.auth import Claims
 from reconciler.remote.client import ReadClient
@@ -36,21 +39,12 @@ class Subject:
 
     configuration: str
     """The file's name."""
-    environment: str
-    base_url: str
-    concurrency: int
-    marketplace: str | None = None
-    is_embedded: bool = False
-    """Whether the service is an emulator in this process."""
-    credentials: Mapping[str, SecretReference] = field(default_factory=dict)
-    """Purpose -> where the credential comes from."""
+    environment: Environment
     kinds: Mapping[str, bool] = field(default_factory=lambda: {DEFAULT_KIND: False})
     """The kinds in use -> whether a manifest names assignments of one."""
     has_plan_key: bool = False
     unnamed: tuple[str, ...] = ()
     """The secrets that manifests leave out and without which their objects cannot be created again."""
-    unwatched: tuple[str, ...] = ()
-    """What can change in the service without drift, according to the configuration."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +107,9 @@ _DAY: Final = 86_400.0
 
 def configuration(known: Known) -> Result:
     """Name the file and the target; faults of the file have ended the run before."""
-    subject = known.subject
-    target = "the embedded emulator" if subject.is_embedded else subject.base_url
-    found = f"{subject.configuration}, environment {subject.environment}: {target}"
+    environment = known.subject.environment
+    target = "the embedded emulator" if environment.emulator else environment.base_url
+    found = f"{known.subject.configuration}, environment {environment.name}: {target}"
     if Parser is SlowParser:
         fix = "pip install 'ruamel.yaml[oldlibyaml]'"
         return Result(Verdict.WARNING, f"{found}; YAML is read slowly: the C parser is not installed", fix)
@@ -124,13 +118,21 @@ def configuration(known: Known) -> Result:
 
 def watching(known: Known) -> Result:
     """Say whether every change in the service is drift."""
-    if not known.subject.unwatched:
+    unwatched = list(_unwatched(known.subject.environment))
+    if not unwatched:
         return Result(Verdict.OK, "every change in the service is drift")
     fix = (
         "run reconciler export --write first, or the next apply resets what no manifest names; then add "
         "defaults: {policy: {fields: exclusive}} and drift: {unmanaged: fail} (docs/exclusive.md)"
     )
-    return Result(Verdict.WARNING, f"changes here are not drift: {'; '.join(known.subject.unwatched)}", fix)
+    return Result(Verdict.WARNING, f"changes here are not drift: {'; '.join(unwatched)}", fix)
+
+
+def _unwatched(environment: Environment) -> Iterator[str]:
+    if environment.defaults.fields is FieldsPolicy.MERGE:
+        yield "fields that a manifest does not name"
+    if not environment.unmanaged_is_drift:
+        yield "objects in no manifest"
 
 
 def recreation(known: Known) -> Result:
@@ -145,9 +147,10 @@ def recreation(known: Known) -> Result:
 
 def credentials(known: Known) -> Result:
     """Look up every credential, and name those that are missing."""
-    references = known.subject.credentials
-    if known.subject.is_embedded:
+    auth = known.subject.environment.auth
+    if auth is None:
         return Result(Verdict.INFO, "none are needed: the embedded emulator has a client of its own")
+    references = {key: one for key, one in named_credentials(auth).items() if isinstance(one, SecretReference)}
     faults = dict.fromkeys(fault for one in references.values() if (fault := _fault_of(one, known.tools)))
     if faults:
         fix = "set it where this command runs; in CI, as a secret of the job"
@@ -175,10 +178,11 @@ def plan_key(known: Known) -> Result:
 
 def host(known: Known) -> Result:
     """Say why credentials may be sent to the base URL, or that they may not."""
-    if known.subject.is_embedded:
+    environment = known.subject.environment
+    if environment.emulator:
         return Result(Verdict.INFO, "not applicable: the emulator runs in this process")
-    known.tools.require_allowed(known.subject.base_url)
-    origin = origin_of(known.subject.base_url)
+    known.tools.require_allowed(environment.base_url)
+    origin = origin_of(environment.base_url)
     if not is_trusted(origin):
         return Result(Verdict.OK, f"{origin} is allowed by --allow-host or {ALLOWED_HOSTS_VARIABLE}")
     why = "this machine" if is_loopback(origin.host) else "a host of OrderCloud, over TLS"
@@ -187,9 +191,9 @@ def host(known: Known) -> Result:
 
 def network(known: Known) -> Result:
     """Connect to the host as a request would, and say how far that gets."""
-    if known.subject.is_embedded:
+    if known.subject.environment.emulator:
         return Result(Verdict.INFO, "not applicable: the emulator runs in this process")
-    reached = known.tools.reach(known.subject.base_url)
+    reached = known.tools.reach(known.subject.environment.base_url)
     if reached.proxy:
         found = f"requests go through the proxy {reached.proxy}: names, connections and certificates depend on it"
         return Result(Verdict.INFO, f"{found}; {reached.host} was not contacted directly")
@@ -247,7 +251,7 @@ def _moments(known: Known) -> Iterable[tuple[str, float]]:
 
 def rate(known: Known) -> Result:
     """Report on the requests of this run; OrderCloud publishes no limit to compare with."""
-    limits = f"no limit is published; concurrency is {known.subject.concurrency}"
+    limits = f"no limit is published; concurrency is {known.subject.environment.concurrency}"
     samples = known.remote.samples if known.remote else ()
     if known.remote is None or not samples:
         return Result(Verdict.INFO, f"{limits}; no request was sent")

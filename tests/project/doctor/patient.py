@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from itertools import count
@@ -11,11 +12,13 @@ from typing import Any, Final
 
 import httpx
 
+from reconciler.config.settings import Auth, Environment
 from reconciler.emulator import ADMIN_CLIENT_ID, ADMIN_CLIENT_SECRET, Emulator, Settings
 from reconciler.errors import ReconcilerError
 from reconciler.live import check_marketplace
 from reconciler.model.reports import Check, Diagnosis
-from reconciler.model.secret import Secret, SecretReference
+from reconciler.model.resource import FieldsPolicy, Policy
+from reconciler.model.secret import Secret, SecretReference, SecretSource
 from reconciler.project.doctor import Subject, Tools, examine
 from reconciler.remote.auth import ClientCredentials, Credentials, PasswordGrant
 from reconciler.remote.client import ReadClient, open_reader
@@ -27,7 +30,11 @@ from tests.service import client_id
 
 NOW: Final = datetime(2026, 10, 5, 12, tzinfo=UTC)
 URL: Final = "http://127.0.0.1"
-SUBJECT: Final = Subject("reconciler.yaml", "test", URL, concurrency=8, marketplace="shop")
+SECRET: Final = SecretReference(SecretSource.ENVIRONMENT, "OC_SECRET")
+WATCHED: Final = Environment(
+    "test", URL, marketplace="shop", defaults=Policy(FieldsPolicy.EXCLUSIVE), unmanaged_is_drift=True
+)
+SUBJECT: Final = Subject("reconciler.yaml", replace(WATCHED, auth=Auth("ID", SECRET)))
 ADMIN: Final = ClientCredentials(ADMIN_CLIENT_ID, Secret(ADMIN_CLIENT_SECRET))
 OPEN: Final = client_id(0xA)
 BRIEF: Final = client_id(0xB)

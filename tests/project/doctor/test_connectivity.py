@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.config.settings import Auth, Environment
 from reconciler.emulator import ADMIN_CLIENT_ID
 from reconciler.errors import ReconcilerError
 from reconciler.model.reports import Verdict
@@ -15,6 +16,7 @@ from tests.project.doctor.patient import (
     NOW,
     SUBJECT,
     URL,
+    WATCHED,
     check,
     emulated,
     examined,
@@ -29,8 +31,8 @@ from tests.remote.service import Service, ok
 
 
 def credentials(*names: str) -> Subject:
-    references = {name: SecretReference(SecretSource.ENVIRONMENT, name) for name in names}
-    return Subject("reconciler.yaml", "test", URL, 8, "shop", credentials=references)
+    client_id, secret, username = (SecretReference(SecretSource.ENVIRONMENT, name) for name in names)
+    return replace(SUBJECT, environment=replace(WATCHED, auth=Auth(client_id, secret, username)))
 
 
 def test_all_missing_credentials_are_named_at_once_and_nobody_logs_in(tmp_path: Path) -> None:
@@ -46,14 +48,14 @@ def test_all_missing_credentials_are_named_at_once_and_nobody_logs_in(tmp_path: 
 
 def test_credentials_that_are_there_are_named_without_their_values(tmp_path: Path) -> None:
     with emulated(tmp_path) as emulator:
-        diagnosis = examined(emulator, subject=credentials("OC_SECRET"), resolve=lambda _: "canary")
-    assert check(diagnosis, "credentials").found == "set and not empty: OC_SECRET {fromEnv: OC_SECRET}"
+        diagnosis = examined(emulator, subject=SUBJECT, resolve=lambda _: "canary")
+    assert check(diagnosis, "credentials").found == "set and not empty: clientSecret {fromEnv: OC_SECRET}"
     assert "canary" not in str(diagnosis)
 
 
 @pytest.mark.parametrize(("has_key", "said"), [(True, "is set"), (False, "is not set")])
 def test_whether_there_is_a_plan_key_is_said(tmp_path: Path, has_key: bool, said: str) -> None:
-    subject = Subject("reconciler.yaml", "test", URL, 8, "shop", has_plan_key=has_key)
+    subject = replace(SUBJECT, has_plan_key=has_key)
     with emulated(tmp_path) as emulator:
         assert f"RECONCILER_PLAN_KEY {said}:" in check(examined(emulator, subject=subject), "plan-key").found
 
@@ -187,7 +189,7 @@ def test_an_end_alone_tells_the_time_only_when_it_is_past(exp: float, verdict: s
 
 
 def test_what_nobody_watches_is_a_warning_that_says_how_to_change_over(tmp_path: Path) -> None:
-    subject = replace(SUBJECT, unwatched=("fields that a manifest does not name", "objects in no manifest"))
+    subject = replace(SUBJECT, environment=Environment("test", URL, marketplace="shop"))
     with emulated(tmp_path) as emulator:
         one = check(examined(emulator, subject=subject), "watching")
     assert (one.verdict, one.found) == (

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.config.settings import EmulatorSettings, Environment
 from reconciler.model.reports import Verdict
 from reconciler.project.doctor import STEPS, Subject
 from reconciler.project.doctor.connectivity import Known
@@ -36,7 +37,7 @@ def test_nothing_is_written(tmp_path: Path) -> None:
 
 
 def test_an_embedded_emulator_needs_neither_credentials_nor_a_network_nor_a_marketplace(tmp_path: Path) -> None:
-    subject = Subject("reconciler.yaml", "local", URL, 8, is_embedded=True)
+    subject = Subject("reconciler.yaml", Environment("local", URL, EmulatorSettings(None, None, "current")))
     with emulated(tmp_path) as emulator:
         diagnosis = examined(emulator, subject=subject, marketplace=None, resolve=missing)
     assert diagnosis.is_healthy
