@@ -123,6 +123,28 @@ input_file: Final = _FileName("reads")
 output_file: Final = _FileName("writes")
 
 
+def valued(
+    name: str,
+    metavar: str,
+    explanation: str,
+    reads: Any = text,
+    *,
+    to: str = "",
+    **known: Any,  # noqa: ANN401  # click's
+) -> Callable[[F], F]:
+    """An option with a value.
+
+    Args:
+        name: of the option.
+        metavar: what the help calls the value.
+        explanation: what the help says of the option.
+        reads: what checks and converts the value.
+        to: the parameter that gets it, if it has another name.
+        known: what `click.option` takes besides.
+    """
+    return click.option(name, *[to] * bool(to), type=reads, metavar=metavar, help=explanation, **known)
+
+
 def offer(what: str | Sequence[str]) -> "Callable[[click.Context, click.Parameter, str], list[CompletionItem]]":
     """Offer values for completion: these, or those of this name in the command `completion`."""
 
@@ -268,12 +290,11 @@ unknown_roles_option: Final = click.option(
     "--allow-unknown-roles", is_flag=True, help="Warn about unknown role names instead of refusing them."
 )
 
-ack_option: Final = click.option(
+ack_option: Final = valued(
     "--ack",
-    type=text,
+    "DIGITS",
+    f"Accept the findings of guards: the digits that the refusal prints. Default: {ACK_VARIABLE}.",
     envvar=ACK_VARIABLE,
-    metavar="DIGITS",
-    help=f"Accept the findings of guards: the digits that the refusal prints. Default: {ACK_VARIABLE}.",
 )
 
 
@@ -299,21 +320,19 @@ def selection_options(function: F) -> F:
         made = Selection(tuple(sorted(set(only))), selector, write_secrets=tuple(sorted(set(write_secrets))))
         return function(*arguments, selection=made, **options)
 
-    of_label = click.option(
+    of_label = valued(
         "--selector",
+        "LABEL=VALUE",
+        "Only manifests with this label; of several labels, with all of them.",
         multiple=True,
-        type=text,
-        metavar="LABEL=VALUE",
         callback=_labels,
-        help="Only manifests with this label; of several labels, with all of them.",
     )
-    of_address = click.option(
+    of_address = valued(
         "--only",
+        "ADDRESS-GLOB",
+        "Only these addresses, e.g. 'ApiClient/store*'; repeatable.",
         multiple=True,
-        type=text,
-        metavar="ADDRESS-GLOB",
         shell_complete=offer("addresses"),
-        help="Only these addresses, e.g. 'ApiClient/store*'; repeatable.",
     )
     return of_address(of_label(cast("F", call)))
 
@@ -323,13 +342,12 @@ prune_option: Final = click.option(
 )
 
 
-write_secret_option: Final = click.option(
+write_secret_option: Final = valued(
     "--write-secret",
-    "write_secrets",
+    "ADDRESS#FIELD",
+    "Write this write-only secret again, even if no difference is known; repeatable.",
+    to="write_secrets",
     multiple=True,
-    type=text,
-    metavar="ADDRESS#FIELD",
-    help="Write this write-only secret again, even if no difference is known; repeatable.",
 )
 
 

@@ -25,7 +25,7 @@ import click
 from reconciler.cli import options
 from reconciler.cli.console import settings_of
 from reconciler.cli.failures import tell_error
-from reconciler.cli.options import common_of_this_run, file_name, output_file, text
+from reconciler.cli.options import common_of_this_run, file_name, output_file, text, valued
 from reconciler.cli.streams import emit, in_job, wants_colour, width
 from reconciler.errors import ReconcilerError, UsageError, WouldOverwrite
 from reconciler.model.dataclass import dataclass
@@ -222,12 +222,12 @@ def _into(names: Sequence[str]) -> Callable[[F], F]:
         return name, Path(text(file))
 
     explanation = "Also write the document in this format to a file; repeatable."
-    return click.option(
+    return valued(
         "--into",
+        "FORMAT=FILE",
+        explanation,
+        read,
         multiple=True,
-        type=read,
-        metavar="FORMAT=FILE",
-        help=explanation,
         shell_complete=options.offer([f"{name}=" for name in names]),
     )
 
@@ -331,9 +331,7 @@ def metrics_option(function: F) -> F:
             if file and not is_manifest(file):
                 _write_metrics(file, metering)
 
-    option = click.option(
-        "--metrics", "metrics_file", type=output_file, metavar="FILE", help="Write metrics for Prometheus, as text."
-    )
+    option = valued("--metrics", "FILE", "Write metrics for Prometheus, as text.", output_file, to="metrics_file")
     return option(cast("F", call))
 
 

@@ -21,8 +21,8 @@ from reconciler.cli.options import (
     output_file,
     prune_option,
     selection_options,
-    text,
     unknown_roles_option,
+    valued,
     write_secret_option,
 )
 from reconciler.cli.outputs import Metering, Outputs, metrics_option, outputs_option
@@ -64,15 +64,8 @@ Ctrl-C starts no further change, finishes those in flight, shows what is left an
 @click.option("--dry-run", is_flag=True, help="Show the plan and its refusal, if any. The connection cannot write.")
 @ack_option
 @click.option("--keep-going", is_flag=True, help="Continue with other changes of the environment after one has failed.")
-@click.option(
-    "--require-tip",
-    type=text,
-    metavar="BRANCH",
-    help="Refuse manifests other than those of this branch as last fetched.",
-)
-@click.option(
-    "--receipt", type=output_file, metavar="FILE", help="Save hashes of what was applied, for drift --receipt."
-)
+@valued("--require-tip", "BRANCH", "Refuse manifests other than those of this branch as last fetched.")
+@valued("--receipt", "FILE", "Save hashes of what was applied, for drift --receipt.", output_file)
 @outputs_option("apply", documents.RESULTS)
 @metrics_option
 @selection_options

@@ -12,7 +12,7 @@ from reconciler.cli.console import project_of, settings_of
 from reconciler.cli.documents import DRIFTS, each, key, show_planned
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.failures import style_of_stderr, tell_error, tell_problem
-from reconciler.cli.options import Common, input_file, text
+from reconciler.cli.options import Common, input_file, text, valued
 from reconciler.cli.outputs import Metering, Outputs, metrics_option, outputs_option
 from reconciler.cli.streams import tell
 from reconciler.errors import InputError, UsageError
@@ -52,13 +52,8 @@ what --since-receipt leaves out, does not count.
 """,
 )
 @options.paths_argument
-@click.option("--baseline", type=input_file, metavar="FILE", help="Leave out the drift in this earlier JSON document.")
-@click.option(
-    "--receipt",
-    type=input_file,
-    metavar="FILE",
-    help="The receipt that tells the source of drift; default: that of the newest run.",
-)
+@valued("--baseline", "FILE", "Leave out the drift in this earlier JSON document.", input_file)
+@valued("--receipt", "FILE", "The receipt that tells the source of drift; default: that of the newest run.", input_file)
 @click.option("--since-receipt", is_flag=True, help="Leave out what the service had right after that apply.")
 @click.option(
     "--strict",
@@ -69,13 +64,13 @@ what --since-receipt leaves out, does not count.
 @click.option("--write", is_flag=True, help="With --write-back: write these files.")
 @outputs_option("drift", DRIFTS)
 @metrics_option
-@click.option(
+@valued(
     "--notify",
-    "notify_url",
-    type=lambda value: Secret(text(value)),
+    "URL",
+    f"Post a message when there is new drift; better kept in {NOTIFY_VARIABLE}: it is a secret.",
+    lambda value: Secret(text(value)),
+    to="notify_url",
     envvar=NOTIFY_VARIABLE,
-    metavar="URL",
-    help=f"Post a message when there is new drift; better kept in {NOTIFY_VARIABLE}: it is a secret.",
 )
 @click.option(
     "--notify-format",

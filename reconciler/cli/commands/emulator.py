@@ -8,7 +8,7 @@ import click
 
 from reconciler import emulator
 from reconciler.cli.exit import ExitCode
-from reconciler.cli.options import common_of_this_run, file_name, output_options, text
+from reconciler.cli.options import common_of_this_run, file_name, output_options, text, valued
 from reconciler.cli.streams import emit, tell
 from reconciler.emulator import READINGS
 from reconciler.errors import ReconcilerError, UsageError
@@ -35,12 +35,10 @@ The first line on stdout is `listening on http://127.0.0.1:PORT`. There is alway
 and start a repository. Ctrl-C stops it, with exit code 0.
 """,
 )
-@click.option(
-    "--port", type=click.IntRange(0, _LAST_PORT), default=0, metavar="PORT", help="0 (default): any free one."
-)
-@click.option("--seed", type=file_name, metavar="FILE", help="A seeding file (YAML or JSON) to start with.")
+@valued("--port", "PORT", "0 (default): any free one.", click.IntRange(0, _LAST_PORT), default=0)
+@valued("--seed", "FILE", "A seeding file (YAML or JSON) to start with.", file_name)
 @click.option("--sample", is_flag=True, help="Start with the sample marketplace of the program.")
-@click.option("--state", type=file_name, metavar="FILE", help="Keep the data in this file between runs.")
+@valued("--state", "FILE", "Keep the data in this file between runs.", file_name)
 @click.option(
     "--profile",
     type=click.Choice(["current", "legacy"]),
@@ -48,20 +46,9 @@ and start a repository. Ctrl-C stops it, with exit code 0.
     show_default=True,
     help="The generation of the API; legacy has a readable ClientSecret.",
 )
-@click.option(
-    "--latency",
-    type=click.IntRange(0, _LONGEST_LATENCY),
-    default=0,
-    metavar="MS",
-    help="Milliseconds to wait before each answer.",
-)
-@click.option("--fault", "faults", multiple=True, type=text, metavar="SPEC", help="What goes wrong; repeatable.")
-@click.option(
-    "--max-page-size",
-    type=click.IntRange(1, _LARGEST_PAGE),
-    metavar="N",
-    help="Answer lists with smaller pages than asked for.",
-)
+@valued("--latency", "MS", "Milliseconds to wait before each answer.", click.IntRange(0, _LONGEST_LATENCY), default=0)
+@valued("--fault", "SPEC", "What goes wrong; repeatable.", to="faults", multiple=True)
+@valued("--max-page-size", "N", "Answer lists with smaller pages than asked for.", click.IntRange(1, _LARGEST_PAGE))
 @click.option("--marketplace", type=text, default="emulator", show_default=True, help="Its marketplace ID (Seller.ID).")
 @click.option("--no-put-creates", is_flag=True, help="Answer 404 to a PUT of an unknown API client.")
 @click.option(

@@ -11,7 +11,7 @@ import click
 from reconciler.cli import options
 from reconciler.cli.documents import each, show, show_parts
 from reconciler.cli.exit import ExitCode, of_writing
-from reconciler.cli.options import Common, file_name, offer, text
+from reconciler.cli.options import Common, file_name, offer, valued
 from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.kinds import KINDS
@@ -74,22 +74,21 @@ Exit codes: 0 done, also when there was nothing to write; 1 an error, nothing wa
 environments were written, and there was an error in another.
 """,
 )
-@click.option("--out", type=file_name, metavar="DIR", help="Where new files go; else the first folder of manifests.")
-@click.option("--only", multiple=True, type=text, metavar="ADDRESS-GLOB", help="Only these addresses; repeatable.")
-@click.option(
+@valued("--out", "DIR", "Where new files go; else the first folder of manifests.", file_name)
+@valued("--only", "ADDRESS-GLOB", "Only these addresses; repeatable.", multiple=True)
+@valued(
     "--into-overlay",
-    "overlaid",
+    "ENV",
+    "Write what differs in this environment into its overlays, and leave the manifests alone; repeatable.",
+    to="overlaid",
     multiple=True,
-    type=text,
-    metavar="ENV",
     shell_complete=offer("environments"),
-    help="Write what differs in this environment into its overlays, and leave the manifests alone; repeatable.",
 )
-@click.option(
+@valued(
     "--kinds",
-    type=Kinds(),
-    metavar="KIND,...|all",
-    help="The kinds to export; else those that manifests name or that manage: lists, else API clients.",
+    "KIND,...|all",
+    "The kinds to export; else those that manifests name or that manage: lists, else API clients.",
+    Kinds(),
 )
 @click.option("--own-client", is_flag=True, help="Also export the client that the run is logged in with.")
 @click.option("--named-secrets", is_flag=True, help="Name the secrets of clients in comments: a request for each.")

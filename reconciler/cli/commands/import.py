@@ -7,7 +7,7 @@ import click
 from reconciler.cli.commands.export import mean_overlays
 from reconciler.cli.console import project_of
 from reconciler.cli.exit import ExitCode
-from reconciler.cli.options import Common, common_options, file_name, text, unknown_roles_option
+from reconciler.cli.options import Common, common_options, file_name, unknown_roles_option, valued
 from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.render.reports import EXPORTS
 
@@ -31,13 +31,12 @@ Exit codes: 0 done, also when there was nothing to write; 1 an error.
 """,
 )
 @click.argument("file", type=file_name, metavar="FILE")
-@click.option("--out", type=file_name, metavar="DIR", help="Where new files go; else the first folder of manifests.")
-@click.option(
+@valued("--out", "DIR", "Where new files go; else the first folder of manifests.", file_name)
+@valued(
     "--into-overlay",
-    "overlaid",
-    type=text,
-    metavar="ENV",
-    help="Write what differs in the file into the overlays of this environment, and leave the manifests alone.",
+    "ENV",
+    "Write what differs in the file into the overlays of this environment, and leave the manifests alone.",
+    to="overlaid",
 )
 @click.option("--write", is_flag=True, help="Write the files; without it they are only shown.")
 @outputs_option("import", EXPORTS)

@@ -8,7 +8,7 @@ import click
 from reconciler.cli.approving import ask, somebody_is_there
 from reconciler.cli.console import settings_of
 from reconciler.cli.exit import ExitCode
-from reconciler.cli.options import Common, environment_option, file_name, output_options, text
+from reconciler.cli.options import Common, environment_option, file_name, output_options, valued
 from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.errors import UsageError
 from reconciler.model.diagnostic import listed
@@ -44,21 +44,15 @@ cannot be used: then nothing was written.
 """,
 )
 @click.argument("folder", type=file_name, metavar="[DIR]", default=".")
-@click.option(
-    "--region", type=text, metavar="REGION", help="us-west, us-east, europe-west, australia-east, japan-east."
-)
-@click.option("--stage", type=text, metavar="STAGE", help="sandbox, staging or production.")
-@click.option("--url", type=text, metavar="URL", help="The base URL, instead of region and stage.")
-@click.option("--marketplace", type=text, metavar="ID", help="The ID of the marketplace, as the portal shows it.")
-@click.option("--client-id-env", type=text, metavar="NAME", help="The variable with the client ID; else OC_CLIENT_ID.")
-@click.option(
-    "--client-secret-env", type=text, metavar="NAME", help="The variable with the secret; else OC_CLIENT_SECRET."
-)
-@click.option("--username-env", type=text, metavar="NAME", help="For the password grant: the variable with the user.")
-@click.option("--password-env", type=text, metavar="NAME", help="For the password grant: the one with the password.")
-@click.option(
-    "--add-env", "added", type=text, metavar="NAME", help="Add an environment to the existing reconciler.yaml."
-)
+@valued("--region", "REGION", "us-west, us-east, europe-west, australia-east, japan-east.")
+@valued("--stage", "STAGE", "sandbox, staging or production.")
+@valued("--url", "URL", "The base URL, instead of region and stage.")
+@valued("--marketplace", "ID", "The ID of the marketplace, as the portal shows it.")
+@valued("--client-id-env", "NAME", "The variable with the client ID; else OC_CLIENT_ID.")
+@valued("--client-secret-env", "NAME", "The variable with the secret; else OC_CLIENT_SECRET.")
+@valued("--username-env", "NAME", "For the password grant: the variable with the user.")
+@valued("--password-env", "NAME", "For the password grant: the one with the password.")
+@valued("--add-env", "NAME", "Add an environment to the existing reconciler.yaml.", to="added")
 @click.option("--from-live", is_flag=True, help="Then export: a manifest for each live API client.")
 @outputs_option("init", STARTS)
 @environment_option

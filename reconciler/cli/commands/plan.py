@@ -12,7 +12,7 @@ from reconciler.cli import documents, options
 from reconciler.cli import exit as codes
 from reconciler.cli.console import project_of, settings_of
 from reconciler.cli.exit import ExitCode
-from reconciler.cli.options import Common, input_file, output_file
+from reconciler.cli.options import Common, input_file, output_file, valued
 from reconciler.cli.outputs import Metering, Outputs, metrics_option, outputs_option
 from reconciler.cli.streams import tell
 from reconciler.errors import UsageError
@@ -60,19 +60,19 @@ Examples:
 """,
 )
 @options.paths_argument
-@click.option(
+@valued(
     "--out",
-    type=output_file,
-    metavar="FILE",
-    help="Save the plan for apply. Several environments need a folder, which gets NAME.json for each.",
+    "FILE",
+    "Save the plan for apply. Several environments need a folder, which gets NAME.json for each.",
+    output_file,
 )
-@click.option("--expires", type=duration, metavar="DURATION", help="How long the saved plan is valid, e.g. 1h.")
+@valued("--expires", "DURATION", "How long the saved plan is valid, e.g. 1h.", duration)
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 if there are changes.")
-@click.option(
+@valued(
     "--from-snapshot",
-    type=input_file,
-    metavar="FILE",
-    help="Plan from a file of snapshot, contacting nothing. A folder has NAME.json for each environment.",
+    "FILE",
+    "Plan from a file of snapshot, contacting nothing. A folder has NAME.json for each environment.",
+    input_file,
 )
 @outputs_option("plan", documents.PLANS)
 @metrics_option

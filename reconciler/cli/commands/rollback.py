@@ -7,7 +7,7 @@ from reconciler.cli.approving import attended
 from reconciler.cli.console import project_of
 from reconciler.cli.documents import PLANS, RESULTS, require_formats, show_preview, write_result
 from reconciler.cli.exit import ExitCode
-from reconciler.cli.options import Common, ack_option, common_options, offer, text
+from reconciler.cli.options import Common, ack_option, common_options, offer, text, valued
 from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.model.outcome import RecordedRun
 from reconciler.project.api import text_of
@@ -30,13 +30,7 @@ run; 130 interrupted.
 """,
 )
 @click.argument("run", type=text, metavar="RUN", shell_complete=offer("written-runs"))
-@click.option(
-    "--only",
-    multiple=True,
-    type=text,
-    metavar="GLOB",
-    help="Only these addresses, e.g. 'ApiClient/store*'; repeatable.",
-)
+@valued("--only", "GLOB", "Only these addresses, e.g. 'ApiClient/store*'; repeatable.", multiple=True)
 @click.option("--auto-approve", is_flag=True, help="Do not ask. Needed without a terminal.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and its refusal, if any. The connection cannot write.")
 @ack_option

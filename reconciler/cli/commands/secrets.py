@@ -12,7 +12,7 @@ from reconciler.cli.console import project_of
 from reconciler.cli.documents import names_of, show
 from reconciler.cli.exit import ExitCode, of_rotation
 from reconciler.cli.failures import style_of_stderr
-from reconciler.cli.options import Common, offer, output_file, text
+from reconciler.cli.options import Common, offer, output_file, text, valued
 from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.cli.streams import tell
 from reconciler.errors import UsageError
@@ -61,7 +61,7 @@ do. What else needs attention is listed and does not change the code.
 )
 @options.paths_argument
 @outputs_option("secrets", STATUSES)
-@click.option("--metrics", "metrics_file", type=output_file, metavar="FILE", help="Also write Prometheus metrics.")
+@valued("--metrics", "FILE", "Also write Prometheus metrics.", output_file, to="metrics_file")
 @options.selection_options
 @options.reading_options
 @click.pass_obj
@@ -108,7 +108,7 @@ was written; 3 a guard refused; 5 stopped after some steps, or some secrets fail
 """,
 )
 @click.argument("address", type=text, metavar="[ADDRESS]", required=False, shell_complete=offer("addresses"))
-@click.option("--secret", "name", type=text, metavar="NAME", help="The secret, if the manifest lists several.")
+@valued("--secret", "NAME", "The secret, if the manifest lists several.", to="name")
 @click.option("--due", is_flag=True, help="Only what is due: of ADDRESS, or of all that are selected.")
 @click.option("--dry-run", is_flag=True, help="Show the steps. The connection cannot write.")
 @click.option("--auto-approve", is_flag=True, help="Do not ask. Needed without a terminal.")

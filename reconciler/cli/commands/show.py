@@ -9,7 +9,7 @@ import click
 from reconciler.cli.console import project_of, settings_of
 from reconciler.cli.documents import PLANS, key
 from reconciler.cli.exit import ExitCode
-from reconciler.cli.options import Common, common_options, file_name, input_file, unknown_roles_option
+from reconciler.cli.options import Common, common_options, file_name, input_file, unknown_roles_option, valued
 from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.errors import UsageError
 from reconciler.model.plan import Plan
@@ -40,11 +40,11 @@ The YAML of --resolved is valid itself; comments say which file and line, or whi
 @click.option(
     "--resolved", is_flag=True, help="Show manifests as they are in the environment, with the place of each value."
 )
-@click.option(
+@valued(
     "--reviewed",
-    type=input_file,
-    metavar="FILE",
-    help="Show what differs from the plan in FILE, or whether the manifests are those of the receipt in FILE.",
+    "FILE",
+    "Show what differs from the plan in FILE, or whether the manifests are those of the receipt in FILE.",
+    input_file,
 )
 @outputs_option("plan", PLANS)
 @unknown_roles_option

@@ -8,7 +8,7 @@ from reconciler.cli.console import project_of
 from reconciler.cli.documents import each, files_of_each, key, warn_if_blank, worst
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.failures import tell_error, tell_problem
-from reconciler.cli.options import Common, output_file, reading_options
+from reconciler.cli.options import Common, output_file, reading_options, valued
 from reconciler.cli.streams import tell
 from reconciler.errors import ReconcilerError
 from reconciler.live import odd
@@ -32,13 +32,7 @@ Examples:
 Exit codes: 0 written, 1 error, 3 the credentials open another marketplace than the configuration names.
 """,
 )
-@click.option(
-    "--out",
-    type=output_file,
-    required=True,
-    metavar="FILE",
-    help="The file to write; for several environments, a folder.",
-)
+@valued("--out", "FILE", "The file to write; for several environments, a folder.", output_file, required=True)
 @reading_options
 @click.pass_obj
 def command(common: Common, *, out: Path) -> ExitCode:
