@@ -127,7 +127,7 @@ def valued(
     name: str,
     metavar: str,
     explanation: str,
-    reads: Any = text,
+    reads: Callable[..., Any] = text,
     *,
     to: str = "",
     **known: Any,  # noqa: ANN401  # click's
@@ -300,13 +300,9 @@ ack_option: Final = valued(
 
 def format_option(names: Sequence[str]) -> Callable[[F], F]:
     """Let the user choose among formats; the first is the default."""
+    known = click.Choice(names)
     return click.option(
-        "--format",
-        "format_name",
-        type=click.Choice(names),
-        default=names[0],
-        show_default=True,
-        help="What is written to stdout.",
+        "--format", "format_name", type=known, default=names[0], show_default=True, help="What is written to stdout."
     )
 
 
@@ -337,18 +333,14 @@ def selection_options(function: F) -> F:
     return of_address(of_label(cast("F", call)))
 
 
-prune_option: Final = click.option(
-    "--prune", is_flag=True, help="Also delete what no manifest claims. Needs all manifests, and limits.deletes."
-)
-
-
-write_secret_option: Final = valued(
-    "--write-secret",
-    "ADDRESS#FIELD",
-    "Write this write-only secret again, even if no difference is known; repeatable.",
-    to="write_secrets",
-    multiple=True,
-)
+def planning_options(function: F) -> F:
+    """Give a command the options that say what a new plan is about, what it deletes, and what it writes again."""
+    prune = click.option(
+        "--prune", is_flag=True, help="Also delete what no manifest claims. Needs all manifests, and limits.deletes."
+    )
+    explanation = "Write this write-only secret again, even if no difference is known; repeatable."
+    secrets = valued("--write-secret", "ADDRESS#FIELD", explanation, to="write_secrets", multiple=True)
+    return selection_options(prune(secrets(function)))
 
 
 def _labels(ctx: click.Context, param: click.Parameter, values: Sequence[str]) -> dict[str, str]:

@@ -76,11 +76,7 @@ class Entry:
 
 
 def document(
-    head: Sequence[str],
-    entries: Sequence[Entry],
-    tail: Sequence[str],
-    nouns: tuple[Noun, Noun],
-    style: Style,
+    head: Sequence[str], entries: Sequence[Entry], tail: Sequence[str], nouns: tuple[Noun, Noun], style: Style
 ) -> str:
     """Put a comment together that has `Style.room` characters at most, as long as head and tail have fewer.
 

@@ -202,5 +202,4 @@ def several(planned: Sequence[Planned], text_of: TextOf, style: Style) -> str:
         for one, log in zip(planned, logs, strict=True)
         for run in log["runs"]
     ]
-    first = logs[0] if logs else {"version": "2.1.0"}
-    return json_text(first | {"runs": runs})
+    return json_text(logs[0] | {"runs": runs})

@@ -19,11 +19,9 @@ from reconciler.cli.options import (
     environments_options,
     input_file,
     output_file,
-    prune_option,
-    selection_options,
+    planning_options,
     unknown_roles_option,
     valued,
-    write_secret_option,
 )
 from reconciler.cli.outputs import Metering, Outputs, metrics_option, outputs_option
 from reconciler.cli.streams import tell
@@ -68,9 +66,7 @@ Ctrl-C starts no further change, finishes those in flight, shows what is left an
 @valued("--receipt", "FILE", "Save hashes of what was applied, for drift --receipt.", output_file)
 @outputs_option("apply", documents.RESULTS)
 @metrics_option
-@selection_options
-@prune_option
-@write_secret_option
+@planning_options
 @unknown_roles_option
 @environments_options
 @click.pass_obj

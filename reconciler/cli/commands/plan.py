@@ -76,9 +76,7 @@ Examples:
 )
 @outputs_option("plan", documents.PLANS)
 @metrics_option
-@options.selection_options
-@options.prune_option
-@options.write_secret_option
+@options.planning_options
 @options.ack_option
 @options.unknown_roles_option
 @options.reading_options

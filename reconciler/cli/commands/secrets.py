@@ -66,12 +66,7 @@ do. What else needs attention is listed and does not change the code.
 @options.reading_options
 @click.pass_obj
 def status(
-    common: Common,
-    paths: tuple[Path, ...],
-    *,
-    outputs: Outputs,
-    metrics_file: Path | None,
-    selection: "Selection",
+    common: Common, paths: tuple[Path, ...], *, outputs: Outputs, metrics_file: Path | None, selection: "Selection"
 ) -> ExitCode:
     """Show the age, the expiry and the status of every secret. Only reads."""
     reports: dict[str, SecretReport] = {}

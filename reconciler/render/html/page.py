@@ -204,8 +204,7 @@ def _change(change: Change, seen: View, environments: str, *, is_open: bool) -> 
     shown = list(rows(change, words, sides))
     verb = words.verbs[change.action]
     marked = any(row.is_alarming for row in shown)
-    summary = el(
-        "summary",
+    summary = (
         _badge(verb, _ACTION_TONES[change.action]),
         el("b", heading(change), class_="name"),
         _badge(words.mark[1:-1], "bad") if marked else None,
@@ -213,10 +212,9 @@ def _change(change: Change, seen: View, environments: str, *, is_open: bool) -> 
         _badge(sides[""], "warn") if "" in sides else None,
         _place(change.place),
     )
-    return el(
-        "details",
+    return _item(
         summary,
-        el("div", _pairs(shown, words), class_="inside"),
+        [_pairs(shown, words)],
         class_="wide" if marked else "gone" if wording.is_alarming(change, words) else None,
         open=is_open,
         data_name=heading(change),
@@ -225,6 +223,11 @@ def _change(change: Change, seen: View, environments: str, *, is_open: bool) -> 
         data_moved=" ".join(sorted({side.replace(" ", "-") for side in sides.values()})) or None,
         data_environment=environments or None,
     )
+
+
+def _item(summary: Iterable[Child], inside: Iterable[Child], **attributes: str | bool | None) -> Html:
+    """What opens at a click, and can be chosen by its attributes."""
+    return el("details", el("summary", *summary), el("div", *inside, class_="inside"), **attributes)
 
 
 def _badge(word: str, tone: str = "") -> Html:
@@ -310,17 +313,15 @@ def _outcome(outcome: Outcome, environments: str) -> Html:
         _pairs(list(outcome_rows(outcome.fields)), wording.SENT_WORDS) if outcome.fields else None,
         el("p", "id ", el("code", brief(known))) if known else None,
     ]
-    summary = el(
-        "summary",
+    summary = (
         _badge(status.value, _STATUS_TONES.get(status, "bad")),
         el("b", heading(change), class_="name"),
         _badge(change.action.value),
         _place(change.place),
     )
-    return el(
-        "details",
+    return _item(
         summary,
-        el("div", *inside, class_="inside"),
+        inside,
         open=status is not Status.APPLIED,
         data_name=heading(change),
         data_status=status.value,
@@ -339,16 +340,14 @@ def faults(found: Iterable[Checked]) -> list[Html]:
 
 def _fault(one: Checked) -> Html:
     fault = one.diagnostic
-    summary = el(
-        "summary",
+    summary = (
         _badge(fault.severity.value, "bad" if fault.severity is Severity.ERROR else "warn"),
         el("b", brief(str(fault.place)), class_="name"),
         el("span", brief(fault.message, LONGEST_MESSAGE)),
     )
-    return el(
-        "details",
+    return _item(
         summary,
-        el("div", *_facts(one), class_="inside"),
+        _facts(one),
         data_name=brief(f"{fault.place} {fault.message}", LONGEST_MESSAGE),
         data_severity=fault.severity.value,
         data_rule=fault.rule,
