@@ -37,20 +37,16 @@ class ReadRemote(Protocol):
     @property
     def base_url(self) -> str:
         """Scheme and host, without a trailing slash."""
-        ...
 
     @property
     def client_id(self) -> str:
         """The API client that the credentials log in through."""
-        ...
 
     def access(self) -> Access:
         """The access of the login; logs in if there is no token yet."""
-        ...
 
     def me(self) -> Body:
         """``GET /v1/me``: the user that the credentials act as."""
-        ...
 
     def list_all(
         self, path: str, *, key: str | None = "ID", filters: Sequence[Mapping[str, str]] = ()
@@ -64,11 +60,9 @@ class ReadRemote(Protocol):
             filters: field -> value, in the service's filter language (``*`` stands for anything): every item that one
                 of these lets through comes back, and perhaps more; all items where that takes fewer requests.
         """
-        ...
 
     def pages(self, path: str) -> int:
         """How many requests it takes to read a list, found by one."""
-        ...
 
     def get(self, path: str, object_id: str) -> dict[str, Json]:
         """One object, ``{path}/{id}``.
@@ -76,7 +70,6 @@ class ReadRemote(Protocol):
         Raises:
             NotFound: the service says that there is no such object; nothing else means so.
         """
-        ...
 
     def single(self, path: str) -> dict[str, Json]:
         """The object that is alone at its path.
@@ -84,7 +77,6 @@ class ReadRemote(Protocol):
         Raises:
             NotFound: the service says that there is none.
         """
-        ...
 
     def proves(self, client_id: str, secret: Secret, tries: int = 1) -> Proof:
         """Try to log in through a client with one of its secrets. Nothing is changed, and the token is forgotten.
@@ -97,7 +89,6 @@ class ReadRemote(Protocol):
         Raises:
             RemoteError: there was no usable answer.
         """
-        ...
 
     def has_secret(self, client_id: str) -> bool:
         """Whether a login through a client is refused because of a wrong secret, so that there is a right one.
@@ -105,7 +96,6 @@ class ReadRemote(Protocol):
         Raises:
             RemoteError: there was no usable answer.
         """
-        ...
 
 
 class WriteRemote(ReadRemote, Protocol):
@@ -122,15 +112,12 @@ class WriteRemote(ReadRemote, Protocol):
 
     def put(self, path: str, object_id: str | None, body: WireBody, *, attempt: int | None = None) -> dict[str, Json]:
         """Replace one object; gives the service's answer. Secret values in the body are `Secret`."""
-        ...
 
     def patch(self, path: str, object_id: str | None, body: WireBody, *, attempt: int | None = None) -> dict[str, Json]:
         """Change some fields of one object; gives the service's answer. Idempotent."""
-        ...
 
     def post(self, path: str, body: WireBody, *, attempt: int | None = None) -> dict[str, Json]:
         """Create one object; gives the service's answer, an empty object where the answer has no body."""
-        ...
 
     def delete(
         self,
@@ -141,7 +128,6 @@ class WriteRemote(ReadRemote, Protocol):
         attempt: int | None = None,
     ) -> None:
         """Delete one object; without an id, what the path and the query name."""
-        ...
 
     def prove_login(self) -> None:
         """Log in again, and use the new token from now on.
@@ -149,7 +135,6 @@ class WriteRemote(ReadRemote, Protocol):
         Raises:
             RemoteError: the login failed; the previous token stays in use while it is valid.
         """
-        ...
 
 
 class SecretRemote(WriteRemote, Protocol):
@@ -161,7 +146,6 @@ class SecretRemote(WriteRemote, Protocol):
         Raises:
             AnswerLost: it may have been created, and its secret is lost.
         """
-        ...
 
 
 _PLAIN: Final = r"[\w.@ +-]"

@@ -71,12 +71,7 @@ class Wire:
     """Sends calls to one base URL. Thread-safe."""
 
     def __init__(
-        self,
-        base_url: str,
-        http: httpx.Client,
-        limits: Limits,
-        clock: Callable[[], float],
-        environment: str,
+        self, base_url: str, http: httpx.Client, limits: Limits, clock: Callable[[], float], environment: str
     ) -> None:
         self._base_url = base_url
         self._http = http

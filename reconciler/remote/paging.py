@@ -85,7 +85,6 @@ class SideBySide(Protocol):
 
     def __call__(self, read: Callable[[int], _Read], numbers: Iterable[int], /) -> Iterable[_Read]:
         """Give what it reads for each number, in order."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,15 +12,7 @@ from reconciler.model.json import Body, same
 from reconciler.model.named_secret import LiveSecret
 from reconciler.model.outcome import RecordedChange, RecordedRun, Step
 from reconciler.model.plan import Action, AssignmentChange, Finding
-from reconciler.model.resource import (
-    Address,
-    DesiredResource,
-    FieldsPolicy,
-    LiveResource,
-    LiveState,
-    ObjectKey,
-    Policy,
-)
+from reconciler.model.resource import Address, DesiredResource, FieldsPolicy, LiveResource, LiveState, ObjectKey, Policy
 from reconciler.model.secret import Secret, SecretReference
 
 RULE: Final = "rollback-moved"
