@@ -18,23 +18,11 @@ from reconciler.errors import BadAnswer, NotFound, RequestFacts
 from reconciler.model.inputs import Access
 from reconciler.model.json import Body, Json
 from reconciler.model.secret import Secret, unsendable
-from reconciler.remote import NO_FILTERS, Proof, WireBody
+from reconciler.remote import NO_FILTERS, Proof, WireBody, messages
 from reconciler.remote.auth import Claims, ClientCredentials, has_secret, prove
 from reconciler.remote.exchange import Connection, Exchange
 from reconciler.remote.http import RequestGuard, Wire, http_client
-from reconciler.remote.messages import (
-    TOKEN_PATH,
-    Call,
-    MalformedAnswer,
-    Sample,
-    Stats,
-    call_with_body,
-    kind_of,
-    names_something,
-    object_in,
-    path_of,
-    unusable,
-)
+from reconciler.remote.messages import Call, MalformedAnswer, call_with_body, object_in, path_of, unusable
 from reconciler.remote.paging import PAGE_SIZE, ListKeepsChanging, Page, Paged, Query
 from reconciler.remote.threads import Job, Threads
 
@@ -71,12 +59,12 @@ class ReadClient:
         self._exchange.wire.close()
 
     @property
-    def stats(self) -> Stats:
+    def stats(self) -> messages.Stats:
         """Its statistics so far: requests, retries, bytes, seconds."""
         return self._exchange.wire.meter.stats
 
     @property
-    def samples(self) -> tuple[Sample, ...]:
+    def samples(self) -> tuple[messages.Sample, ...]:
         """Samples of the last requests, including logins and retries; the oldest first."""
         return self._exchange.wire.meter.samples
 
@@ -85,7 +73,7 @@ class ReadClient:
         try:
             return Claims.of(self._exchange.tokens.current())
         except MalformedAnswer as fault:
-            raise BadAnswer(str(fault), RequestFacts("POST", TOKEN_PATH)) from None
+            raise BadAnswer(str(fault), RequestFacts("POST", messages.TOKEN_PATH)) from None
 
     def access(self) -> Access:
         """Give what the token and the credentials say; a token that says nothing of its roles is no fault here."""
@@ -127,14 +115,14 @@ class ReadClient:
 
         NotFound: the service says that there is no such object, or no object can have this ID.
         """
-        if not names_something(object_id):
+        if not messages.names_something(object_id):
             raise NotFound(f"no object can have the ID {object_id!r}", RequestFacts("GET", path_of(path)))
         call = Call("GET", path_of(path, object_id))
         answer = self._exchange.send(call)
         body = object_in(call, answer)
         found = body.get("ID")
         if not isinstance(found, str):
-            raise unusable(call, answer, f"expected an object with a string ID and found {kind_of(found)}")
+            raise unusable(call, answer, f"expected an object with a string ID and found {messages.kind_of(found)}")
         if found.casefold() != object_id.casefold():
             raise unusable(call, answer, "expected the object asked for and found one with another ID")
         return body
@@ -229,7 +217,7 @@ class WriteClient(ReadClient):
         shown = object_in(call, answer)
         value = shown.pop(value_field, None)
         if not isinstance(value, str) or not value:
-            raise unusable(call, answer, f"expected {value_field} to be a text and found {kind_of(value)}")
+            raise unusable(call, answer, f"expected {value_field} to be a text and found {messages.kind_of(value)}")
         if fault := unsendable(value):
             raise unusable(call, answer, f"expected {value_field} to be one line of text and found that it {fault}")
         return shown, Secret(value)

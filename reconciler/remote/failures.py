@@ -25,23 +25,8 @@ from reconciler.errors import (
 from reconciler.model.dataclass import dataclass
 from reconciler.model.json import Json
 from reconciler.model.secret import REDACTED, Secret
-from reconciler.remote.messages import (
-    LOOK_FIRST,
-    REPORT,
-    Answer,
-    Call,
-    MalformedAnswer,
-    NoAnswer,
-    RequestState,
-    Result,
-    ServiceError,
-    kind_of,
-    names_in,
-    parse,
-    service_errors,
-    text_or_empty,
-    texts,
-)
+from reconciler.remote import messages
+from reconciler.remote.messages import LOOK_FIRST, REPORT, Answer, Call, MalformedAnswer, NoAnswer, RequestState, Result
 from reconciler.remote.network import TRUST_HINT
 
 EXCEPTIONS: Final[Mapping[type[Exception], tuple[RequestState, str]]] = {
@@ -173,7 +158,7 @@ def roles_hint(data: Mapping[str, Json]) -> str:
     The name of the first field differs between versions of the service.
     """
     fields = ("SufficientRoles", "RequiredRoles", "AssignedRoles")
-    sufficient, required, assigned = (", ".join(names_in(data.get(name))) for name in fields)
+    sufficient, required, assigned = (", ".join(messages.names_in(data.get(name))) for name in fields)
     wanted = sufficient or required
     parts = [f"one of these roles is enough: {wanted}" if wanted else ""]
     parts.append(f"the token has {assigned}" if assigned else "")
@@ -189,7 +174,7 @@ class Trouble:
 
     call: Call
     answer: Answer
-    errors: tuple[ServiceError, ...]
+    errors: tuple[messages.ServiceError, ...]
     """Empty: the body is not one of the API's error bodies."""
     attempts: int
     hidden: tuple[Secret, ...]
@@ -228,7 +213,7 @@ def accept(call: Call, result: Result, *, attempts: int = 1, hidden: tuple[Secre
         raise _unanswered(call, result, attempts) from result.cause
     if result.status in SUCCESS:
         return result
-    trouble = Trouble(call, result, service_errors(result), attempts, (*call.secrets, *hidden))
+    trouble = Trouble(call, result, messages.service_errors(result), attempts, (*call.secrets, *hidden))
     raise _builder(trouble)(trouble)
 
 
@@ -263,7 +248,7 @@ def _denied(trouble: Trouble) -> RemoteError:
     advice = trouble.advice("check the credentials of this environment and the roles of its user")
     roles = roles_hint(trouble.errors[0].data)
     error = trouble.as_error(AccessDenied, hint="; ".join(filter(None, [roles, advice])))
-    error.texts = tuple(clean(text, trouble.hidden) for text in texts(trouble.answer))
+    error.texts = tuple(clean(text, trouble.hidden) for text in messages.texts(trouble.answer))
     return error
 
 
@@ -292,7 +277,7 @@ def _is_about_this(trouble: Trouble) -> bool:
 
 
 def _object_named(data: Mapping[str, Json]) -> str:
-    kind, name = text_or_empty(data.get("ObjectType")), text_or_empty(data.get("ObjectID"))
+    kind, name = messages.text_or_empty(data.get("ObjectType")), messages.text_or_empty(data.get("ObjectID"))
     return f"{kind} '{name}'" if kind and name else ""
 
 
@@ -330,7 +315,7 @@ def _kind_of_bad(trouble: Trouble) -> type[RemoteError]:
 
 def _body_words(answer: Answer) -> str:
     try:
-        return kind_of(parse(answer)) + " without Errors"
+        return messages.kind_of(messages.parse(answer)) + " without Errors"
     except MalformedAnswer as fault:
         return str(fault)
 

@@ -25,16 +25,8 @@ from reconciler.model.outcome import Outcome, Status
 from reconciler.model.plan import Action, Change, Plan, SecretIntent
 from reconciler.model.resource import Address, DesiredState, SecretKey, Values
 from reconciler.model.secret import Secret, SecretReference, SecretSource, is_own_variable, unsendable
-from reconciler.secrets.delivery import (
-    Delivered,
-    Deliverer,
-    NewSecret,
-    Order,
-    deliver_again,
-    deliver_all,
-    required,
-    taken_back,
-)
+from reconciler.secrets import delivery
+from reconciler.secrets.delivery import Delivered, Deliverer, NewSecret
 
 _LONGEST: Final = 65_536
 """The maximum size of a secret file, in bytes."""
@@ -215,7 +207,7 @@ class Prepared:
             return outcome
         if is_set and not outcome.restored:
             return self._identified(outcome, mine)
-        left = taken_back(mine)
+        left = delivery.taken_back(mine)
         said = "the delivery of its new secret was undone"
         if left:
             said = f"{'; '.join(left)}; apply again to deliver another one"
@@ -224,7 +216,7 @@ class Prepared:
     def _identified(self, outcome: Outcome, mine: Sequence[Delivered]) -> Outcome:
         """Deliver again to commands with the id of the service, if it differs from the planned one."""
         try:
-            said = deliver_again(mine, outcome.id, required(self.deliverer)) if outcome.id else []
+            said = delivery.deliver_again(mine, outcome.id, delivery.required(self.deliverer)) if outcome.id else []
         except ReconcilerError as error:
             said = [f"it was written, but its new secret was not delivered under its id: {error.message}"]
             outcome = replace(outcome, status=Status.FAILED, partly=True)
@@ -246,20 +238,20 @@ def prepare(plan: Plan, resolve: Resolve, plan_key: bytes | None, deliverer: Del
     wanted = [(change.address, intent.field, one) for change, intent, one in intents if not one.is_generated]
     known = _looked_up(wanted, resolve)
     known.require()
-    values, orders = dict(known.values), list[Order]()
+    values, orders = dict(known.values), list[delivery.Order]()
     for change, intent, reference in intents:
         if reference.is_generated:
             new = NewSecret(change.address, change.id or "", intent.field, _lottery())
             values[change.address, intent.field] = new.value
-            orders += [(new, delivery) for delivery in reference.deliver]
+            orders += [(new, one) for one in reference.deliver]
         else:
             _require_planned(change.address, intent, values[change.address, intent.field], plan_key)
     deliveries = [one for change in plan.changes for secret in change.new_secrets for one in secret.deliver]
-    deliveries += [delivery for _, delivery in orders]
+    deliveries += [one for _, one in orders]
     if deliveries or len(values) > len(known.values):
-        required(deliverer).check(deliveries)
+        delivery.required(deliverer).check(deliveries)
     delivered: dict[Address, list[Delivered]] = defaultdict(list)
-    for one in deliver_all(orders, required(deliverer)) if orders else ():
+    for one in delivery.deliver_all(orders, delivery.required(deliverer)) if orders else ():
         delivered[one.new.address].append(one)
     return Prepared(values, delivered, plan_key, deliverer)
 

@@ -18,23 +18,10 @@ from typing import Final, TypeAlias, TypeVar
 from reconciler.errors import AnswerLost, NotFound, PartlyDelivered, ReconcilerError
 from reconciler.kinds import KINDS, naming_roles
 from reconciler.live import read_secrets
+from reconciler.model import named_secret
 from reconciler.model.dataclass import dataclass
 from reconciler.model.json import Json
-from reconciler.model.named_secret import (
-    RETIRED,
-    UNDELIVERED,
-    UNPROVEN,
-    UNTRIED,
-    Begin,
-    Ended,
-    Provided,
-    Step,
-    StepKind,
-    held_by,
-    moment_of,
-    moment_text,
-    new_id,
-)
+from reconciler.model.named_secret import RETIRED, UNPROVEN, Ended, Provided, Step, StepKind, moment_of, moment_text
 from reconciler.model.plan import Change
 from reconciler.model.resource import ObjectKey
 from reconciler.model.secret import Delivery, Secret
@@ -129,7 +116,7 @@ class Provider:
         for wanted in change.new_secrets:
             at_hand = recall(wanted, live, deliverer)
             subject = Subject(change.address, object_id, wanted, live, kind, at_hand=at_hand)
-            done = carry_out(subject, due(subject, _utc_now(), Begin.IF_MISSING), tools)
+            done = carry_out(subject, due(subject, _utc_now(), named_secret.Begin.IF_MISSING), tools)
             has_written |= done.has_written
             if done.error:
                 return Provided("; ".join(notes), done.error, has_written)
@@ -184,7 +171,7 @@ class _Run:
             return
         with suppress(ReconcilerError):  # then it is kept until another one is delivered everywhere
             if self.holders:
-                self._rename(held_by(self.holders))
+                self._rename(named_secret.held_by(self.holders))
             else:
                 self._delete(self.new_id)
                 self.name = ""
@@ -227,8 +214,8 @@ class _Run:
 
     def _create(self, step: Step) -> None:
         subject, named = self.subject, self.subject.named
-        self.new_id = new_id(subject.wanted.name, subject.live, self.tools.clock(), secrets.token_hex(3))
-        self.name = subject.wanted.name + UNDELIVERED
+        self.new_id = named_secret.new_id(subject.wanted.name, subject.live, self.tools.clock(), secrets.token_hex(3))
+        self.name = subject.wanted.name + named_secret.UNDELIVERED
         body: dict[str, Json] = {"ID": self.new_id, named.name_field: self.name}
         if step.until:
             body[named.expiry_field] = moment_text(step.until)
@@ -299,7 +286,7 @@ class _Run:
             raise ReconcilerError(message, hint=f"the old secret stays as it is; {_RESUME}")
 
     def _confirm(self) -> None:
-        self._rename(UNTRIED if self.done.postponed else "")
+        self._rename(named_secret.UNTRIED if self.done.postponed else "")
         self.value = None
 
     def _expire(self, step: Step) -> None:

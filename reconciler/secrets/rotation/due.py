@@ -6,23 +6,10 @@ from datetime import datetime
 
 from reconciler.errors import ReconcilerError
 from reconciler.kinds import Kind, NamedSecrets
+from reconciler.model import named_secret
 from reconciler.model.dataclass import dataclass
 from reconciler.model.inputs import later
-from reconciler.model.named_secret import (
-    RETIRED,
-    UNTRIED,
-    Begin,
-    Family,
-    LiveSecret,
-    NamedSecret,
-    Standing,
-    Step,
-    StepKind,
-    duration_text,
-    family,
-    moment_text,
-    standing_of,
-)
+from reconciler.model.named_secret import Begin, Family, LiveSecret, Standing, Step, StepKind, moment_text
 from reconciler.model.resource import Address
 from reconciler.model.secret import Delivery, InFile, Secret
 
@@ -33,7 +20,7 @@ class Subject:
 
     address: Address
     client_id: str
-    wanted: NamedSecret
+    wanted: named_secret.NamedSecret
     live: tuple[LiveSecret, ...]
     """All secrets of the object."""
     kind: Kind
@@ -60,7 +47,7 @@ def due(subject: Subject, now: datetime, begin: Begin = Begin.ANYWAY) -> tuple[S
     Raises:
         ReconcilerError: it is not possible; says why and what to do.
     """
-    relatives = family(subject.wanted.name, subject.live)
+    relatives = named_secret.family(subject.wanted.name, subject.live)
     current = relatives.current
     if begin is Begin.IF_MISSING and current is not None:
         return ()
@@ -89,12 +76,12 @@ def _resumed(subject: Subject, relatives: Family, now: datetime) -> LiveSecret |
 
 
 def _is_untried(one: LiveSecret | None) -> bool:
-    return one is not None and one.ending == UNTRIED
+    return one is not None and one.ending == named_secret.UNTRIED
 
 
 def _begins(subject: Subject, relatives: Family, now: datetime, begin: Begin) -> bool:
     """Whether to create a new secret. An unfinished rotation is completed before another one begins."""
-    standing = standing_of(subject.wanted, relatives.current, now)
+    standing = named_secret.standing_of(subject.wanted, relatives.current, now)
     if relatives.is_unfinished or standing in {Standing.EXPIRED, Standing.UNTRIED}:
         return True
     if standing is Standing.MISSING:
@@ -189,9 +176,10 @@ def _ending(
         if not wanted.overlap or one.is_over(now):
             yield _delete(one, "is replaced")
         elif one.expires is None or one.expires > last:
-            text = f"let the old secret {one.id} expire at {moment_text(last)}, after {duration_text(wanted.overlap)}"
+            overlap = named_secret.duration_text(wanted.overlap)
+            text = f"let the old secret {one.id} expire at {moment_text(last)}, after {overlap}"
             yield Step(StepKind.EXPIRE, text, one, last)
-        elif one.ending != RETIRED:
+        elif one.ending != named_secret.RETIRED:
             text = f"let the old secret {one.id} expire at {moment_text(one.expires)}, as it does already"
             yield Step(StepKind.EXPIRE, text, one, one.expires)
         else:
@@ -222,7 +210,6 @@ def _require_possible(subject: Subject, relatives: Family, clearing: Sequence[St
 def _candidates(subject: Subject, relatives: Family, now: datetime) -> Iterator[str]:
     """The secrets that could be deleted, the least useful first."""
     own = {one.id for one in relatives.members}
-    over = [one for one in subject.live if one.is_over(now) and one.id not in own]
-    others = [one for one in subject.live if not one.is_over(now) and one.id not in own]
-    yield from (f"{one.name} (id {one.id}, expired)" for one in over)
-    yield from (f"{one.name} (id {one.id}, if it is not in use)" for one in others)
+    others = [one for one in subject.live if one.id not in own]
+    yield from (f"{one.name} (id {one.id}, expired)" for one in others if one.is_over(now))
+    yield from (f"{one.name} (id {one.id}, if it is not in use)" for one in others if not one.is_over(now))
