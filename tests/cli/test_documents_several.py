@@ -6,7 +6,7 @@ from contextlib import ExitStack, closing
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import pytest
 
@@ -14,9 +14,6 @@ from reconciler.cli.documents import DRIFTS, PLANS
 from reconciler.emulator import Emulator, Settings
 from reconciler.render.several import SEVERAL
 from tests.cli.conftest import BACK, FRONT, Project, Runner, Switchboard
-
-if TYPE_CHECKING:
-    from reconciler.model.json import Json
 
 
 @pytest.fixture
@@ -340,34 +337,6 @@ def test_the_runs_of_several_environments_are_one_list(three: Project, run: Runn
 
 
 # -- the list of environments --
-
-
-def test_environments_are_listed_offline(three: Project, run: Runner) -> None:
-    auth: Json = {"clientId": "id", "clientSecret": {"fromEnv": "NOT_SET"}}
-    far: Json = {"region": "us-west", "stage": "staging", "marketplace": "shop", "auth": auth}
-    three.configure(local={"emulator": {}}, far=far)
-    assert run("environments").out.splitlines() == [
-        "ENVIRONMENT  ADDRESS                           MARKETPLACE",
-        "local        built-in emulator                 -",
-        "far          https://stagingapi.ordercloud.io  shop",
-    ]
-
-
-def test_the_matrix_of_a_workflow_is_one_line(three: Project, run: Runner) -> None:
-    expected = '{"include":[{"environment":"good"},{"environment":"changed"},{"environment":"wrong"}]}\n'
-    assert run("environments", "--format", "github-matrix").out == expected
-    assert run("environments", "--env", "wrong", "--format", "github-matrix").out.count("environment") == 1
-
-
-def test_the_default_environment_is_marked(project: Project, run: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert run("environments").out.splitlines()[1].endswith("emulator     (default)")
-    project.configure(a={"emulator": {}}, b={"emulator": {}})
-    monkeypatch.setenv("RECONCILER_ENV", "b")
-    listed = json.loads(run("environments", "--format", "json").out)
-    assert [(one["name"], one["emulator"], one["default"]) for one in listed["environments"]] == [
-        ("a", True, False),
-        ("b", True, True),
-    ]
 
 
 def test_an_environment_that_is_not_there_is_wrong_usage(project: Project, run: Runner) -> None:

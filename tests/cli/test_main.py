@@ -1,84 +1,16 @@
 import json
 import os
-import signal
-import socket
 import subprocess
 import sys
-from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import click
 import pytest
 
-from reconciler.cli.failures import report
-from reconciler.model.json import Json, pointer_parts
 from tests.cli.conftest import Project, Runner
 
-
-def failure_inside(text: str) -> BaseException:
-    """A bug, as it would come: an exception that nobody foresaw, from inside our code, with a value in its text."""
-    try:
-        pointer_parts(text)
-    except ValueError as error:
-        return error
-    raise AssertionError(text)
-
-
-def test_an_internal_error_names_its_place_and_no_value(capsys: pytest.CaptureFixture[str]) -> None:
-    assert report(failure_inside("s3cret"), verbose=False) == 1
-    out, err = capsys.readouterr()
-    assert "internal error: ValueError at reconciler/model/json.py:" in err
-    assert (out, "s3cret" in err, "Traceback" in err) == ("", False, False)
-
-
-def test_those_who_ask_see_the_way_to_an_internal_error_but_no_value(capsys: pytest.CaptureFixture[str]) -> None:
-    error = RuntimeError("s3cret")
-    error.__cause__ = failure_inside("s3cret")
-    report(error, verbose=True)
-    err = capsys.readouterr().err
-    assert "at an unknown place" in err
-    assert "in pointer_parts" in err
-    assert "s3cret" not in err
-
-
-@pytest.mark.parametrize(
-    ("error", "said"),
-    [
-        (MemoryError(), "there is no memory left"),
-        (RuntimeError("can't start new thread"), "the system starts no more threads"),
-    ],
-)
-def test_what_a_machine_runs_out_of_is_no_fault_of_the_program(
-    capsys: pytest.CaptureFixture[str], error: BaseException, said: str
-) -> None:
-    assert report(error, verbose=False) == 1
-    assert capsys.readouterr().err.startswith(f"error: {said}\n  hint: allow ")
-
-
-@pytest.mark.parametrize("error", [KeyboardInterrupt(), click.Abort()])
-def test_an_interruption_exits_with_130(capsys: pytest.CaptureFixture[str], error: BaseException) -> None:
-    assert report(error, verbose=False) == 130
-    assert capsys.readouterr() == ("", "interrupted\n")
-
-
-def test_an_exit_keeps_its_code() -> None:
-    assert report(SystemExit(1), verbose=False) == 1
-
-
-@pytest.mark.parametrize(
-    ("kind", "title"), [("ApiClient", "API client"), ("config", "configuration"), ("plan", "plan")]
-)
-def test_schemas_are_printed_as_they_are_published(run: Runner, kind: str, title: str) -> None:
-    done = run("schema", kind)
-    assert done.code == 0
-    assert title.casefold() in json.loads(done.out)["title"].casefold()
-
-
-def test_the_schema_of_manifests_is_the_first_one_wants(run: Runner) -> None:
-    assert run("schema").out == run("schema", "ApiClient").out
-
-
-# ------------------------------------------------------------------------------------------------- as a whole process
+if TYPE_CHECKING:
+    from reconciler.model.json import Json
 
 
 def reconciler(*arguments: str, folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -104,22 +36,6 @@ def local(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_embedded_emulator_keeps_its_data_between_commands(
-    local: Path, run: Runner, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(local)
-    assert run("plan", "--detailed-exitcode").code == 2
-    assert run("apply", "--auto-approve").code == 0
-    assert run("drift").code == 0
-
-
-def test_a_whole_run_against_the_embedded_emulator(local: Path) -> None:
-    done = reconciler("apply", "--auto-approve", folder=local)
-    assert done.returncode == 0
-    assert "Apply: 1 resource planned: 1 applied" in done.stdout
-    assert "Plan: 0 to create, 1 to update" in done.stderr
-
-
 @pytest.fixture
 def faulty(local: Path) -> Path:
     """A manifest with a fault whose message has a letter beyond ASCII."""
@@ -139,71 +55,6 @@ def test_a_reader_that_has_gone_changes_nothing_about_the_code(faulty: Path) -> 
     shell = ["bash", "-c", command]
     done = subprocess.run(shell, cwd=faulty, capture_output=True, text=True, check=False)  # fixed words
     assert (done.stdout, done.stderr) == ("1\n", "")
-
-
-@pytest.mark.sample(1)
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_read_that_is_interrupted_exits_with_130(local: Path, number: signal.Signals) -> None:
-    with closing(socket.create_server(("127.0.0.1", 0))) as silent:
-        silent.settimeout(60)
-        auth = {"clientId": "id", "clientSecret": {"fromEnv": "HOME"}}
-        target = {"url": f"http://127.0.0.1:{silent.getsockname()[1]}", "marketplace": "shop", "auth": auth}
-        text = (local / "reconciler.yaml").read_text()
-        document = json.loads(text) | {"environments": {"silent": target}}
-        (local / "reconciler.yaml").write_text(json.dumps(document))
-        command = [sys.executable, "-m", "reconciler", "plan"]
-        with subprocess.Popen(command, cwd=local, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-            try:
-                connection, _ = silent.accept()
-                process.send_signal(number)
-                out, err = process.communicate(timeout=60)
-                connection.close()
-            finally:
-                process.kill()  # else one that does not end would be waited for
-    assert (process.returncode, out, err.strip()) == (130, b"", b"interrupted")
-
-
-def test_what_the_emulator_lacks_is_said_with_the_way_to_get_it(local: Path) -> None:
-    program = "import sys; sys.modules['falcon'] = None; from reconciler.cli.main import run; run()"
-    command = [sys.executable, "-c", program, "plan"]
-    done = subprocess.run(command, cwd=local, capture_output=True, text=True, check=False)  # our own command
-    assert done.returncode == 1
-    assert "the emulator needs falcon, which is not installed" in done.stderr
-    assert "pip install 'ordercloud-reconciler[emulator]'" in done.stderr
-
-
-def test_a_seed_that_cannot_be_loaded_is_named(local: Path, run: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(local)
-    (local / "seed.json").unlink()
-    done = run("plan")
-    assert (done.code, done.out) == (1, "")
-    assert "seed.json" in done.err
-
-
-def test_a_port_that_is_taken_is_named(run: Runner) -> None:
-    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
-        port = taken.getsockname()[1]
-        done = run("emulator", "--port", str(port))
-    assert done.code == 1
-    assert f"cannot listen on port {port}" in done.err
-
-
-def test_the_emulator_announces_itself_and_stops_when_told_to(tmp_path: Path) -> None:
-    command, pipe = [sys.executable, "-m", "reconciler", "emulator", "--sample"], subprocess.PIPE
-    with subprocess.Popen(command, cwd=tmp_path, stdout=pipe, stderr=pipe, text=True) as server:  # our own command
-        try:
-            first = server.stdout.readline() if server.stdout else ""
-            exports = [server.stderr.readline() for _ in range(3)] if server.stderr else []
-            server.terminate()
-            assert server.wait(timeout=60) == 0
-        finally:
-            server.kill()  # else one that does not end would be waited for
-    assert first.startswith("listening on http://127.0.0.1:")
-    assert exports == [
-        "export OC_CLIENT_ID=00000000-0000-0000-0000-00000000AD01\n",
-        "export OC_CLIENT_SECRET=emulator-admin-secret\n",
-        f"reconciler init --url {first.split()[-1]} --marketplace emulator\n",
-    ]
 
 
 def test_help_imports_neither_the_network_nor_yaml_nor_pydantic() -> None:

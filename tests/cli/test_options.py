@@ -8,7 +8,6 @@ from pathlib import Path
 import click
 import pytest
 
-from reconciler import __version__
 from reconciler.cli.main import COMMANDS, cli
 from tests.cli.conftest import Runner
 
@@ -169,12 +168,6 @@ def test_the_list_of_commands_is_that_of_the_modules(run: Runner) -> None:
     assert all(f"  {name} " in run("--help").out for name in COMMANDS)
 
 
-def test_completion_knows_the_commands() -> None:
-    context = click.Context(cli, **cli.context_settings)
-    assert cli.list_commands(context) == list(COMMANDS)
-    assert cli.get_command(context, "frobnicate") is None
-
-
 def test_every_option_is_long_and_only_help_has_a_short_name_besides() -> None:
     short = {name for command in commands().values() for name in options(command) if not name.startswith("--")}
     assert short == {"-h"}
@@ -183,10 +176,6 @@ def test_every_option_is_long_and_only_help_has_a_short_name_besides() -> None:
 def test_help_has_a_short_name_everywhere(run: Runner) -> None:
     assert run("-h").out == run("--help").out
     assert run("secrets", "rotate", "-h").out == run("secrets", "rotate", "--help").out
-
-
-def test_the_version_is_that_of_the_package(run: Runner) -> None:
-    assert run("--version").out == run("version").out == f"reconciler {__version__}\n"
 
 
 @pytest.mark.parametrize("command_line", [["--env", "test", "validate"], ["validate", "--env", "test"]])

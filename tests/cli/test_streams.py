@@ -1,13 +1,11 @@
 import io
 import os
 import sys
-from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
 from reconciler.cli import streams
-from reconciler.cli.approving import require_yes, somebody_is_there
 from reconciler.cli.main import tolerate_any_encoding
 from reconciler.errors import ReconcilerError
 from tests.cli.conftest import Project, Runner
@@ -69,25 +67,6 @@ def test_what_a_stream_cannot_encode_is_written_as_an_escape(monkeypatch: pytest
     tolerate_any_encoding()
     streams.emit("Zürich\n")
     assert raw.getvalue() == b"Z\\xfcrich\n"
-
-
-@pytest.mark.parametrize(("answer", "confirmed"), [("yes\n", True), (" yes \n", True), ("y\n", False), ("", False)])
-def test_only_the_whole_word_is_a_yes(monkeypatch: pytest.MonkeyPatch, answer: str, confirmed: bool) -> None:
-    screen = Terminal()
-    monkeypatch.setattr(sys, "stderr", screen)
-    monkeypatch.setattr(sys, "stdin", Terminal(answer))
-    with nullcontext() if confirmed else pytest.raises(ReconcilerError, match="not approved"):
-        require_yes("Go on?", lambda _style: "what is done")
-    assert "what is done" in screen.getvalue()
-    assert "Only 'yes' is accepted" in screen.getvalue()
-
-
-def test_a_question_needs_a_terminal_at_both_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "stdin", Terminal())
-    monkeypatch.setattr(sys, "stderr", io.StringIO())
-    assert not somebody_is_there()
-    monkeypatch.setattr(sys, "stderr", Terminal())
-    assert somebody_is_there()
 
 
 def test_force_color_colours_a_pipe_unless_no_color_forbids_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,8 +1,6 @@
 import pytest
 
-from reconciler.model.diagnostic import Diagnostic, Place
 from reconciler.model.json import ABSENT
-from reconciler.model.outcome import ApplyResult, Outcome, Status
 from reconciler.model.plan import Action, Change, Direction, FieldChange
 from reconciler.model.resource import Address
 from tests.builders import plan_of
@@ -36,16 +34,3 @@ def test_what_writes_nothing_is_no_change(action: Action) -> None:
 )
 def test_one_widening_field_makes_a_change_widening(directions: list[Direction], verdict: Direction) -> None:
     assert change("a", Action.UPDATE, *directions).direction is verdict
-
-
-def test_a_result_is_complete_when_every_change_was_applied() -> None:
-    done, failed = (Outcome(change("a", Action.UPDATE), status) for status in (Status.APPLIED, Status.FAILED))
-    assert ApplyResult((done,), 0).is_complete
-    assert not ApplyResult((done, failed), 0).is_complete
-    assert ApplyResult((done, failed), 0).count(Status.FAILED) == 1
-
-
-def test_a_diagnostic_reads_as_place_message_and_way_out() -> None:
-    fault = Diagnostic(Place("a.yaml", 3, 5), "unknown field", "unknown-field", "/spec/Actve", "did you mean Active?")
-    assert str(fault) == "a.yaml:3:5: error: unknown field (at /spec/Actve); did you mean Active? [unknown-field]"
-    assert str(Place("a.yaml")) == "a.yaml"

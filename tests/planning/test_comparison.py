@@ -9,7 +9,7 @@ import pytest
 from reconciler import pipeline
 from reconciler.errors import ReconcilerError
 from reconciler.model.plan import Action
-from reconciler.model.resource import Address, ObjectKey
+from reconciler.model.resource import Address
 from reconciler.planning import snapshot
 from reconciler.planning.deletion import Protection
 from tests.builders import body, by_address, desired, manifest
@@ -27,10 +27,6 @@ def service(tmp_path: Path) -> Iterator[Shop]:
     with shop(tmp_path, body(A, "a"), objects={"IntegrationEvents": events}, profile="legacy") as opened:
         opened.secrets["HASH_KEY"] = "key"
         yield opened
-
-
-def test_a_key_knows_its_kind_and_not_the_case_of_its_id() -> None:
-    assert ObjectKey("ApiClient", "a-1") == ObjectKey("ApiClient", "A-1") != ObjectKey("IntegrationEvent", "A-1")
 
 
 def test_objects_of_two_kinds_with_one_id_and_one_name_are_two(service: Shop) -> None:

@@ -11,7 +11,6 @@ from markdown_it.token import Token
 
 from reconciler.model.outcome import ApplyResult, Outcome, Status
 from reconciler.model.plan import Action, Change, Plan
-from reconciler.render.comment import code, fenced
 from reconciler.render.markdown import drift, plan, result
 from reconciler.render.style import PLAIN
 from tests.render.test_render_golden import BINDING, DIGEST, DRIFTS, NARROWS, PLAIN_DOCUMENTS, WIDENS, change, field
@@ -105,15 +104,3 @@ def test_what_is_wider_than_wanted_comes_first_in_a_comment_about_drift() -> Non
     text = drift(DRIFTS["everything"], DIGEST, PLAIN)
     assert text.index("storefront") < text.index("ApiClient/old") < text.index("kiosk")
     assert NARROWS
-
-
-@pytest.mark.parametrize("text", ["a`b", "``", "`", " `` ` ", "a|b", "", "@everyone", "![x](y)", "</details>", "\\`x"])
-def test_a_code_span_shows_the_text_and_nothing_else(text: str) -> None:
-    (paragraph,) = [token for token in READER.parse(f"x {code(text)} y") if token.type == "inline"]
-    assert [token.type for token in paragraph.children or ()] == ["text", "code_inline", "text"]
-    assert (paragraph.children or [])[1].content.strip() == text.strip()
-
-
-def test_a_fence_is_longer_than_any_in_it() -> None:
-    (fence,) = READER.parse("\n".join(fenced(["````", "</details>", "~~~"], "diff")))
-    assert fence.content == "````\n</details>\n~~~\n"

@@ -1,10 +1,9 @@
 from reconciler.errors import GuardRefusal, InputError, PlanRefused, RequestFacts, Unreachable
 from reconciler.model.diagnostic import Diagnostic, Place
-from reconciler.model.plan import Action, Finding, Plan
+from reconciler.model.plan import Finding
 from reconciler.model.resource import Address
 from reconciler.render.style import PLAIN, Style
-from reconciler.render.text import error_text, internal_error, plan, warning
-from tests.render.test_render_golden import BINDING, change
+from reconciler.render.text import error_text, internal_error, warning
 
 
 def test_an_error_is_its_message_and_what_to_do_about_it() -> None:
@@ -43,8 +42,3 @@ def test_an_internal_error_says_where_but_not_what() -> None:
 
 def test_only_the_word_in_front_is_coloured() -> None:
     assert warning("mind the gap", Style(colour=True)) == "\x1b[33mwarning:\x1b[0m mind the gap\n"
-
-
-def test_thousands_have_a_comma() -> None:
-    many = Plan(tuple(change(f"c{number}", Action.NO_OP) for number in range(5000)), BINDING, out_of_scope=1000)
-    assert plan(many, "", PLAIN).endswith("\nNo changes. 5,000 resources are in step, 1,000 out of scope.\n")
