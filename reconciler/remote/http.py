@@ -5,8 +5,9 @@ the wire was made for. A custom transport in its place would turn off the proxie
 """
 
 import logging
-from collections.abc import Callable, Collection, Iterable
-from contextlib import closing
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import closing, contextmanager
+from contextvars import ContextVar
 from dataclasses import replace
 from functools import lru_cache
 from typing import Final
@@ -26,6 +27,28 @@ from reconciler.remote.network import Limits, proxy_for, trust
 from reconciler.remote.throttle import seconds_to_wait, timestamp
 
 log = logging.getLogger("reconciler.remote")
+
+_is_ours: Final = ContextVar("is_ours", default=False)
+
+
+def _is_not_ours(_record: logging.LogRecord) -> bool:
+    return not _is_ours.get()
+
+
+# A URL to notify, the password of a proxy and the headers of answers are in their lines. Those of other code stay.
+for _name in ("httpx", "httpcore.connection", "httpcore.http11", "httpcore.proxy", "httpcore.socks"):
+    logging.getLogger(_name).addFilter(_is_not_ours)
+
+
+@contextmanager
+def _unlogged() -> Iterator[None]:
+    """Keep the HTTP libraries from logging what this thread sends."""
+    token = _is_ours.set(True)
+    try:
+        yield
+    finally:
+        _is_ours.reset(token)
+
 
 READABLE_ENCODINGS: Final = frozenset({"", "identity", "gzip", "deflate"})
 """Compressed at most once: each layer may grow a chunk a thousandfold before the size limit sees it."""
@@ -87,7 +110,8 @@ class Wire:
         """Send once. Never raises for what the network or the service does."""
         started = self._clock()
         try:
-            result: Result = self._exchange(call, token, started)
+            with _unlogged():
+                result: Result = self._exchange(call, token, started)
         except tuple(EXCEPTIONS) as error:
             result = no_answer(error)
         result = replace(result, seconds=self._clock() - started)
@@ -97,7 +121,8 @@ class Wire:
     def close(self) -> None:
         """Close all connections; those of requests on their way are closed with the answer."""
         self._is_closed = True
-        self._http.close()
+        with _unlogged():
+            self._http.close()
 
     def _exchange(self, call: Call, token: Secret | None, started: float) -> Result:
         with closing(self._http.send(self._request(call, token), stream=True)) as response:
@@ -313,6 +338,7 @@ class Webhook:
         url, limits = self._parsed, Limits(read=_NOTIFY_SECONDS)
         try:
             with (
+                _unlogged(),
                 http_client((), limits, at_a_time=1, base_url=url, transport=transport) as http,
                 http.stream("POST", url, content=canonical_text(document), headers=headers) as answer,
             ):

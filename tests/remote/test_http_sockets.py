@@ -12,15 +12,18 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import IPv4Address
 from pathlib import Path
 
+import httpx
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from reconciler.errors import AnswerLost, Unreachable
+from reconciler.model.secret import Secret
 from reconciler.remote.client import ReadClient, open_reader, open_writer
 from reconciler.remote.exchange import Connection
 from reconciler.remote.hosts import allowed_origin
+from reconciler.remote.http import Webhook
 from reconciler.remote.throttle import RetryPolicy
 from tests.remote.service import CLIENT_SECRET, CREDENTIALS
 
@@ -99,6 +102,22 @@ def test_no_logger_shows_a_header_a_body_or_a_token_even_at_debug(caplog: pytest
     assert {record.name for record in caplog.records} == {"reconciler.remote"}
     for canary in (TOKEN, CLIENT_SECRET, "canary-cookie", "Bearer"):
         assert canary not in caplog.text
+
+
+def test_no_logger_shows_the_url_to_notify(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    with serving() as server:
+        Webhook(Secret(f"{url_of(server)}/canary-hook")).post({})
+    assert "canary-hook" not in caplog.text
+
+
+def test_the_requests_of_other_code_are_logged_as_ever(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    with serving() as server, reader(url_of(server)) as client, httpx.Client(trust_env=False) as other:
+        client.me()
+        other.get(f"{url_of(server)}/v1/other")
+    assert "/v1/other" in "".join(record.getMessage() for record in caplog.records if record.name == "httpx")
+    assert {record.name for record in caplog.records} >= {"httpx", "httpcore.connection", "httpcore.http11"}
 
 
 def closed_port() -> int:
