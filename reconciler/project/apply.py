@@ -6,9 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
+from reconciler import pipeline
 from reconciler.applying import journal
 from reconciler.applying import receipt as receiptfile
 from reconciler.applying.journal import events
+from reconciler.applying.rollback.view import RULE
+from reconciler.applying.run import Controls
 from reconciler.errors import GuardRefusal, PlanRefused, ReconcilerError, cutting_off
 from reconciler.model.dataclass import dataclass
 from reconciler.model.inputs import Selection
@@ -140,9 +143,6 @@ def _execute(  # noqa: PLR0913  # both ends, what to do, and what is known of ea
     rolls_back: str | None = None,
 ) -> ApplyResult:
     """Apply the plan and record it. `follows_up` are the interrupted runs that were checked."""
-    from reconciler import pipeline  # noqa: PLC0415  # while the login is on its way
-    from reconciler.applying.run import Controls  # noqa: PLC0415
-
     recorder, environment = recorder_of(session, plan, follows_up, rolls_back), session.environment
     with closing(recorder):
         with options.watch(plan) as on_outcome, cutting_off(lambda: bool(recorder.run_id)):
@@ -232,8 +232,6 @@ def _require_unchanged(shown: Plan, now: Plan) -> None:
         GuardRefusal: something that would be rolled back was changed.
         ReconcilerError: the plan has changed.
     """
-    from reconciler.applying.rollback.view import RULE  # noqa: PLC0415  # only a rollback that was asked about needs it
-
     moved = [finding for finding in now.guards if finding.rule == RULE]
     if moved:
         raise GuardRefusal(moved)

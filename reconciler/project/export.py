@@ -11,9 +11,11 @@ from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING, Final
 
+from reconciler import pipeline
 from reconciler.config.settings import Config, Environment
 from reconciler.errors import InputError, ReconcilerError
 from reconciler.export import Choice, Export, Origin, export
+from reconciler.export.seeding import LIMIT, read_seeds
 from reconciler.kinds import KINDS, LOGIN_KIND
 from reconciler.manifests.context import Once
 from reconciler.manifests.edit import with_ids, with_values, write_ids
@@ -25,6 +27,7 @@ from reconciler.model.inputs import Snapshot
 from reconciler.model.named_secret import LiveSecret, moment_text
 from reconciler.model.reports import LeftOut
 from reconciler.model.resource import DesiredState, FieldsPolicy, LiveState, ObjectKey
+from reconciler.planning.comparison import Target
 from reconciler.project import Settings, connect
 from reconciler.project.environment import chosen_environment, configuration, configuration_path, load_context
 from reconciler.render.reports import Exporting
@@ -32,7 +35,6 @@ from reconciler.render.wording import number
 
 if TYPE_CHECKING:
     from reconciler.model.json import Json
-    from reconciler.planning.comparison import Target
 
 FOLDER: Final = "manifests"
 OVERLAYS: Final = "overlays"
@@ -280,8 +282,6 @@ def from_live(settings: Settings, options: ExportOptions, *, allow_unknown_roles
         InputError: with every fault of every file; or a manifest could be several objects.
         RemoteError: the service could not be read.
     """
-    from reconciler import pipeline  # noqa: PLC0415  # a file is imported without it
-
     config = configuration(settings)
     environment = chosen_environment(config, settings)
     destination = Destination.open(
@@ -309,9 +309,7 @@ def from_live(settings: Settings, options: ExportOptions, *, allow_unknown_roles
     )
 
 
-def _target(environment: Environment) -> "Target":
-    from reconciler.planning.comparison import Target  # noqa: PLC0415  # a file is imported without it
-
+def _target(environment: Environment) -> Target:
     return Target(environment.name, environment.marketplace, environment.limits, manages=environment.manages)
 
 
@@ -319,7 +317,7 @@ def _lacking(kind: str) -> LeftOut:
     return LeftOut(kind, f"this service does not have it: GET /v1{KINDS[kind].path} answers 404")
 
 
-def _unwatched(options: ExportOptions, target: "Target", live: LiveState) -> Iterator[str]:
+def _unwatched(options: ExportOptions, target: Target, live: LiveState) -> Iterator[str]:
     """Name the chosen kinds of which nothing is live: drift would not report new objects of them."""
     names = sorted((options.kinds & live.kinds) - {one.kind for one in live.resources} - target.manages)
     if names:
@@ -345,8 +343,6 @@ def from_file(settings: Settings, file: Path, options: ExportOptions, *, allow_u
     Raises:
         InputError: with every fault of every file.
     """
-    from reconciler.export.seeding import LIMIT, read_seeds  # noqa: PLC0415  # an export does without it
-
     name = shown(file)
     try:
         with file.open("rb") as stream:
@@ -373,8 +369,6 @@ def snapshot(settings: Settings) -> Snapshot:
     Raises:
         RemoteError: the service could not be read.
     """
-    from reconciler import pipeline  # noqa: PLC0415  # a file is imported without it
-
     config = configuration(settings)
     environment = chosen_environment(config, settings)
     context = load_context(config, environment, allow_unknown_roles=True, once=settings.once)

@@ -5,8 +5,9 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Self
+from typing import Final, Self
 
+from reconciler import pipeline
 from reconciler.applying.journal.write import exclusive
 from reconciler.config.settings import Config, Environment
 from reconciler.errors import PlanRefused, ReconcilerError, UsageError
@@ -19,8 +20,11 @@ from reconciler.model.outcome import RecordedRun
 from reconciler.model.plan import Finding, Plan
 from reconciler.model.resource import Address
 from reconciler.model.secret import SecretSource
+from reconciler.planning.check import check_here, check_saved, frozen
+from reconciler.planning.comparison import Target
 from reconciler.planning.deletion import Protection
 from reconciler.planning.selection import check as check_selection
+from reconciler.planning.snapshot import loads
 from reconciler.project import Settings, connect, environment_name, plan_key
 from reconciler.project.checkout import Inputs, checkout, listed_commits
 from reconciler.project.environment import (
@@ -35,10 +39,6 @@ from reconciler.project.records import last_written, scope_changed
 from reconciler.remote import ReadRemote, SecretRemote
 from reconciler.secrets import Resolver
 from reconciler.secrets.delivery import Deliverer
-
-if TYPE_CHECKING:
-    from reconciler.planning.comparison import Target
-
 
 EVERYTHING: Final = Selection()
 
@@ -162,10 +162,8 @@ class Session:
         own = {one.name for one in self.environment.own_credentials if one.source is SecretSource.ENVIRONMENT}
         return Deliverer(self.allowed_paths, self.settings.listener.masked, self.settings.variables, withheld=own)
 
-    def target(self, *, demands_secrets: bool = False) -> "Target":
+    def target(self, *, demands_secrets: bool = False) -> Target:
         """The target of a plan."""
-        from reconciler.planning.comparison import Target  # noqa: PLC0415  # while the login is on its way
-
         environment = self.environment
         return Target(
             environment.name,
@@ -209,17 +207,12 @@ class Session:
         if file != path and not file.exists():
             hint = f"a job with credentials writes it: reconciler snapshot --env {name} --out {file}"
             raise ReconcilerError(f"there is no snapshot of environment {name} in {path}", hint=hint)
-        from reconciler import pipeline  # noqa: PLC0415
-        from reconciler.planning.snapshot import loads  # noqa: PLC0415  # brings the schema checker along
-
         keep_apart(self.settings, [file])
         snapshot = loads(read_file(file), str(file), self.plan_key)
         return pipeline.plan_from(snapshot, self.loaded.desired, self.environment.base_url, self.target())
 
     def plan_with(self, remote: ReadRemote, *, demands_secrets: bool = False) -> Plan:
         """Plan over an open connection; a plan that is applied at once needs all secrets."""
-        from reconciler import pipeline  # noqa: PLC0415
-
         target = self.target(demands_secrets=demands_secrets)
         plan = pipeline.plan(self.loaded.desired, remote, target, self.resolve)
         may_matter = self.prunes or not plan.scope.is_everything  # else reading the receipt only costs time
@@ -228,26 +221,18 @@ class Session:
 
     def plan_back(self, run: RecordedRun, only: Sequence[str], remote: ReadRemote) -> Plan:
         """Plan the rollback of a run."""
-        from reconciler import pipeline  # noqa: PLC0415
-
         return pipeline.plan_back(run, only, self.loaded.desired, remote, self.target())
 
     def check_here(self, saved: Plan) -> None:
         """Refuse a saved plan that does not fit what is here, before the service is contacted."""
-        from reconciler.planning.check import check_here  # noqa: PLC0415
-
         check_here(saved, self.loaded.desired, self.environment.base_url, self.target(), datetime.now(UTC))
 
     def check(self, saved: Plan, remote: ReadRemote) -> tuple[Finding, ...]:
         """Refuse a saved plan that does not fit; give findings of guards that it does not contain."""
-        from reconciler.planning.check import check_saved  # noqa: PLC0415
-
         return check_saved(saved, self.loaded.desired, remote, self.target(), datetime.now(UTC))
 
     def frozen(self, plan: Plan) -> tuple[Finding, ...]:
         """The findings of freeze windows at this moment."""
-        from reconciler.planning.check import frozen  # noqa: PLC0415
-
         return frozen(plan, self.environment.freeze, datetime.now(UTC))
 
     def exclusively(self) -> AbstractContextManager[None]:
