@@ -126,9 +126,9 @@ output_file: Final = _FileName("writes")
 def valued(
     name: str,
     metavar: str,
-    explanation: str,
     reads: Callable[..., Any] = text,
     *,
+    help: str,  # noqa: A002  # as click calls it
     to: str = "",
     **known: Any,  # noqa: ANN401  # click's
 ) -> Callable[[F], F]:
@@ -137,12 +137,12 @@ def valued(
     Args:
         name: of the option.
         metavar: what the help calls the value.
-        explanation: what the help says of the option.
         reads: what checks and converts the value.
+        help: what the help says of the option.
         to: the parameter that gets it, if it has another name.
         known: what `click.option` takes besides.
     """
-    return click.option(name, *[to] * bool(to), type=reads, metavar=metavar, help=explanation, **known)
+    return click.option(name, *[to] * bool(to), type=reads, metavar=metavar, help=help, **known)
 
 
 def offer(what: str | Sequence[str]) -> "Callable[[click.Context, click.Parameter, str], list[CompletionItem]]":
@@ -293,7 +293,7 @@ unknown_roles_option: Final = click.option(
 ack_option: Final = valued(
     "--ack",
     "DIGITS",
-    f"Accept the findings of guards: the digits that the refusal prints. Default: {ACK_VARIABLE}.",
+    help=f"Accept the findings of guards: the digits that the refusal prints. Default: {ACK_VARIABLE}.",
     envvar=ACK_VARIABLE,
 )
 
@@ -319,14 +319,14 @@ def selection_options(function: F) -> F:
     of_label = valued(
         "--selector",
         "LABEL=VALUE",
-        "Only manifests with this label; of several labels, with all of them.",
+        help="Only manifests with this label; of several labels, with all of them.",
         multiple=True,
         callback=_labels,
     )
     of_address = valued(
         "--only",
         "ADDRESS-GLOB",
-        "Only these addresses, e.g. 'ApiClient/store*'; repeatable.",
+        help="Only these addresses, e.g. 'ApiClient/store*'; repeatable.",
         multiple=True,
         shell_complete=offer("addresses"),
     )
@@ -339,7 +339,7 @@ def planning_options(function: F) -> F:
         "--prune", is_flag=True, help="Also delete what no manifest claims. Needs all manifests, and limits.deletes."
     )
     explanation = "Write this write-only secret again, even if no difference is known; repeatable."
-    secrets = valued("--write-secret", "ADDRESS#FIELD", explanation, to="write_secrets", multiple=True)
+    secrets = valued("--write-secret", "ADDRESS#FIELD", help=explanation, to="write_secrets", multiple=True)
     return selection_options(prune(secrets(function)))
 
 

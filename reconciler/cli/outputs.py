@@ -225,8 +225,8 @@ def _into(names: Sequence[str]) -> Callable[[F], F]:
     return valued(
         "--into",
         "FORMAT=FILE",
-        explanation,
         read,
+        help=explanation,
         multiple=True,
         shell_complete=options.offer([f"{name}=" for name in names]),
     )
@@ -331,7 +331,7 @@ def metrics_option(function: F) -> F:
             if file and not is_manifest(file):
                 _write_metrics(file, metering)
 
-    option = valued("--metrics", "FILE", "Write metrics for Prometheus, as text.", output_file, to="metrics_file")
+    option = valued("--metrics", "FILE", output_file, help="Write metrics for Prometheus, as text.", to="metrics_file")
     return option(cast("F", call))
 
 

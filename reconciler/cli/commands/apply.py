@@ -62,8 +62,8 @@ Ctrl-C starts no further change, finishes those in flight, shows what is left an
 @click.option("--dry-run", is_flag=True, help="Show the plan and its refusal, if any. The connection cannot write.")
 @ack_option
 @click.option("--keep-going", is_flag=True, help="Continue with other changes of the environment after one has failed.")
-@valued("--require-tip", "BRANCH", "Refuse manifests other than those of this branch as last fetched.")
-@valued("--receipt", "FILE", "Save hashes of what was applied, for drift --receipt.", output_file)
+@valued("--require-tip", "BRANCH", help="Refuse manifests other than those of this branch as last fetched.")
+@valued("--receipt", "FILE", output_file, help="Save hashes of what was applied, for drift --receipt.")
 @outputs_option("apply", documents.RESULTS)
 @metrics_option
 @planning_options

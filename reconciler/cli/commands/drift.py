@@ -52,8 +52,10 @@ what --since-receipt leaves out, does not count.
 """,
 )
 @options.paths_argument
-@valued("--baseline", "FILE", "Leave out the drift in this earlier JSON document.", input_file)
-@valued("--receipt", "FILE", "The receipt that tells the source of drift; default: that of the newest run.", input_file)
+@valued("--baseline", "FILE", input_file, help="Leave out the drift in this earlier JSON document.")
+@valued(
+    "--receipt", "FILE", input_file, help="The receipt that tells the source of drift; default: that of the newest run."
+)
 @click.option("--since-receipt", is_flag=True, help="Leave out what the service had right after that apply.")
 @click.option(
     "--strict",
@@ -67,8 +69,8 @@ what --since-receipt leaves out, does not count.
 @valued(
     "--notify",
     "URL",
-    f"Post a message when there is new drift; better kept in {NOTIFY_VARIABLE}: it is a secret.",
     lambda value: Secret(text(value)),
+    help=f"Post a message when there is new drift; better kept in {NOTIFY_VARIABLE}: it is a secret.",
     to="notify_url",
     envvar=NOTIFY_VARIABLE,
 )

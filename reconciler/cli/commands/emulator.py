@@ -15,9 +15,9 @@ from reconciler.errors import ReconcilerError, UsageError
 from reconciler.render.command import command as command_line
 
 _HOST: Final = "127.0.0.1"
-_LAST_PORT: Final = 65_535
-_LONGEST_LATENCY: Final = 600_000
-_LARGEST_PAGE: Final = 100
+_PORT: Final = click.IntRange(0, 65_535)
+_LATENCY: Final = click.IntRange(0, 600_000)
+_PAGE_SIZE: Final = click.IntRange(1, 100)
 
 
 @click.command(
@@ -35,10 +35,10 @@ The first line on stdout is `listening on http://127.0.0.1:PORT`. There is alway
 and start a repository. Ctrl-C stops it, with exit code 0.
 """,
 )
-@valued("--port", "PORT", "0 (default): any free one.", click.IntRange(0, _LAST_PORT), default=0)
-@valued("--seed", "FILE", "A seeding file (YAML or JSON) to start with.", file_name)
+@valued("--port", "PORT", _PORT, help="0 (default): any free one.", default=0)
+@valued("--seed", "FILE", file_name, help="A seeding file (YAML or JSON) to start with.")
 @click.option("--sample", is_flag=True, help="Start with the sample marketplace of the program.")
-@valued("--state", "FILE", "Keep the data in this file between runs.", file_name)
+@valued("--state", "FILE", file_name, help="Keep the data in this file between runs.")
 @click.option(
     "--profile",
     type=click.Choice(["current", "legacy"]),
@@ -46,9 +46,9 @@ and start a repository. Ctrl-C stops it, with exit code 0.
     show_default=True,
     help="The generation of the API; legacy has a readable ClientSecret.",
 )
-@valued("--latency", "MS", "Milliseconds to wait before each answer.", click.IntRange(0, _LONGEST_LATENCY), default=0)
-@valued("--fault", "SPEC", "What goes wrong; repeatable.", to="faults", multiple=True)
-@valued("--max-page-size", "N", "Answer lists with smaller pages than asked for.", click.IntRange(1, _LARGEST_PAGE))
+@valued("--latency", "MS", _LATENCY, help="Milliseconds to wait before each answer.", default=0)
+@valued("--fault", "SPEC", help="What goes wrong; repeatable.", to="faults", multiple=True)
+@valued("--max-page-size", "N", _PAGE_SIZE, help="Answer lists with smaller pages than asked for.")
 @click.option("--marketplace", type=text, default="emulator", show_default=True, help="Its marketplace ID (Seller.ID).")
 @click.option("--no-put-creates", is_flag=True, help="Answer 404 to a PUT of an unknown API client.")
 @click.option(

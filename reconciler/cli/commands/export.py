@@ -74,12 +74,12 @@ Exit codes: 0 done, also when there was nothing to write; 1 an error, nothing wa
 environments were written, and there was an error in another.
 """,
 )
-@valued("--out", "DIR", "Where new files go; else the first folder of manifests.", file_name)
-@valued("--only", "ADDRESS-GLOB", "Only these addresses; repeatable.", multiple=True)
+@valued("--out", "DIR", file_name, help="Where new files go; else the first folder of manifests.")
+@valued("--only", "ADDRESS-GLOB", help="Only these addresses; repeatable.", multiple=True)
 @valued(
     "--into-overlay",
     "ENV",
-    "Write what differs in this environment into its overlays, and leave the manifests alone; repeatable.",
+    help="Write what differs in this environment into its overlays, and leave the manifests alone; repeatable.",
     to="overlaid",
     multiple=True,
     shell_complete=offer("environments"),
@@ -87,8 +87,8 @@ environments were written, and there was an error in another.
 @valued(
     "--kinds",
     "KIND,...|all",
-    "The kinds to export; else those that manifests name or that manage: lists, else API clients.",
     Kinds(),
+    help="The kinds to export; else those that manifests name or that manage: lists, else API clients.",
 )
 @click.option("--own-client", is_flag=True, help="Also export the client that the run is logged in with.")
 @click.option("--named-secrets", is_flag=True, help="Name the secrets of clients in comments: a request for each.")

@@ -31,11 +31,11 @@ Exit codes: 0 done, also when there was nothing to write; 1 an error.
 """,
 )
 @click.argument("file", type=file_name, metavar="FILE")
-@valued("--out", "DIR", "Where new files go; else the first folder of manifests.", file_name)
+@valued("--out", "DIR", file_name, help="Where new files go; else the first folder of manifests.")
 @valued(
     "--into-overlay",
     "ENV",
-    "Write what differs in the file into the overlays of this environment, and leave the manifests alone.",
+    help="Write what differs in the file into the overlays of this environment, and leave the manifests alone.",
     to="overlaid",
 )
 @click.option("--write", is_flag=True, help="Write the files; without it they are only shown.")

@@ -63,16 +63,16 @@ Examples:
 @valued(
     "--out",
     "FILE",
-    "Save the plan for apply. Several environments need a folder, which gets NAME.json for each.",
     output_file,
+    help="Save the plan for apply. Several environments need a folder, which gets NAME.json for each.",
 )
-@valued("--expires", "DURATION", "How long the saved plan is valid, e.g. 1h.", duration)
+@valued("--expires", "DURATION", duration, help="How long the saved plan is valid, e.g. 1h.")
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 if there are changes.")
 @valued(
     "--from-snapshot",
     "FILE",
-    "Plan from a file of snapshot, contacting nothing. A folder has NAME.json for each environment.",
     input_file,
+    help="Plan from a file of snapshot, contacting nothing. A folder has NAME.json for each environment.",
 )
 @outputs_option("plan", documents.PLANS)
 @metrics_option

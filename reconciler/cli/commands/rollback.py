@@ -30,7 +30,7 @@ run; 130 interrupted.
 """,
 )
 @click.argument("run", type=text, metavar="RUN", shell_complete=offer("written-runs"))
-@valued("--only", "GLOB", "Only these addresses, e.g. 'ApiClient/store*'; repeatable.", multiple=True)
+@valued("--only", "GLOB", help="Only these addresses, e.g. 'ApiClient/store*'; repeatable.", multiple=True)
 @click.option("--auto-approve", is_flag=True, help="Do not ask. Needed without a terminal.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and its refusal, if any. The connection cannot write.")
 @ack_option

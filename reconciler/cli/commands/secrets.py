@@ -61,7 +61,7 @@ do. What else needs attention is listed and does not change the code.
 )
 @options.paths_argument
 @outputs_option("secrets", STATUSES)
-@valued("--metrics", "FILE", "Also write Prometheus metrics.", output_file, to="metrics_file")
+@valued("--metrics", "FILE", output_file, help="Also write Prometheus metrics.", to="metrics_file")
 @options.selection_options
 @options.reading_options
 @click.pass_obj
@@ -103,7 +103,7 @@ was written; 3 a guard refused; 5 stopped after some steps, or some secrets fail
 """,
 )
 @click.argument("address", type=text, metavar="[ADDRESS]", required=False, shell_complete=offer("addresses"))
-@valued("--secret", "NAME", "The secret, if the manifest lists several.", to="name")
+@valued("--secret", "NAME", help="The secret, if the manifest lists several.", to="name")
 @click.option("--due", is_flag=True, help="Only what is due: of ADDRESS, or of all that are selected.")
 @click.option("--dry-run", is_flag=True, help="Show the steps. The connection cannot write.")
 @click.option("--auto-approve", is_flag=True, help="Do not ask. Needed without a terminal.")

@@ -43,8 +43,8 @@ The YAML of --resolved is valid itself; comments say which file and line, or whi
 @valued(
     "--reviewed",
     "FILE",
-    "Show what differs from the plan in FILE, or whether the manifests are those of the receipt in FILE.",
     input_file,
+    help="Show what differs from the plan in FILE, or whether the manifests are those of the receipt in FILE.",
 )
 @outputs_option("plan", PLANS)
 @unknown_roles_option

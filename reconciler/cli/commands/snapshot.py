@@ -32,7 +32,7 @@ Examples:
 Exit codes: 0 written, 1 error, 3 the credentials open another marketplace than the configuration names.
 """,
 )
-@valued("--out", "FILE", "The file to write; for several environments, a folder.", output_file, required=True)
+@valued("--out", "FILE", output_file, help="The file to write; for several environments, a folder.", required=True)
 @reading_options
 @click.pass_obj
 def command(common: Common, *, out: Path) -> ExitCode:
