@@ -1,10 +1,10 @@
-"""A configuration -> everything that can be done with its environments: for programs, and for every command.
+"""A configuration -> what programs do with its environments, and what commands do with several of them.
 
 `import reconciler` exports it; docs/python.md lists what is public. A method imports what it needs when it
 is called, so that `--help` needs none of it.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import field, replace
 from datetime import timedelta
@@ -31,16 +31,8 @@ from reconciler.render import FORMATS
 from reconciler.render.style import PLAIN, Style
 
 if TYPE_CHECKING:
-    from reconciler.model.diagnostic import Report
-    from reconciler.model.inputs import Snapshot
-    from reconciler.model.outcome import RecordedRun
-    from reconciler.model.reports import Diagnosis, SecretReport
     from reconciler.project.apply import ApplyOptions
-    from reconciler.project.drift import DriftView, WriteBack
-    from reconciler.project.export import ExportOptions, ExportResult
-    from reconciler.project.rotate import RotateOptions, Rotation
-    from reconciler.render import reports
-    from reconciler.render.history import Listed, Verified
+    from reconciler.project.drift import DriftView
     from reconciler.render.several import Part
 
 
@@ -78,29 +70,9 @@ class Project:
 
         return configuration(self.settings).promote
 
-    def listed(self, names: Sequence[str] = ()) -> "list[reports.Listed]":
-        """These environments, or all, as far as they may be shown; see `environment.listed`."""
-        from reconciler.project.environment import listed
-
-        return listed(self.settings, names)
-
     def of(self, environment: str) -> "Project":
         """The same for one of the environments."""
         return replace(self, settings=replace(self.settings, environment=environment))
-
-    def validate(self, paths: Sequence[Path] = (), *, allow_unknown_roles: bool = False) -> "Report":
-        """Find every fault of manifests and configuration, offline; see `validate.check`."""
-        from reconciler.project.validate import check
-
-        return check(self.settings, paths, allow_unknown_roles=allow_unknown_roles)
-
-    def resolved(
-        self, paths: Sequence[Path], *, allow_unknown_roles: bool
-    ) -> "Mapping[str, Callable[[], Iterator[str]]]":
-        """What writes manifests as they are in the environment, by format; see `validate.resolved`."""
-        from reconciler.project.validate import resolved
-
-        return resolved(self.settings, paths, allow_unknown_roles=allow_unknown_roles)
 
     def plan(  # noqa: PLR0913  # one for each choice
         self,
@@ -186,12 +158,6 @@ class Project:
 
         return apply(options.opened(self.settings), options)
 
-    def preview(self, options: "ApplyOptions") -> tuple[Plan, GuardRefusal | None]:
-        """What `carry_out` would carry out; see `apply.look`."""
-        from reconciler.project.apply import look
-
-        return look(options.opened(self.settings), options)
-
     def promote(
         self, names: Sequence[str], options: "ApplyOptions", end: Callable[[ApplyResult], int]
     ) -> "tuple[Part[ApplyResult], ...]":
@@ -260,27 +226,6 @@ class Project:
         with Threads(1 if in_turn else jobs or min(len(names), AT_A_TIME) or 1) as pool:
             return tuple(pool.map(part, names))
 
-    def run_to_roll_back(self, run: str) -> "tuple[Project, RecordedRun]":
-        """The run that `rollback` is about, and its environment; see `apply.run_to_roll_back`."""
-        from reconciler.project.apply import run_to_roll_back
-
-        recorded = run_to_roll_back(self.settings, run)
-        return self.of(recorded.environment), recorded
-
-    def rollback(self, run: "RecordedRun", only: Sequence[str], options: "ApplyOptions") -> ApplyResult:
-        """Undo what a run of this environment has written; see `apply.roll_back`."""
-        from reconciler.project.apply import roll_back
-
-        return roll_back(self.settings, run, only, options)
-
-    def preview_rollback(
-        self, run: "RecordedRun", only: Sequence[str], options: "ApplyOptions"
-    ) -> tuple[Plan, GuardRefusal | None]:
-        """What `rollback` would carry out; see `apply.look_at_rollback`."""
-        from reconciler.project.apply import look_at_rollback
-
-        return look_at_rollback(self.settings, run, only, options.ack)
-
     def drift(
         self,
         environment: str | None = None,
@@ -297,87 +242,6 @@ class Project:
         settings = self._named(environment)
         session = Session.open(settings, paths, selection=selection, allow_unknown_roles=allow_unknown_roles)
         return (view or DriftView()).see(session, session.plan())
-
-    def write_back(
-        self, paths: Sequence[Path], selection: Selection, view: "DriftView", *, allow_unknown_roles: bool
-    ) -> "WriteBack":
-        """Put the values that drifted into manifests; see `drift.write_back`."""
-        from reconciler.project.drift import write_back
-        from reconciler.project.session import Session
-
-        session = Session.open(self.settings, paths, selection=selection, allow_unknown_roles=allow_unknown_roles)
-        return write_back(session, view)
-
-    def adopt(
-        self, paths: Sequence[Path], given: Mapping[str, str], *, write: bool, allow_unknown_roles: bool
-    ) -> "reports.Adopted":
-        """Find the live object of each manifest, and write its id if that is asked for; see `adopt.adopt`."""
-        from reconciler.project.adopt import adopt
-        from reconciler.project.session import Session
-
-        return adopt(Session.open(self.settings, paths, allow_unknown_roles=allow_unknown_roles), given, write=write)
-
-    def export(self, options: "ExportOptions", *, allow_unknown_roles: bool = False) -> "ExportResult":
-        """Make manifests of what is live; see `export.from_live`."""
-        from reconciler.project.export import from_live
-
-        return from_live(self.settings, options, allow_unknown_roles=allow_unknown_roles)
-
-    def import_(self, file: Path, options: "ExportOptions", *, allow_unknown_roles: bool = False) -> "ExportResult":
-        """Make manifests of a seeding file, offline; see `export.from_file`."""
-        from reconciler.project.export import from_file
-
-        return from_file(self.settings, file, options, allow_unknown_roles=allow_unknown_roles)
-
-    def snapshot(self) -> "Snapshot":
-        """Save what the service has of the kinds in use."""
-        from reconciler.project.export import snapshot
-
-        return snapshot(self.settings)
-
-    def diagnose(self) -> "Diagnosis":
-        """Check everything that plan and apply need; see `doctor`."""
-        from reconciler.project.doctor import diagnose
-
-        return diagnose(self.settings)
-
-    def secrets(self, paths: Sequence[Path], selection: Selection) -> "SecretReport":
-        """Report the status of every secret; see `secret_status.status`."""
-        from reconciler.project import connect
-        from reconciler.project.secret_status import status
-        from reconciler.project.session import Session
-
-        session = Session.open(self.settings, paths, selection=selection, allow_unknown_roles=True)
-        with connect.reader(session.settings, session.environment, session.root) as remote:
-            return status(session.loaded.desired, remote, session.target(), session.resolve)
-
-    def rotate(self, selection: Selection, options: "RotateOptions", *, dry_run: bool) -> "Rotation":
-        """Replace secrets by new ones, or only plan the steps; see `rotate`."""
-        from reconciler.project.rotate import carry_out, show
-        from reconciler.project.secret_status import wanted
-        from reconciler.project.session import Session
-
-        session = Session.open(self.settings, selection=selection, allow_unknown_roles=True)
-        wanted(session.loaded.desired, selection, options.choice)  # what is not there is known before any request
-        return show(session, options) if dry_run else carry_out(session, options)
-
-    def history(self, environments: Sequence[str]) -> "list[Listed]":
-        """The runs of these environments, or of all; see `records.history`."""
-        from reconciler.project.records import history
-
-        return history(self.settings, environments)
-
-    def run(self, name: str) -> "Listed":
-        """One run, by its id, its start or end, or `last`; see `records.run_of`."""
-        from reconciler.project.records import run_of
-
-        return run_of(self.settings, name)
-
-    def verify(self, name: str | None) -> "Verified":
-        """Whether the journal of a run, or every journal, is as it was written; see `records.verified`."""
-        from reconciler.project.records import verified
-
-        return verified(self.settings, name)
 
     def _named(self, environment: str | None) -> Settings:
         return replace(self.settings, environment=environment or self.settings.environment)

@@ -80,12 +80,13 @@ class ApplyOptions:
         return next(plan for plan in self.saved if plan.binding.environment == settings.environment)
 
 
-def look(session: Session, options: ApplyOptions) -> tuple[Plan, GuardRefusal | None]:
+def look(settings: Settings, options: ApplyOptions) -> tuple[Plan, GuardRefusal | None]:
     """The plan that would be applied, and a refusal that it does not contain. The connection cannot write.
 
     Raises:
         PlanRefused: the saved plan would be refused.
     """
+    session = options.opened(settings)
     _check(session, options, receipt=None)
     with session.reader() as remote:
         plan, objections = _judged(session, remote)
@@ -201,7 +202,7 @@ def look_at_rollback(
     settings: Settings, run: RecordedRun, only: Sequence[str], ack: str | None
 ) -> tuple[Plan, GuardRefusal | None]:
     """The plan that `roll_back` would apply, and a refusal, as `look` gives them."""
-    session = Session.open(settings, allow_unknown_roles=True)
+    session = Session.open(replace(settings, environment=run.environment), allow_unknown_roles=True)
     with session.reader() as remote:
         plan = session.plan_back(run, only, remote)
     objections = session.frozen(plan)
@@ -215,7 +216,7 @@ def roll_back(settings: Settings, run: RecordedRun, only: Sequence[str], options
         GuardRefusal: a guard refuses it; nothing was written.
         ReconcilerError: it was not approved, or the service has changed since; nothing was written.
     """
-    session = Session.open(settings, allow_unknown_roles=True)
+    session = Session.open(replace(settings, environment=run.environment), allow_unknown_roles=True)
     with session.exclusively(), session.writer() as remote:
         plan = session.plan_back(run, only, remote)
         follows_up = look_back(session, remote, plan)

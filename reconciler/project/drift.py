@@ -6,7 +6,7 @@ sent is sent by the next run.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -21,6 +21,7 @@ from reconciler.manifests.replacing import read_own, replace_file
 from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.drift import Deviation, Drift, DriftKind, Receipt
+from reconciler.model.inputs import Selection
 from reconciler.model.plan import Plan
 from reconciler.model.resource import Address
 from reconciler.model.secret import Secret
@@ -146,7 +147,9 @@ class WriteBack:
         return self.left
 
 
-def write_back(session: Session, view: DriftView) -> WriteBack:
+def written_back(
+    settings: Settings, paths: Sequence[Path], selection: Selection, view: DriftView, *, allow_unknown_roles: bool
+) -> WriteBack:
     """Put live values into the manifests. Writes nothing, and only reads the service.
 
     The result is checked: the files must be valid manifests, and leave no drift except unmanaged objects and what
@@ -156,6 +159,7 @@ def write_back(session: Session, view: DriftView) -> WriteBack:
         InputError: nothing can be written back; lists why.
         ReconcilerError: there would still be drift.
     """
+    session = Session.open(settings, paths, selection=selection, allow_unknown_roles=allow_unknown_roles)
     with session.reader() as remote:
         drift = view.see(session, session.plan_with(remote))
         fitting = _fitting(session, drift)

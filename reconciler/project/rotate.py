@@ -10,12 +10,14 @@ from reconciler.applying.journal.events import outcome_facts, turn_facts
 from reconciler.applying.journal.write import Journal
 from reconciler.errors import ReconcilerError, cutting_off
 from reconciler.model.dataclass import dataclass
+from reconciler.model.inputs import Selection
 from reconciler.model.named_secret import Ended
 from reconciler.planning import guards as guard
 from reconciler.planning.planfile import given
-from reconciler.project import Listener, secret_status
+from reconciler.project import Listener, Settings, secret_status
 from reconciler.project.secret_status import Rotation as Planned
 from reconciler.project.secret_status import SecretChoice, Turn
+from reconciler.project.session import Session
 from reconciler.remote import ReadRemote
 from reconciler.render.secrets import Rotated, Turned
 from reconciler.secrets.rotation import Tools
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from reconciler.model.json import Json
-    from reconciler.project.session import Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,20 @@ class Rotation:
     """Whether the journal is complete."""
 
 
-def show(session: "Session", options: RotateOptions) -> Rotation:
+def rotate(settings: Settings, selection: Selection, options: RotateOptions, *, dry_run: bool) -> Rotation:
+    """Replace secrets by new ones, or only plan the steps.
+
+    Raises:
+        UsageError: there is no such manifest or secret; nothing was contacted.
+        GuardRefusal: a guard refuses it; nothing was written.
+        ReconcilerError: the answer was no, or the requested rotation is not possible.
+    """
+    session = Session.open(settings, selection=selection, allow_unknown_roles=True)
+    secret_status.wanted(session.loaded.desired, selection, options.choice)
+    return _show(session, options) if dry_run else _carry_out(session, options)
+
+
+def _show(session: Session, options: RotateOptions) -> Rotation:
     """Plan the steps over a connection that cannot write."""
     with session.reader() as remote:
         plan = _planned(session, options, remote)
@@ -62,13 +76,8 @@ def show(session: "Session", options: RotateOptions) -> Rotation:
     return Rotation(_shown(session, plan, is_dry_run=True), is_refused)
 
 
-def carry_out(session: "Session", options: RotateOptions) -> Rotation:
-    """Have the steps approved, carry them out, and record them.
-
-    Raises:
-        GuardRefusal: a guard refuses it; nothing was written.
-        ReconcilerError: the answer was no, or the requested rotation is not possible.
-    """
+def _carry_out(session: Session, options: RotateOptions) -> Rotation:
+    """Have the steps approved, carry them out, and record them."""
     with session.exclusively(), session.writer() as remote:
         plan = _planned(session, options, remote)
         if not plan.does_something:
@@ -81,12 +90,12 @@ def carry_out(session: "Session", options: RotateOptions) -> Rotation:
             )
 
 
-def _planned(session: "Session", options: RotateOptions, remote: ReadRemote) -> Planned:
+def _planned(session: Session, options: RotateOptions, remote: ReadRemote) -> Planned:
     target = replace(session.target(), now=_utc_now())
     return secret_status.plan(session.loaded.desired, remote, target, options.choice, session.deliverer)
 
 
-def _approved(session: "Session", options: RotateOptions, plan: Planned, remote: ReadRemote) -> Planned:
+def _approved(session: Session, options: RotateOptions, plan: Planned, remote: ReadRemote) -> Planned:
     """Have the plan approved.
 
     Returns:
@@ -105,7 +114,7 @@ def _approved(session: "Session", options: RotateOptions, plan: Planned, remote:
     return now
 
 
-def _taken(session: "Session", plan: Planned, tools: Tools, journal: Journal) -> Rotation:
+def _taken(session: Session, plan: Planned, tools: Tools, journal: Journal) -> Rotation:
     turns, is_written, record = [], False, _Record(journal, session.settings.listener)
     for turn in plan.turns:
         turned, written = _turned(session, turn, tools)
@@ -144,7 +153,7 @@ class _Record:
             self.fault = error
 
 
-def _turned(session: "Session", turn: Turn, tools: Tools) -> tuple[Turned, bool]:
+def _turned(session: Session, turn: Turn, tools: Tools) -> tuple[Turned, bool]:
     """Carry out the steps for one secret; also gives whether anything was written."""
     if turn.error:
         return _unturned(turn), False
@@ -160,7 +169,7 @@ def _unturned(turn: Turn) -> Turned:
     return Turned(*turn.about, turn.steps, ended=Ended.FAILED if turn.error else None, error=turn.error)
 
 
-def _shown(session: "Session", plan: Planned, *, is_dry_run: bool = False) -> Rotated:
+def _shown(session: Session, plan: Planned, *, is_dry_run: bool = False) -> Rotated:
     environment = session.environment
     return Rotated(
         environment.name,
@@ -173,7 +182,7 @@ def _shown(session: "Session", plan: Planned, *, is_dry_run: bool = False) -> Ro
     )
 
 
-def _facts(session: "Session", plan: Planned) -> "Mapping[str, Json]":
+def _facts(session: Session, plan: Planned) -> "Mapping[str, Json]":
     environment = session.environment
     return {
         "kind": ROTATION,

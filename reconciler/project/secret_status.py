@@ -6,6 +6,7 @@ Only reads.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 from typing import Final
 
 from reconciler import live as reader
@@ -38,13 +39,15 @@ from reconciler.planning.comparison import Target
 from reconciler.planning.diff.identity import match
 from reconciler.planning.diff.secret_changes import UNKNOWN
 from reconciler.planning.planfile import ACKNOWLEDGEMENT_DIGITS, given
+from reconciler.project import Settings, connect
+from reconciler.project.session import Session
 from reconciler.remote import ReadRemote
 from reconciler.secrets import Resolve, look_up
 from reconciler.secrets.delivery import Deliverer, lost, recall
 from reconciler.secrets.rotation.due import Subject, due
 
 
-def status(desired: DesiredState, remote: ReadRemote, target: Target, resolve: Resolve) -> SecretReport:
+def status(settings: Settings, paths: Sequence[Path], selected: Selection) -> SecretReport:
     """Report the status of every secret of the selected resources. Only reads.
 
     Raises:
@@ -52,6 +55,12 @@ def status(desired: DesiredState, remote: ReadRemote, target: Target, resolve: R
         RemoteError: a read failed.
         InputError: a manifest cannot be matched with one live object.
     """
+    session = Session.open(settings, paths, selection=selected, allow_unknown_roles=True)
+    with connect.reader(settings, session.environment, session.root) as remote:
+        return _status(session.loaded.desired, remote, session.target(), session.resolve)
+
+
+def _status(desired: DesiredState, remote: ReadRemote, target: Target, resolve: Resolve) -> SecretReport:
     live = reader.read(remote, target.environment, target.marketplace, target.in_use(desired)).live
     matches = match(desired, live)
     chosen = _selected(desired.resources, target.selection)

@@ -104,7 +104,7 @@ def _by_environment(found: Mapping[str, Iterable[_Found]]) -> Iterator[tuple[_Fo
 # -------------------------------------------------------------------------------------- manifests as they are resolved
 
 
-def resolved(
+def resolved_by_format(
     settings: Settings, paths: Sequence[Path], *, allow_unknown_roles: bool
 ) -> Mapping[str, Callable[[], Iterator[str]]]:
     """What writes the manifests, after overlays and substitution, in each format that shows them, piece by piece.

@@ -20,6 +20,8 @@ from reconciler.cli.exit import of_result
 from reconciler.cli.failures import report
 from reconciler.emulator import ADMIN_CLIENT_ID
 from reconciler.project.apply import ApplyOptions
+from reconciler.project.environment import listed
+from reconciler.project.records import history
 from reconciler.remote.messages import Stats
 from tests.cli.conftest import BACK, Project, Switchboard
 from tests.limits import no_file_larger_than
@@ -211,7 +213,7 @@ def test_a_run_that_breaks_off_leaves_no_file_open(shop: Project) -> None:
     project = reconciler.load()
     with pytest.raises(OSError, match="screen"):
         project.apply(project.plan("staging"), on_outcome=gone)
-    assert [run.is_finished for run in project.history(())] == [False]
+    assert [run.is_finished for run in history(project.settings, ())] == [False]
     assert left_open(shop.folder) == []
 
 
@@ -258,9 +260,9 @@ def test_secrets_come_from_the_variables_of_the_call(shop: Project, monkeypatch:
 
 
 def test_the_environment_that_is_meant_comes_from_the_variables_of_the_call(shop: Project) -> None:
-    listed = reconciler.load(variables={"RECONCILER_ENV": "production"}).listed()
-    assert [(one.name, one.is_default) for one in listed] == [("staging", False), ("production", True)]
-    assert not any(one.is_default for one in reconciler.load(variables={}).listed())
+    found = listed(reconciler.load(variables={"RECONCILER_ENV": "production"}).settings, [])
+    assert [(one.name, one.is_default) for one in found] == [("staging", False), ("production", True)]
+    assert not any(one.is_default for one in listed(reconciler.load(variables={}).settings, []))
 
 
 def test_a_plan_under_another_key_is_refused_with_what_to_do(shop: Project) -> None:

@@ -43,11 +43,13 @@ def command(
     stay, and an id that is there already is never replaced. ADDRESS=ID says which live object a manifest is, whatever
     its AppName; then only the manifests that are named are bound. The service is only read.
     """
+    from reconciler.project.adopt import adopt
+
     given, paths = _parted(arguments)
     written: list[str] = []
 
     def find(project: Project) -> Adopted:
-        adopted = project.adopt(paths, given, write=write, allow_unknown_roles=allow_unknown_roles)
+        adopted = adopt(project.settings, paths, given, write=write, allow_unknown_roles=allow_unknown_roles)
         written.extend([adopted.adoption.environment] if adopted.written else [])
         return adopted
 

@@ -90,7 +90,7 @@ def command(  # what is not in `ApplyOptions`
     that does not exit with 0. Each plan is shown before it is applied. Run it again to go on: what is in step is left
     alone.
     """
-    from reconciler.project.apply import ApplyOptions
+    from reconciler.project.apply import ApplyOptions, look
     from reconciler.project.environment import keep_apart
 
     keep_apart(settings_of(common), ())
@@ -102,7 +102,7 @@ def command(  # what is not in `ApplyOptions`
         documents.require_formats(outputs, documents.PLANS)
         if is_of_several:
             return _several_shown(common, options, outputs)
-        return documents.show_preview(outputs, project_of(common).preview(options), options.ack)
+        return documents.show_preview(outputs, look(settings_of(common), options), options.ack)
 
     def ended(plan: Plan, result: ApplyResult) -> None:
         metering.count(plan.binding.environment, plan)
@@ -149,10 +149,12 @@ def _names(common: Common, options: "ApplyOptions") -> list[str]:
 
 def _several_shown(common: Common, options: "ApplyOptions", outputs: Outputs) -> ExitCode:
     """Show what would be carried out in each."""
+    from reconciler.project.apply import look
+
     refusals: dict[str, GuardRefusal | None] = {}
 
     def find(project: Project) -> Plan:
-        plan, refusals[str(project.settings.environment)] = project.preview(options)
+        plan, refusals[str(project.settings.environment)] = look(project.settings, options)
         return plan
 
     def end(plan: Plan) -> ExitCode:

@@ -7,7 +7,6 @@ from reconciler.cli.exit import ExitCode
 from reconciler.cli.options import Common, reading_options
 from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.model.reports import Diagnosis
-from reconciler.project.api import Project
 from reconciler.render.reports import DIAGNOSES
 
 
@@ -31,7 +30,9 @@ def command(common: Common, *, outputs: Outputs) -> ExitCode:
 
     No manifests are needed, and nothing is written. A check that depends on a failed one is skipped.
     """
-    return show(common, outputs, Project.diagnose, _code)
+    from reconciler.project.doctor import diagnose
+
+    return show(common, outputs, lambda project: diagnose(project.settings), _code)
 
 
 def _code(diagnosis: Diagnosis) -> ExitCode:

@@ -105,7 +105,7 @@ def command(  # noqa: PLR0913  # one for each option
     The service is only read. Each deviation has a fingerprint, in JSON, that stays the same until the deviation itself
     changes. With --write-back --write the manifests change; what cannot be written back is listed, and is still drift.
     """
-    from reconciler.project.drift import DriftView, Notifier
+    from reconciler.project.drift import DriftView, Notifier, written_back
     from reconciler.project.environment import configuration
 
     if write and not write_back:
@@ -119,7 +119,8 @@ def command(  # noqa: PLR0913  # one for each option
 
     def find(project: Project) -> "Drift":
         if write_back:
-            found = project.write_back(paths, selection, view, allow_unknown_roles=allow_unknown_roles)
+            settings = project.settings
+            found = written_back(settings, paths, selection, view, allow_unknown_roles=allow_unknown_roles)
             return _left(common, found, write=write)
         return project.drift(paths=paths, selection=selection, view=view, allow_unknown_roles=allow_unknown_roles)
 

@@ -2,7 +2,7 @@
 
 import click
 
-from reconciler.cli.console import project_of
+from reconciler.cli.console import settings_of
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.options import Common, environments_options
 from reconciler.cli.outputs import Outputs, outputs_option
@@ -25,6 +25,8 @@ Examples:
 @click.pass_obj
 def command(common: Common, *, outputs: Outputs) -> ExitCode:
     """List the environments of the configuration, or those that are named, offline. No secret is read."""
-    found = project_of(common).listed(common.envs)
+    from reconciler.project.environment import listed
+
+    found = listed(settings_of(common), common.envs)
     outputs.show(found)
     return ExitCode.DONE

@@ -114,7 +114,7 @@ def command(  # noqa: PLR0913  # one for each option
 
     The service is only read.
     """
-    from reconciler.project.export import ExportOptions
+    from reconciler.project.export import ExportOptions, from_live
 
     mean_overlays(common, overlaid)
     every = kinds is not None and not kinds
@@ -123,7 +123,7 @@ def command(  # noqa: PLR0913  # one for each option
     written: list[str] = []
 
     def work_out(project: Project) -> "ExportResult":
-        return project.export(options, allow_unknown_roles=allow_unknown_roles)
+        return from_live(project.settings, options, allow_unknown_roles=allow_unknown_roles)
 
     def find(project: Project) -> "ExportResult":
         done = work_out(project).write()

@@ -2,7 +2,7 @@
 
 import click
 
-from reconciler.cli.console import project_of, settings_of
+from reconciler.cli.console import settings_of
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.options import Common, common_options, environments_options, offer, text
 from reconciler.cli.outputs import Outputs, outputs_option
@@ -35,8 +35,11 @@ def command(ctx: click.Context, *, outputs: Outputs) -> ExitCode | None:
     if ctx.invoked_subcommand is not None:
         return None
     common = ctx.ensure_object(Common)
-    name = environment_name(settings_of(common))
-    found = project_of(common).history(common.envs or ([name] if name and not common.env_all else []))
+    from reconciler.project.records import history
+
+    settings = settings_of(common)
+    name = environment_name(settings)
+    found = history(settings, common.envs or ([name] if name and not common.env_all else []))
     outputs.show(found)
     return ExitCode.DONE
 
@@ -56,7 +59,9 @@ Examples:
 @click.pass_obj
 def show(common: Common, run: str, *, outputs: Outputs) -> ExitCode:
     """Show how far each change of a run got. RUN is its id, its start or end, or last (of --env)."""
-    found = project_of(common).run(run)
+    from reconciler.project.records import run_of
+
+    found = run_of(settings_of(common), run)
     outputs.show(found)
     return ExitCode.DONE
 
@@ -78,6 +83,8 @@ Exit codes: 0 all lines are as written, 1 some are not.
 @click.pass_obj
 def verify(common: Common, run: str | None, *, outputs: Outputs) -> ExitCode:
     """Find lines of journals that were removed, altered or moved."""
-    verified = project_of(common).verify(run)
-    outputs.show(verified)
-    return ExitCode.ERROR if verified.faults else ExitCode.DONE
+    from reconciler.project.records import verified
+
+    found = verified(settings_of(common), run)
+    outputs.show(found)
+    return ExitCode.ERROR if found.faults else ExitCode.DONE

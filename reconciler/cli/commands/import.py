@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from reconciler.cli.commands.export import mean_overlays
-from reconciler.cli.console import project_of
+from reconciler.cli.console import settings_of
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.options import Common, common_options, file_name, unknown_roles_option, valued
 from reconciler.cli.outputs import Outputs, outputs_option
@@ -54,11 +54,11 @@ def command(  # noqa: PLR0913  # one for each option
     allow_unknown_roles: bool,
 ) -> ExitCode:
     """Make manifests of the objects in a seeding file, offline."""
-    from reconciler.project.export import ExportOptions
+    from reconciler.project.export import ExportOptions, from_file
 
     mean_overlays(common, [overlaid] if overlaid else [])
     options = ExportOptions(out, into_overlay=bool(overlaid))
-    made = project_of(common).import_(file, options, allow_unknown_roles=allow_unknown_roles)
+    made = from_file(settings_of(common), file, options, allow_unknown_roles=allow_unknown_roles)
     done = made.write() if write else made
     outputs.show(done.shown)
     return ExitCode.DONE

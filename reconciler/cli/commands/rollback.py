@@ -4,7 +4,7 @@ import click
 
 from reconciler.cli import exit as codes
 from reconciler.cli.approving import attended
-from reconciler.cli.console import project_of
+from reconciler.cli.console import settings_of
 from reconciler.cli.documents import PLANS, RESULTS, require_formats, show_preview, write_result
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.options import Common, ack_option, common_options, offer, text, valued
@@ -55,15 +55,16 @@ def command(  # noqa: PLR0913  # one for each option
     Fields that the run touched go back to what they were, unless somebody has changed them since; all others stay. What
     it created is deleted if all of it is as the run left it; what it deleted is created again; secrets stay.
     """
-    project, recorded = project_of(common).run_to_roll_back(run)
-    from reconciler.project.apply import ApplyOptions
+    from reconciler.project.apply import ApplyOptions, look_at_rollback, roll_back, run_to_roll_back
 
+    settings = settings_of(common)
+    recorded = run_to_roll_back(settings, run)
     options = ApplyOptions(ack=ack, keep_going=keep_going)
     if dry_run:
         require_formats(outputs, {*PLANS} - {"json"})  # that of a plan is a file that apply takes
-        return show_preview(outputs, project.preview_rollback(recorded, only, options), ack)
+        return show_preview(outputs, look_at_rollback(settings, recorded, only, ack), ack)
     options = attended(options, common, ask=not auto_approve, about=f"Rollback of {_about(recorded)}")
-    result = project.rollback(recorded, only, options)
+    result = roll_back(settings, recorded, only, options)
     write_result(outputs, lambda name, style: text_of(result, name, style))
     return codes.of_result(result)
 

@@ -8,7 +8,7 @@ import click
 
 from reconciler.cli import options
 from reconciler.cli.approving import require_yes, stoppable, target
-from reconciler.cli.console import project_of
+from reconciler.cli.console import settings_of
 from reconciler.cli.documents import names_of, show
 from reconciler.cli.exit import ExitCode, of_rotation
 from reconciler.cli.failures import style_of_stderr
@@ -69,10 +69,12 @@ def status(
     common: Common, paths: tuple[Path, ...], *, outputs: Outputs, metrics_file: Path | None, selection: "Selection"
 ) -> ExitCode:
     """Show the age, the expiry and the status of every secret. Only reads."""
+    from reconciler.project import secret_status
+
     reports: dict[str, SecretReport] = {}
 
     def find(project: Project) -> "SecretReport":
-        report = reports[str(project.settings.environment)] = project.secrets(paths, selection)
+        report = reports[str(project.settings.environment)] = secret_status.status(project.settings, paths, selection)
         return report
 
     code = show(common, outputs, find, _code)
@@ -130,12 +132,13 @@ def rotate(  # noqa: PLR0913  # one for each option
     overlap. A later run deletes the old one. ADDRESS is that of a manifest: ApiClient/storefront.
     """
     from reconciler.project.rotate import RotateOptions
+    from reconciler.project.rotate import rotate as rotated
     from reconciler.project.secret_status import SecretChoice
 
     _check(address, name, selection, due=due)
     approve = partial(_approve, common, ask=not auto_approve)
     options = RotateOptions(SecretChoice(address, name, only_due=due), ack, approve, _begin)
-    done = project_of(common).rotate(selection, options, dry_run=dry_run)
+    done = rotated(settings_of(common), selection, options, dry_run=dry_run)
     outputs.show(done.rotated)
     return of_rotation(done)
 

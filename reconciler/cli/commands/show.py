@@ -6,7 +6,7 @@ from typing import Final
 
 import click
 
-from reconciler.cli.console import project_of, settings_of
+from reconciler.cli.console import settings_of
 from reconciler.cli.documents import PLANS, key
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.options import Common, common_options, file_name, input_file, unknown_roles_option, valued
@@ -64,13 +64,14 @@ def command(
     A plan that was altered is refused (exit 4).
     """
     from reconciler.project.environment import keep_apart
+    from reconciler.project.validate import resolved_by_format
 
     if reviewed:
         keep_apart(settings_of(common), paths)
         return _against(_planfile(paths), reviewed, outputs, resolved=resolved)
     if resolved:
         _check(paths, outputs)
-        writers = project_of(common).resolved(paths, allow_unknown_roles=allow_unknown_roles)
+        writers = resolved_by_format(settings_of(common), paths, allow_unknown_roles=allow_unknown_roles)
         outputs.write(lambda name, _style: writers[name]())
     else:
         path = _planfile(paths)

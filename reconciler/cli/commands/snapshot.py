@@ -61,7 +61,9 @@ def command(common: Common, *, out: Path) -> ExitCode:
 
 
 def _written(project: Project, file: Path) -> Snapshot:
-    taken = project.snapshot()
+    from reconciler.project.export import snapshot
+
+    taken = snapshot(project.settings)
     write_file(file, snapshotfile.dumps(taken, key()))
     return taken
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from reconciler.cli.console import project_of
+from reconciler.cli.console import settings_of
 from reconciler.cli.documents import VALIDATIONS
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.options import Common, common_options, paths_argument, unknown_roles_option
@@ -34,6 +34,8 @@ def command(common: Common, paths: tuple[Path, ...], *, outputs: Outputs, allow_
 
     Every fault of every file is shown, with its line and column.
     """
-    report = project_of(common).validate(paths, allow_unknown_roles=allow_unknown_roles)
+    from reconciler.project.validate import check
+
+    report = check(settings_of(common), paths, allow_unknown_roles=allow_unknown_roles)
     outputs.show(report)
     return ExitCode.DONE if report.valid else ExitCode.ERROR
