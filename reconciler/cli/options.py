@@ -316,13 +316,8 @@ def selection_options(function: F) -> F:
         made = Selection(tuple(sorted(set(only))), selector, write_secrets=tuple(sorted(set(write_secrets))))
         return function(*arguments, selection=made, **options)
 
-    of_label = valued(
-        "--selector",
-        "LABEL=VALUE",
-        help="Only manifests with this label; of several labels, with all of them.",
-        multiple=True,
-        callback=_labels,
-    )
+    explanation = "Only manifests with this label; of several labels, with all of them."
+    of_label = valued("--selector", "LABEL=VALUE", help=explanation, multiple=True, callback=_labels)
     of_address = valued(
         "--only",
         "ADDRESS-GLOB",

@@ -222,14 +222,8 @@ def _into(names: Sequence[str]) -> Callable[[F], F]:
         return name, Path(text(file))
 
     explanation = "Also write the document in this format to a file; repeatable."
-    return valued(
-        "--into",
-        "FORMAT=FILE",
-        read,
-        help=explanation,
-        multiple=True,
-        shell_complete=options.offer([f"{name}=" for name in names]),
-    )
+    offered = options.offer([f"{name}=" for name in names])
+    return valued("--into", "FORMAT=FILE", read, help=explanation, multiple=True, shell_complete=offered)
 
 
 @contextmanager

@@ -26,7 +26,7 @@ from reconciler.manifests.yaml import parse
 from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Severity
 from reconciler.model.inputs import Selection
-from reconciler.model.json import Body, Json, get_at, is_array, pointer_parts, same, with_value_at
+from reconciler.model.json import Absent, Body, Json, get_at, is_array, pointer_parts, same, with_value_at
 from reconciler.model.named_secret import UNTRIED, LiveSecret, moment_text
 from reconciler.model.reports import LeftOut
 from reconciler.model.resource import Address, LiveResource, same_id
@@ -307,7 +307,7 @@ def writable_body(kind: Kind, context: LoadContext, base: Body, values: Mapping[
     return WritableBody(kept, tuple(left))
 
 
-def body_of(base: Body, values: Mapping[At, Json]) -> Body:
+def body_of(base: Body, values: Mapping[At, Json | Absent]) -> Body:
     """The manifest with the values."""
     body = base
     for path, value in values.items():

@@ -21,18 +21,7 @@ from reconciler.manifests.substitution import literal
 from reconciler.manifests.yaml import shown
 from reconciler.manifests.yaml.tree import merge_patch
 from reconciler.model.dataclass import dataclass
-from reconciler.model.json import (
-    ABSENT,
-    Absent,
-    Body,
-    Json,
-    get_at,
-    is_array,
-    pointer,
-    pointer_parts,
-    same,
-    with_value_at,
-)
+from reconciler.model.json import ABSENT, Absent, Body, Json, get_at, is_array, pointer, pointer_parts, same
 from reconciler.model.plan import FieldChange
 from reconciler.model.reports import Exported, ExportStatus, LeftOut
 from reconciler.model.resource import Address, EffectiveManifest, LiveResource
@@ -98,12 +87,8 @@ def _leaves(at: At, before: Json | Absent, after: Json | Absent) -> Iterator[Fie
 
 def _less_ignored(manifest: EffectiveManifest, name: str, before: Json, after: Json) -> Json:
     """The live value, with ignored parts as the manifest has them."""
-    holder: Mapping[str, Json] = {name: after}
-    for text in manifest.resource.policy.ignore:
-        path = pointer_parts(text)
-        if path[0] == name:
-            holder = with_value_at(holder, path, get_at({name: before}, path))
-    return holder.get(name)
+    ignored = [path for path in map(pointer_parts, manifest.resource.policy.ignore) if path[0] == name]
+    return body_of({name: after}, {path: get_at({name: before}, path) for path in ignored}).get(name)
 
 
 _STATE: Final = ("policy", "state")

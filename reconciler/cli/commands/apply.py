@@ -7,22 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from reconciler.cli import documents
+from reconciler.cli import documents, options
 from reconciler.cli import exit as codes
 from reconciler.cli.approving import attended
 from reconciler.cli.console import project_of, requests_told, settings_of
 from reconciler.cli.exit import ExitCode
-from reconciler.cli.options import (
-    Common,
-    ack_option,
-    common_of_this_run,
-    environments_options,
-    input_file,
-    output_file,
-    planning_options,
-    unknown_roles_option,
-    valued,
-)
+from reconciler.cli.options import Common, input_file, output_file, valued
 from reconciler.cli.outputs import Metering, Outputs, metrics_option, outputs_option
 from reconciler.cli.streams import tell
 from reconciler.errors import GuardRefusal, PlanRefused, UsageError
@@ -60,15 +50,15 @@ Ctrl-C starts no further change, finishes those in flight, shows what is left an
 @click.argument("paths", nargs=-1, type=input_file, metavar="[PLANFILE]... [PATH]...")
 @click.option("--auto-approve", is_flag=True, help="Do not ask. Needed without a terminal.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and its refusal, if any. The connection cannot write.")
-@ack_option
+@options.ack_option
 @click.option("--keep-going", is_flag=True, help="Continue with other changes of the environment after one has failed.")
 @valued("--require-tip", "BRANCH", help="Refuse manifests other than those of this branch as last fetched.")
 @valued("--receipt", "FILE", output_file, help="Save hashes of what was applied, for drift --receipt.")
 @outputs_option("apply", documents.RESULTS)
 @metrics_option
-@planning_options
-@unknown_roles_option
-@environments_options
+@options.planning_options
+@options.unknown_roles_option
+@options.environments_options
 @click.pass_obj
 def command(  # what is not in `ApplyOptions`
     common: Common,
@@ -95,24 +85,24 @@ def command(  # what is not in `ApplyOptions`
 
     keep_apart(settings_of(common), ())
     saved, others = _parted(paths)
-    options = ApplyOptions(others, saved, **choices)
-    _check(options)
+    asked = ApplyOptions(others, saved, **choices)
+    _check(asked)
     is_of_several = common.is_of_several or len(saved) > 1
     if dry_run:
         documents.require_formats(outputs, documents.PLANS)
         if is_of_several:
-            return _several_shown(common, options, outputs)
-        return documents.show_preview(outputs, look(settings_of(common), options), options.ack)
+            return _several_shown(common, asked, outputs)
+        return documents.show_preview(outputs, look(settings_of(common), asked), asked.ack)
 
     def ended(plan: Plan, result: ApplyResult) -> None:
         metering.count(plan.binding.environment, plan)
         metering.count(plan.binding.environment, result)
-        _tell_end(plan, result, has_receipt=bool(options.receipt or result.run), named=is_of_several)
+        _tell_end(plan, result, has_receipt=bool(asked.receipt or result.run), named=is_of_several)
 
-    options = attended(replace(options, ended=ended), common, ask=not auto_approve)
+    asked = attended(replace(asked, ended=ended), common, ask=not auto_approve)
     if is_of_several:
-        return _several_applied(common, options, outputs, metering)
-    result = project_of(common).carry_out(options)
+        return _several_applied(common, asked, outputs, metering)
+    result = project_of(common).carry_out(asked)
     documents.write_result(outputs, lambda name, style: text_of(result, name, style))
     return codes.of_result(result)
 
@@ -120,14 +110,14 @@ def command(  # what is not in `ApplyOptions`
 def _tell_end(plan: Plan, result: ApplyResult, *, has_receipt: bool, named: bool) -> None:
     if has_receipt:
         documents.warn_if_blank("receipt")
-    if named and not common_of_this_run().quiet:
+    if named and not options.common_of_this_run().quiet:
         tell(f"{escape(plan.binding.environment)}: {verdict(result)}\n\n")
 
 
 # -- several environments, in the order of the configuration ---------------------------------------------------------
 
 
-def _names(common: Common, options: "ApplyOptions") -> list[str]:
+def _names(common: Common, asked: "ApplyOptions") -> list[str]:
     """The chosen environments, in the order in which they are applied.
 
     Raises:
@@ -135,8 +125,8 @@ def _names(common: Common, options: "ApplyOptions") -> list[str]:
     """
     from reconciler.project.environment import promoted
 
-    planned = [plan.binding.environment for plan in options.saved]
-    if options.receipt:
+    planned = [plan.binding.environment for plan in asked.saved]
+    if asked.receipt:
         raise UsageError("--receipt is for one environment", hint="remove it: the journal keeps a receipt of each")
     named = {*common.envs, *filter(None, [environment_name(settings_of(common))])}
     if planned and (common.env_all or (named and named != set(planned))):
@@ -147,31 +137,31 @@ def _names(common: Common, options: "ApplyOptions") -> list[str]:
     return promoted(settings_of(common), planned or common.envs)
 
 
-def _several_shown(common: Common, options: "ApplyOptions", outputs: Outputs) -> ExitCode:
+def _several_shown(common: Common, asked: "ApplyOptions", outputs: Outputs) -> ExitCode:
     """Show what would be carried out in each."""
     from reconciler.project.apply import look
 
     refusals: dict[str, GuardRefusal | None] = {}
 
     def find(project: Project) -> Plan:
-        plan, refusals[str(project.settings.environment)] = look(project.settings, options)
+        plan, refusals[str(project.settings.environment)] = look(project.settings, asked)
         return plan
 
     def end(plan: Plan) -> ExitCode:
         if refused := refusals[plan.binding.environment]:
             raise refused
-        return codes.of_plan(plan, options.ack, detailed=False)
+        return codes.of_plan(plan, asked.ack, detailed=False)
 
-    plans = documents.each(common, find, "plan", end, names=_names(common, options))
-    together = "" if options.saved else documents.applied_together(common, plans, {})
+    plans = documents.each(common, find, "plan", end, names=_names(common, asked))
+    together = "" if asked.saved else documents.applied_together(common, plans, {})
     return documents.show_planned(plans, outputs, together=together)
 
 
-def _several_applied(common: Common, options: "ApplyOptions", outputs: Outputs, metering: Metering) -> ExitCode:
+def _several_applied(common: Common, asked: "ApplyOptions", outputs: Outputs, metering: Metering) -> ExitCode:
     """Apply to one after another, up to the first that does not exit with 0, and show all results."""
-    names = _names(common, options)
+    names = _names(common, asked)
     with requests_told(wanted=common.is_verbose, sign_of_life=False, named=True):
-        parts = project_of(common).promote(names, options, codes.of_result)
+        parts = project_of(common).promote(names, asked, codes.of_result)
     documents.tell_all_warnings(common, names)
     metering.count_all(parts)
     documents.write_result(outputs, documents.joined(parts))
@@ -181,21 +171,21 @@ def _several_applied(common: Common, options: "ApplyOptions", outputs: Outputs, 
 # -- what is common to both -------------------------------------------------------------------------------------------
 
 
-def _check(options: "ApplyOptions") -> None:
+def _check(asked: "ApplyOptions") -> None:
     """Refuse options that cannot be combined.
 
     Raises:
         UsageError: a saved plan is to be restricted or to prune.
     """
-    if not options.saved:
+    if not asked.saved:
         return
-    if not options.selection.is_everything:
+    if not asked.selection.is_everything:
         hint = "remove them, or plan again with them"
         raise UsageError("--only and --selector are for new plans; a saved plan has its own", hint=hint)
-    if options.selection.write_secrets:
+    if asked.selection.write_secrets:
         message = "--write-secret is for new plans; a saved plan writes what it shows"
         raise UsageError(message, hint="remove it, or plan again with it")
-    if options.prune:
+    if asked.prune:
         raise UsageError("a saved plan prunes if it was made with --prune", hint="remove it, or plan again with it")
 
 

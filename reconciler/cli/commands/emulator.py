@@ -46,7 +46,7 @@ and start a repository. Ctrl-C stops it, with exit code 0.
     show_default=True,
     help="The generation of the API; legacy has a readable ClientSecret.",
 )
-@valued("--latency", "MS", _LATENCY, help="Milliseconds to wait before each answer.", default=0)
+@valued("--latency", "MS", _LATENCY, help="Milliseconds to wait before each answer.", default=0, to="latency_ms")
 @valued("--fault", "SPEC", help="What goes wrong; repeatable.", to="faults", multiple=True)
 @valued("--max-page-size", "N", _PAGE_SIZE, help="Answer lists with smaller pages than asked for.")
 @click.option("--marketplace", type=text, default="emulator", show_default=True, help="Its marketplace ID (Seller.ID).")
@@ -85,7 +85,6 @@ def _settings(  # one keyword for each option that is not passed on as it is
     *,
     sample: bool,
     seed: Path | None,
-    latency: int,
     no_put_creates: bool,
     put_create_status: str,
     **options: Any,  # noqa: ANN401  # the rest of the options
@@ -94,7 +93,6 @@ def _settings(  # one keyword for each option that is not passed on as it is
         raise UsageError("--sample and --seed cannot be combined", hint="choose one of them")
     return emulator.Settings(
         seed=emulator.SAMPLE if sample else seed,
-        latency_ms=latency,
         put_creates=not no_put_creates,
         put_create_status=int(put_create_status),
         base_url=f"http://{_HOST}:{port}" if port else f"http://{_HOST}",
