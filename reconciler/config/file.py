@@ -14,8 +14,8 @@ from typing import Any, Final, TypeVar
 from reconciler.config import settings
 from reconciler.config.settings import BASE_URLS, EMULATOR_URL, Auth, Config, EmulatorSettings, Environment, kind_faults
 from reconciler.kinds import address_of
+from reconciler.kinds.checks import Level
 from reconciler.manifests.files import below, objection_to_write
-from reconciler.manifests.rules import Level
 from reconciler.manifests.schema import Fault, did_you_mean
 from reconciler.model.dataclass import dataclass
 from reconciler.model.json import Json, pointer

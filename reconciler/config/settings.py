@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from reconciler.kinds import KINDS
+from reconciler.kinds.checks import Level
 from reconciler.manifests.files import AllowedPaths
-from reconciler.manifests.rules import Level
 from reconciler.manifests.schema import Fault, did_you_mean
 from reconciler.manifests.secrets import secret_reference
 from reconciler.model.dataclass import dataclass

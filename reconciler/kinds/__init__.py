@@ -1,12 +1,12 @@
 """The kinds of resources we manage, in the order in which messages and schemas list them.
 
-A new kind is one file here, one schema in ``schemas/`` and one line below.
+A new kind is one file here and one line below, a schema made of it in ``schemas/``, and a row in the emulator.
 """
 
 from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import import_module
-from typing import Final
+from typing import Any, Final
 
 from reconciler.kinds.assignments import Assignments
 from reconciler.kinds.base import Dependent, IdChoice, Kind, naming_roles
@@ -43,6 +43,9 @@ TABLES: Final[dict[str, str]] = {
 }
 """Kind -> the module of its table, and the table's name in it."""
 
+_WITH_CHECKS: Final = ("ApiClient",)
+"""Kinds that have modules `rules` and `guards` beside their table."""
+
 LOGIN_KIND: Final = "ApiClient"
 """What a run logs in with is an object of this kind."""
 
@@ -61,6 +64,7 @@ __all__ = [
     "address_of",
     "login_key",
     "naming_roles",
+    "own_checks",
     "secret_fields",
     "short",
 ]
@@ -90,6 +94,12 @@ def _table(place: str) -> Kind:
 
 
 KINDS: Final[Mapping[str, Kind]] = _Kinds()
+
+
+def own_checks(part: str) -> Iterator[tuple[str, Any]]:
+    """Each kind that has a module of that name, and the module: `rules` has `RULES`, `guards` has `GUARDS`."""
+    for kind in _WITH_CHECKS:
+        yield kind, import_module(f"{TABLES[kind].partition(':')[0]}.{part}")
 
 
 @cache

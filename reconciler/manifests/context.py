@@ -7,9 +7,10 @@ from pathlib import Path
 from threading import RLock
 from typing import Any, TypeVar, cast
 
+from reconciler.kinds.checks import Level
 from reconciler.manifests.files import AllowedPaths, File
 from reconciler.manifests.git import GitFailed, InGit
-from reconciler.manifests.rules import RULES, Level
+from reconciler.manifests.rules import RULES
 from reconciler.manifests.yaml import Parsed, parse, read
 from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Place

@@ -10,11 +10,12 @@ from datetime import date
 from typing import Any, Final
 
 from reconciler.kinds import KINDS, Kind
+from reconciler.kinds.checks import Level, ManifestView, Objection, Rule
 from reconciler.kinds.secrecy import with_secrets
 from reconciler.manifests.checks import API_VERSION, address_in, apart, recognise, semantic_faults
 from reconciler.manifests.context import LoadContext
 from reconciler.manifests.overlays import Environments
-from reconciler.manifests.rules import RULES, Level, ManifestView, Objection, Rule, objections, objections_if_new
+from reconciler.manifests.rules import RULES, objections, objections_if_new
 from reconciler.manifests.schema import Fault, did_you_mean, validator
 from reconciler.manifests.secrets import SecretReader, redactions
 from reconciler.manifests.substitution import Substitution, take_references

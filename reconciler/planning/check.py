@@ -14,10 +14,11 @@ from functools import partial
 from typing import Final
 
 from reconciler.kinds import KINDS, login_key
+from reconciler.kinds.checks import Level, ManifestView, Objection, Rule
 from reconciler.kinds.references import references as references_in
 from reconciler.kinds.references import wave
 from reconciler.live import check_marketplace, has_hidden_secret
-from reconciler.manifests.rules import Level, ManifestView, Objection, Rule, objections_if_new
+from reconciler.manifests.rules import objections_if_new
 from reconciler.model.inputs import Window
 from reconciler.model.json import Body
 from reconciler.model.plan import Action, Change, Finding, Plan, known_after

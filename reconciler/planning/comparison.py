@@ -14,8 +14,8 @@ from reconciler import __version__
 from reconciler import live as reader
 from reconciler.errors import AccessDenied, InputError, NoSuchKind, ReconcilerError
 from reconciler.kinds import DEFAULT_KIND, KINDS, Kind
+from reconciler.kinds.checks import Level
 from reconciler.live import Beside, odd
-from reconciler.manifests.rules import Level
 from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.inputs import Access, Checkout, Selection, Window

@@ -18,6 +18,7 @@ from http import HTTPStatus
 from reconciler.errors import AccessDenied, NotFound
 from reconciler.kinds import KINDS, Dependent, Kind, login_key, short
 from reconciler.kinds.assignments import Level
+from reconciler.kinds.checks import body_after
 from reconciler.kinds.references import references, referred_kinds
 from reconciler.live import every_body
 from reconciler.model.dataclass import dataclass
@@ -25,7 +26,6 @@ from reconciler.model.diagnostic import Place
 from reconciler.model.json import Body, pointer
 from reconciler.model.plan import Action, Change, Finding
 from reconciler.model.resource import Address, DesiredState, ObjectKey, matches, same_id
-from reconciler.planning.guards.every_kind import body_after
 from reconciler.remote import ReadRemote
 
 

@@ -15,13 +15,13 @@ from typing import Final, TypeVar
 
 from reconciler.errors import AccessDenied, NotFound
 from reconciler.kinds import KINDS, Kind, Reference, UserReference
+from reconciler.kinds.checks import body_after
 from reconciler.kinds.fields import SUPPLIER_USERS, USERS, MemberReference
 from reconciler.kinds.references import Path, references
 from reconciler.model.dataclass import dataclass
 from reconciler.model.json import Body, is_array, pointer
 from reconciler.model.plan import Action, Change, Finding, known_after
 from reconciler.model.resource import Address, DesiredResource, DesiredState, ObjectKey, same_id
-from reconciler.planning.guards.every_kind import body_after
 from reconciler.remote import ReadRemote, at_least
 from reconciler.remote.threads import Threads
 

@@ -15,8 +15,9 @@ from reconciler import pipeline
 from reconciler.errors import InputError
 from reconciler.export import Choice, Export, Origin, export
 from reconciler.export.manifest import names, slug
+from reconciler.kinds.checks import Level
 from reconciler.manifests.load import LoadContext, Loaded, load
-from reconciler.manifests.rules import RULES, Level
+from reconciler.manifests.rules import RULES
 from reconciler.model.json import pointer_parts
 from reconciler.model.reports import ExportStatus
 from reconciler.model.resource import AssignmentsPolicy, FieldsPolicy, Policy

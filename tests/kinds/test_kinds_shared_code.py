@@ -8,22 +8,16 @@ from typing import Final
 
 import pytest
 
-from reconciler.kinds import KINDS, TABLES
+from reconciler.kinds import KINDS
 
 PACKAGE: Final = Path(__file__).parents[2] / "reconciler"
-KIND_MODULES: Final = {place.partition(":")[0].rpartition(".")[2] for place in TABLES.values()}
 APART: Final = ("kinds/", "emulator/", "export/seeding.py")
-"""What is about kinds: their tables, the emulator, and the importer of seeding files, whose format names them."""
+"""What is about kinds: their tables with what is peculiar to one, the emulator, and the importer of seeding files."""
 GENERAL: Final = {"ID", "Name", "Active", "xp", "URL", "User"}
 """What objects of the API have, whatever their kind; and words of English."""
 WORDS: Final = {*KINDS, *(field for kind in KINDS.values() for field in kind.fields)} - GENERAL
 PATHS: Final = tuple(kind.path for kind in KINDS.values())
 ERROR_CODE: Final = re.compile(r"[A-Z]\w+\.[A-Z]\w+")
-
-
-def is_about_kinds(path: Path) -> bool:
-    """A module that is named after a kind holds what is peculiar to it: its rules, its guards."""
-    return path.as_posix().startswith(APART) or path.stem in KIND_MODULES
 
 
 def texts(tree: ast.AST) -> Iterator[ast.Constant]:
@@ -58,7 +52,7 @@ def names_a_kind(text: str) -> bool:
 
 
 def test_shared_code_names_no_kind() -> None:
-    modules = [path for path in PACKAGE.rglob("*.py") if not is_about_kinds(path.relative_to(PACKAGE))]
+    modules = [path for path in PACKAGE.rglob("*.py") if not path.relative_to(PACKAGE).as_posix().startswith(APART)]
     named = [
         f"{module.relative_to(PACKAGE)}:{text.lineno}: {text.value!r}"
         for module in modules

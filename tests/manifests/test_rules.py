@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from reconciler.config import load_config
 from reconciler.errors import InputError
 from reconciler.kinds import KINDS, Kind
+from reconciler.kinds.api_client.rules import EVERYONE, administrative
+from reconciler.kinds.checks import Level, ManifestView
 from reconciler.kinds.fields import API_ROLES
 from reconciler.manifests.load import Inspected, LoadContext, inspect, load
-from reconciler.manifests.rules import RULES, Level, ManifestView, objections, rules_of
-from reconciler.manifests.rules.api_client import EVERYONE, administrative
+from reconciler.manifests.rules import RULES, objections, rules_of
 from reconciler.manifests.schema import read_schema
 from reconciler.model.json import ABSENT, Body, get_at, pointer_parts
 from reconciler.model.secret import SecretReference, SecretSource

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from reconciler.kinds.checks import Level
 from reconciler.manifests.load import LoadContext, inspect, load
-from reconciler.manifests.rules import Level
 from reconciler.model.inputs import Selection
 from reconciler.model.named_secret import NamedSecret
 from reconciler.model.plan import Limits

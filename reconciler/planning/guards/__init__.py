@@ -9,11 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
+from reconciler.kinds import own_checks
+from reconciler.kinds.checks import Context, Guard
 from reconciler.model.plan import Change, Finding
-from reconciler.planning.guards import api_client
 from reconciler.planning.guards.every_kind import (
-    Context,
-    Guard,
     freeze,
     immutable,
     incomplete_create,
@@ -45,10 +44,12 @@ GUARDS: Final[tuple[Guard, ...]] = (
 )
 """Those that judge changes of every kind."""
 
-GUARDS_OF_KINDS: Final[Mapping[str, tuple[Guard, ...]]] = {module.KIND: module.GUARDS for module in (api_client,)}
+GUARDS_OF_KINDS: Final[Mapping[str, tuple[Guard, ...]]] = {kind: module.GUARDS for kind, module in own_checks("guards")}
 """Kind -> the guards that judge its changes alone."""
 
-NEED_THE_WHOLE: Final = frozenset({"limit-changes-percent", "last-seller-client", "last-full-access"})
+NEED_THE_WHOLE: Final = frozenset({"limit-changes-percent"}).union(
+    *(module.NEED_THE_WHOLE for _, module in own_checks("guards"))
+)
 """Rules that can only judge a plan of the whole marketplace."""
 
 

@@ -8,11 +8,12 @@ must not lose is in `api_client`.
 from collections.abc import Iterator, Mapping, Sequence
 
 from reconciler.kinds import KINDS, login_key
+from reconciler.kinds.checks import Context, body_after, names
 from reconciler.kinds.references import references
 from reconciler.model.dataclass import dataclass
 from reconciler.model.plan import Action, Change, Finding
 from reconciler.model.resource import ObjectKey, same_id
-from reconciler.planning.guards.every_kind import Context, body_after, names, writing
+from reconciler.planning.guards.every_kind import writing
 
 _SELLER, _GROUPS, _USERS = "seller", "adminGroups", "adminUsers"
 """The levels at which a seller's user can have a profile."""

@@ -1,7 +1,6 @@
 """One manifest -> what is unwise or cannot work in it, although it fits its schema. Pure.
 
-rule       what a rule is, and what it reads of a manifest
-api_client and its like: the rules of a kind, one function for each; those of all kinds are here
+The rules of a kind are beside its table (`kinds.api_client.rules`); those of all kinds are here.
 
 Rules look at nothing but the manifest. What it leaves open (a field that it does not name, unless it is exclusive) may
 be anything in the service, so what a rule builds on that is marked as uncertain. How strictly a rule is taken, and
@@ -13,9 +12,8 @@ from dataclasses import replace
 from functools import cache
 from typing import Final
 
-from reconciler.kinds import Kind
-from reconciler.manifests.rules import api_client
-from reconciler.manifests.rules.rule import Level, ManifestView, Objection, Rule
+from reconciler.kinds import Kind, own_checks
+from reconciler.kinds.checks import ManifestView, Objection, Rule
 from reconciler.model.json import pointer_parts
 
 
@@ -39,8 +37,7 @@ _OF_EVERY_KIND: Final = (
 )
 
 
-_MODULES: Final = (api_client,)
-_BY_KIND: Final[Mapping[str, tuple[Rule, ...]]] = {module.KIND: module.RULES for module in _MODULES}
+_BY_KIND: Final[Mapping[str, tuple[Rule, ...]]] = {kind: module.RULES for kind, module in own_checks("rules")}
 RULES: Final[Mapping[str, Rule]] = {rule.name: rule for rules in (*_BY_KIND.values(), _OF_EVERY_KIND) for rule in rules}
 """Every rule by its name, whatever its kind."""
 
@@ -86,6 +83,3 @@ def objections_if_new(kind: Kind, view: ManifestView) -> list[tuple[Rule, Object
         is_new=True,
     )
     return [(rule, one) for rule in rules_of(kind) if rule.name not in found for one in rule.check(new)]
-
-
-__all__ = ["RULES", "Level", "ManifestView", "Objection", "Rule", "objections", "objections_if_new", "rules_of"]

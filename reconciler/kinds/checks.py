@@ -1,11 +1,15 @@
-"""What a rule is, what it reads of a manifest, and what it finds."""
+"""What a rule and a guard are, what they look at, and what they find."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 from enum import StrEnum
+from typing import TypeAlias
 
 from reconciler.model.dataclass import dataclass
+from reconciler.model.inputs import Access
 from reconciler.model.json import ABSENT, Absent, Body, Json, is_array
+from reconciler.model.plan import Action, Change, Finding, Limits
+from reconciler.model.resource import Address, ObjectKey, Scope
 from reconciler.model.secret import SecretReference
 
 
@@ -99,3 +103,41 @@ class Rule:
     """It has nothing to say of a manifest that names none of these fields and blocks."""
     level: Level = Level.WARNING
     """How strictly it is taken unless the configuration says otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What guards look at besides the changes."""
+
+    limits: Limits
+    access: Access
+    """How this run is logged in."""
+    known: frozenset[ObjectKey] = frozenset()
+    """The objects whose ids the environment or a manifest names: what is not here is bound by its name."""
+    has_secrets: bool = True
+    """Whether the changes have the secrets that manifests name: those of a plan from a snapshot have none."""
+    spared: frozenset[Address] = frozenset()
+    """The changes that do not count in the limits on changes."""
+    held: Mapping[ObjectKey, Mapping[str, Sequence[str]]] = field(default_factory=dict)
+    """Who is assigned to live objects, level by level; an object whose assignments were not read is not here."""
+    scope: Scope = field(default_factory=Scope)
+    """What of the marketplace the manifests are of."""
+
+
+Guard: TypeAlias = Callable[[Sequence[Change], Context], Iterator[Finding]]
+
+
+def addresses(changes: Sequence[Change]) -> tuple[Address, ...]:
+    """Whom a finding is about."""
+    return tuple(sorted(change.address for change in changes))
+
+
+def body_after(change: Change) -> Body | None:
+    """The body that will be there: an unmanaged object stays as it is."""
+    return change.before if change.action is Action.UNMANAGED else change.after
+
+
+def names(body: Body | None, field: str) -> frozenset[str]:
+    """The members of a list of names."""
+    value = (body or {}).get(field)
+    return frozenset(map(str, value)) if isinstance(value, list | tuple) else frozenset()

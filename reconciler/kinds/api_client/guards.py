@@ -9,16 +9,16 @@ mistake that it makes can be acknowledged.
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
-from reconciler.kinds import KINDS, login_key
+from reconciler.kinds import login_key
+from reconciler.kinds.api_client import API_CLIENT
+from reconciler.kinds.checks import Context, Guard, addresses, body_after, names
 from reconciler.kinds.fields import FULL_ACCESS
 from reconciler.model.inputs import LEAST_TOKEN_MINUTES, Access
 from reconciler.model.json import Body
 from reconciler.model.plan import Action, Change, Finding
-from reconciler.planning.guards.every_kind import Context, Guard, addresses, body_after, names
 
-KIND: Final = "ApiClient"
-_WRITERS: Final = frozenset(KINDS[KIND].writing_roles)
-_READERS: Final = frozenset(KINDS[KIND].reading_roles)
+_WRITERS: Final = frozenset(API_CLIENT.writing_roles)
+_READERS: Final = frozenset(API_CLIENT.reading_roles)
 
 
 def last_seller_client(changes: Sequence[Change], _context: Context) -> Iterator[Finding]:
@@ -162,3 +162,6 @@ def _secret(change: Change, access: Access) -> Iterator[str]:
 
 
 GUARDS: Final[tuple[Guard, ...]] = (last_seller_client, last_full_access, own_client)
+
+NEED_THE_WHOLE: Final = frozenset({"last-seller-client", "last-full-access"})
+"""Those that can only judge a plan of the whole marketplace."""

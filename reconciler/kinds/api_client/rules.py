@@ -8,12 +8,9 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from reconciler.manifests.rules.rule import Level, ManifestView, Objection, Rule
+from reconciler.kinds.checks import Level, ManifestView, Objection, Rule
 from reconciler.model.diagnostic import listed
 from reconciler.model.json import ABSENT, pointer
-
-KIND: Final = "ApiClient"
-"""Whose manifests these rules judge."""
 
 EVERYONE: Final = {"buyers": "AllowAnyBuyer", "suppliers": "AllowAnySupplier"}
 """Party -> the flag that lets in all of them."""
