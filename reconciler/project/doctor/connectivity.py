@@ -141,7 +141,7 @@ def recreation(known: Known) -> Result:
         return Result(Verdict.OK, "manifests name every secret that is needed to create their objects again")
     unnamed = ", ".join(few(known.subject.unnamed, rest=""))
     found = f"apply cannot create these again if lost, as in a restore of staging: {unnamed}"
-    fix = "name each in its manifest, as HashKey: {fromEnv: NAME}, allow NAME under secrets.allow, and set it for apply"
+    fix = "name each in its manifest, as FIELD: {fromEnv: NAME}, allow NAME under secrets.allow, and set it for apply"
     return Result(Verdict.WARNING, found, fix)
 
 
