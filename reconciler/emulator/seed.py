@@ -18,13 +18,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from reconciler.emulator import ADMIN_CLIENT_ID, ADMIN_CLIENT_SECRET, Profile
+from reconciler.emulator import ADMIN_CLIENT_ID, ADMIN_CLIENT_SECRET
 from reconciler.emulator.calls import FULL_ACCESS
 from reconciler.emulator.errors import ApiError, Fault, SeedError
 from reconciler.emulator.fields import Field, has_kind, or_default, replaced, values_of
 from reconciler.emulator.marketplace import PARTIES, Marketplace, broken_references, with_spelled_references
 from reconciler.emulator.resources import Resource, Table
-from reconciler.emulator.rows import rows_of, tables_of
+from reconciler.emulator.rows import ROWS, TABLES, rows_of
 from reconciler.emulator.rows.clients import EVENT_REFERENCES, REVISION, add_secret, is_guid
 from reconciler.emulator.store import Body, Store, key_in, key_of
 
@@ -60,10 +60,9 @@ def read(path: Path) -> object:
     """Read a file; raises SeedError with the line where it is not YAML or JSON."""
     try:
         text = path.read_text("utf-8-sig")
-    except OSError as error:
-        raise SeedError(f"{path}: the seed cannot be read: {error.strerror}") from error
-    except ValueError as error:  # no UTF-8, or no path
-        raise SeedError(f"{path}: the seed cannot be read: {error}") from error
+    except (OSError, ValueError) as error:  # the latter: no UTF-8, or no path
+        why = error.strerror if isinstance(error, OSError) else error
+        raise SeedError(f"{path}: the seed cannot be read: {why}") from error
     return _read_json(path, text) if path.suffix.lower() == ".json" else _read_yaml(path, text)
 
 
@@ -125,7 +124,7 @@ def load_seed(path: Path, market: Marketplace) -> None:
         raise SeedError(f"{path}: line 1: must be a mapping with `Objects:`, not {type(root).__name__}")
     loader = _Loader(market)
     if "Objects" not in root:
-        if not root.keys() & loader.sections():
+        if not root.keys() & {*map(_section, ROWS), *(section_of(table.kind) for table in TABLES)}:
             raise SeedError(f"{path}: line 1: `Objects:` is missing; is this a seeding file?")
         root = {"Objects": root}
     loader.load(root)
@@ -140,21 +139,12 @@ class _Loader:
     market: Marketplace
     faults: list[str] = field(default_factory=list)
 
-    def sections(self) -> set[str]:
-        """Name the sections of both generations."""
-        profiles: tuple[Profile, ...] = ("current", "legacy")
-        return {
-            section
-            for profile in profiles
-            for section in (*dict(_sections(profile)), *map(section_of, tables_of(profile)))
-        }
-
     def load(self, root: Body) -> None:
         objects = self._mapping(root.get("Objects"), "Objects")
         loaded = [
             (place, row, self._object(row, entry, place))
-            for section, row in _sections(self.market.settings.profile)
-            for place, entry in self._entries(objects, "Objects", section, is_single=bool(row.singleton))
+            for row in rows_of(self.market.settings.profile)
+            for place, entry in self._entries(objects, "Objects", _section(row), is_single=bool(row.singleton))
         ]
         for _, row, body in loaded:
             self.market.store.put(row.kind, key_in(body), body)
@@ -261,10 +251,10 @@ class _Loader:
         table.put(self.market, row)
 
 
-def _sections(profile: Profile) -> Iterator[tuple[str, Resource]]:
-    for row in rows_of(profile):
-        name = f"{row.kind}/{row.singleton}" if row.singleton != row.kind else row.kind
-        yield (name if row.singleton else section_of(row.kind)), row
+def _section(row: Resource) -> str:
+    if not row.singleton:
+        return section_of(row.kind)
+    return f"{row.kind}/{row.singleton}" if row.singleton != row.kind else row.kind
 
 
 def _client_id(given: str) -> str:

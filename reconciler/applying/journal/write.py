@@ -177,7 +177,7 @@ class Disk:
             self._is_busy, reached = True, self._written
         try:
             self._sync()
-        except OSError:
+        except BaseException:  # also Ctrl-C, which may come before anything is safe
             reached = 0
             raise
         finally:

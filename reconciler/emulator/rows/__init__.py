@@ -168,13 +168,13 @@ TABLES = (
 )
 
 
-_ALL = (*clients.ROWS, *parties.ROWS, *integrations.ROWS, *delivery.ROWS, *storefront.ROWS)
+ROWS = (*clients.ROWS, *parties.ROWS, *integrations.ROWS, *delivery.ROWS, *storefront.ROWS)
 
 
 @functools.cache
 def rows_of(profile: Profile, *, revisions: bool = True) -> tuple[Resource, ...]:
     """Give the rows of one generation with the fields that it has, `EmulatorRevision` where it is asked for."""
-    return tuple(_row_of(row, profile, revisions=revisions) for row in _ALL if row.only in {None, profile})
+    return tuple(_row_of(row, profile, revisions=revisions) for row in ROWS if row.only in {None, profile})
 
 
 @functools.cache

@@ -389,16 +389,20 @@ def test_nothing_new_needs_no_sync() -> None:
     assert len(syncs) == 1
 
 
-def test_a_failed_sync_is_tried_again_by_the_next_and_not_taken_for_done() -> None:
-    failures = [OSError(28, "No space left on device")]
+@pytest.mark.parametrize("failure", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_a_failed_sync_is_tried_again_by_the_next_and_not_taken_for_done(failure: BaseException) -> None:
+    failures, tries = [failure], []
 
     def sync() -> None:
+        tries.append(1)
         if failures:
             raise failures.pop()
 
     disk = Disk(sync)
     disk.count_line()
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(type(failure)) as raised:
         disk.sync()
+    assert raised.value is failure
     disk.sync()
     assert disk._safe == 1
+    assert len(tries) == 2
