@@ -175,11 +175,8 @@ class _Run:
 
     def look_again(self, changes: Sequence[Change], *, live: int) -> None:
         """Verify everything that was written, and update the outcomes."""
-        written = [
-            (self._tasks[change.address], outcome)
-            for change in changes
-            if (outcome := self.outcomes[change.address]).status in {Status.APPLIED, Status.NOT_CONVERGED}
-        ]
+        ended = [(self._tasks[change.address], self.outcomes[change.address]) for change in changes]
+        written = [one for one in ended if one[1].status in {Status.APPLIED, Status.NOT_CONVERGED}]
         for outcome in verify.look_again(written, self._writer, live=live, at_a_time=self._controls.concurrency):
             if outcome != self.outcomes[outcome.change.address]:
                 self._failed = True

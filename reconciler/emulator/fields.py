@@ -227,9 +227,8 @@ def with_write_only(fields: Iterable[Field], old: Body, new: Body) -> Body:
 
 def shown(fields: Iterable[Field], body: Body) -> Body:
     """Give what answers show of a body: fields in the order of the table, none that is write-only."""
-    return {
-        field.name: _shown_value(field, body.get(field.name, field.default)) for field in fields if not field.write_only
-    }
+    visible = [field for field in fields if not field.write_only]
+    return {field.name: _shown_value(field, body.get(field.name, field.default)) for field in visible}
 
 
 def _shown_value(field: Field, value: Any) -> object:  # noqa: ANN401 - any JSON

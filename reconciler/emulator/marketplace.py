@@ -138,10 +138,8 @@ class Marketplace:
         return any(values(each) == values(new) for each in self.store.all(kind).values() if each is not old)
 
     def _names(self, kind: str) -> dict[str, Body]:
-        users = self.store.all(kind)
-        return self.store.cached(
-            kind, "names", lambda: {str(body["Username"]).lower(): body for body in users.values()}
-        )
+        users = self.store.all(kind).values()
+        return self.store.cached(kind, "names", lambda: {str(user["Username"]).lower(): user for user in users})
 
     def _count_assignments(self) -> dict[tuple[str, str], int]:
         counts: dict[tuple[str, str], int] = {}

@@ -64,7 +64,7 @@ class Exchange:
         self._limit = AdaptiveLimit(connection.concurrency, clock)
         self.retries = Retries(connection.retries, random)
         self.sleep = sleep or self.retries.wait
-        self.tokens = TokenSource(self._log_in, clock)
+        self.tokens = TokenSource(lambda: self._logged_in(login_call(connection.credentials, connection.scope)), clock)
 
     def send(self, call: Call, *, attempt: int | None = None) -> Answer:
         """Carry out a call. A token that the service refuses in mid-run is renewed once; a 401 has written nothing.
@@ -96,9 +96,6 @@ class Exchange:
             RemoteError: the login was refused, or there was no usable answer.
         """
         return self._logged_in(login_call(credentials, ""))
-
-    def _log_in(self) -> Grant:
-        return self._logged_in(login_call(self.connection.credentials, self.connection.scope))
 
     def _logged_in(self, call: Call) -> Grant:
         result, attempts = self._persist(call, None)

@@ -184,14 +184,11 @@ class Trouble:
         code = clean(self.code, self.hidden)[:LONGEST_CODE]
         log_id = clean(self.answer.log_id, self.hidden)
         facts = RequestFacts(self.call.method, self.call.shown, self.answer.status, code, log_id)
-        said = clean("; ".join(self._said()), self.hidden)
+        first = [error.message or error.code for error in self.errors[:1]]  # its code is shown with the request already
+        said = clean("; ".join([*first, *map(str, self.errors[1:])]), self.hidden)
         words = "; ".join(filter(None, [message, said])) or "the answer does not say why"
         tries = f" ({self.attempts} attempts)" if self.attempts > 1 else ""
         return kind(words + tries, facts, hint=clean(hint, self.hidden))
-
-    def _said(self) -> list[str]:
-        """The service's words. The first code is shown with the request already."""
-        return [error.message or error.code for error in self.errors[:1]] + [str(error) for error in self.errors[1:]]
 
     @property
     def code(self) -> str:

@@ -44,7 +44,8 @@ def origin_of(url: str) -> Origin:
         ValueError: it is no http:// or https:// URL.
     """
     parts = urlsplit(url)
-    host = _plain(parts.hostname or "")
+    name = parts.hostname or ""  # in lower case
+    host = str(_address(name) or name)  # in the one form in which hosts are compared
     is_place = _PLACE.fullmatch(parts.netloc.rpartition("@")[2]) is not None
     if parts.scheme not in PORTS or not is_place or not (_NAME.fullmatch(host) or _address(host)):
         raise ValueError("it begins with https:// or http:// and a host")
@@ -101,11 +102,6 @@ def require_allowed(base_url: str, allowed: Collection[Origin]) -> None:
             f"to {ALLOWED_HOSTS_VARIABLE}"
         )
         raise GuardRefusal([Finding("host", message, fix, can_be_acknowledged=False)])
-
-
-def _plain(host: str) -> str:
-    """A host in the one form in which hosts are compared."""
-    return str(_address(host) or host.lower())
 
 
 def _address(host: str) -> IPv4Address | IPv6Address | None:

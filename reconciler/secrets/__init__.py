@@ -141,12 +141,8 @@ class Known:
 
 def look_up(desired: DesiredState, resolve: Resolve) -> Known:
     """Resolve every reference except generated ones."""
-    wanted = [
-        (resource.address, name, reference)
-        for resource in desired.resources
-        for name, reference in resource.secrets.items()
-        if reference and not reference.is_generated
-    ]
+    named = [(resource.address, *one) for resource in desired.resources for one in resource.secrets.items()]
+    wanted = [(address, name, one) for address, name, one in named if one and not one.is_generated]
     return _looked_up(wanted, resolve)
 
 

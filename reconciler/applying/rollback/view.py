@@ -184,11 +184,9 @@ class View:
         there = {one.id.casefold(): one for one in self.secrets.get(live.key, ())}
         yield from (f"added the secret {one.name} (id {one.id})" for key, one in there.items() if key not in left)
         yield from (f"deleted the secret {one.name} (id {one.id})" for key, one in left.items() if key not in there)
-        yield from (
-            f"changed the secret {one.name} (id {one.id})"
-            for key, one in left.items()
-            if key in there and (there[key].name, there[key].expires) != (one.name, one.expires)
-        )
+        pairs = [(one, there[key]) for key, one in left.items() if key in there]
+        changed = [one for one, now in pairs if (one.name, one.expires) != (now.name, now.expires)]
+        yield from (f"changed the secret {one.name} (id {one.id})" for one in changed)
 
     def _is_replaced(self, name: str, value: Secret) -> bool | None:
         """Whether a readable secret has another value than the run set; None: unknown."""

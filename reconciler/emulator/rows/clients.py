@@ -189,9 +189,8 @@ def _is_valid_secret(market: Marketplace, client: Body, value: str) -> bool:
     """Tell whether a value is one of the client's secrets that have not expired."""
     stored = _secrets_of(market, client["ID"].lower())
     valid = [body["ClientSecret"] for body in stored if not _is_past(market, body.get("Expiration"))]
-    return any(
-        hmac.compare_digest(value.encode(), each.encode()) for each in [*valid, client.get("ClientSecret")] if each
-    )
+    known = filter(None, [*valid, client.get("ClientSecret")])
+    return any(hmac.compare_digest(value.encode(), each.encode()) for each in known)
 
 
 def _is_past(market: Marketplace, expiration: object) -> bool:
