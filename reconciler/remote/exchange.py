@@ -78,7 +78,7 @@ class Exchange:
             RemoteError: it was not carried out, or that is unknown: the class says which.
         """
         # The token comes before the slot: a thread that waits for a login must not hold what the login needs.
-        token = self.tokens.current()
+        token = sent = self.tokens.current()
         result, attempts = self._persist(call, token, attempt)
         if isinstance(result, Answer) and result.status == UNAUTHORIZED:
             self.tokens.invalidate(token)
@@ -87,7 +87,7 @@ class Exchange:
                 raise not_executed(call)
             if attempt is None:
                 result, attempts = self._persist(call, token)
-        return accept(call, result, attempts=attempts, hidden=(token, *self.connection.credentials.secrets))
+        return accept(call, result, attempts=attempts, hidden=(sent, token, *self.connection.credentials.secrets))
 
     def try_login(self, credentials: Credentials) -> Grant:
         """Log in with other credentials. Their token is not used.

@@ -161,6 +161,14 @@ def test_a_service_that_quotes_the_token_or_the_body_gives_nothing_away() -> Non
         assert canary not in str(caught.value) + repr(caught.value.request) + caught.value.hint
 
 
+def test_a_service_that_quotes_a_token_which_it_refuses_does_not_give_it_away() -> None:
+    service = Service(lambda request: refusal(401, "InvalidToken", request.headers["Authorization"]))
+    with service.writer() as client, pytest.raises(AccessDenied) as caught:
+        client.put("/apiclients", "a", {}, attempt=2)
+    token = next(each for each in service.requests if each.method == "PUT").headers["Authorization"]
+    assert token.removeprefix("Bearer ") not in caught.value.message
+
+
 def test_a_byte_order_mark_before_the_json_is_dropped() -> None:
     body = b"\xef\xbb\xbf" + json.dumps({"ID": "me"}).encode()
     with serving(httpx.Response(200, content=body)).reader() as client:
