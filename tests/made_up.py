@@ -105,7 +105,7 @@ def made_up(folder: Path) -> Iterator[None]:
             patch.setitem(kinds.TABLES, MADE_UP_THING.name, f"{__name__}:MADE_UP_THING")
             patch.setitem(explain.SCHEMAS, MADE_UP_THING.name, MADE_UP_THING.schema)
             patch.setattr(schemas, "_PACKAGE", _with_schema(folder))
-            patch.setattr(rows, "_ALL", (*rows._ALL, _ROW))
+            patch.setattr(rows, "ROWS", (*rows.ROWS, _ROW))
             patch.setattr(rows, "TABLES", (*rows.TABLES, _ASSIGNMENTS))
             _forget()
             yield

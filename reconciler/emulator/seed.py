@@ -18,13 +18,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from reconciler.emulator import ADMIN_CLIENT_ID, ADMIN_CLIENT_SECRET
+from reconciler.emulator import ADMIN_CLIENT_ID, ADMIN_CLIENT_SECRET, rows
 from reconciler.emulator.calls import FULL_ACCESS
 from reconciler.emulator.errors import ApiError, Fault, SeedError
 from reconciler.emulator.fields import Field, has_kind, or_default, replaced, values_of
 from reconciler.emulator.marketplace import PARTIES, Marketplace, broken_references, with_spelled_references
 from reconciler.emulator.resources import Resource, Table
-from reconciler.emulator.rows import ROWS, TABLES, rows_of
 from reconciler.emulator.rows.clients import EVENT_REFERENCES, REVISION, add_secret, is_guid
 from reconciler.emulator.store import Body, Store, key_in, key_of
 
@@ -124,7 +123,7 @@ def load_seed(path: Path, market: Marketplace) -> None:
         raise SeedError(f"{path}: line 1: must be a mapping with `Objects:`, not {type(root).__name__}")
     loader = _Loader(market)
     if "Objects" not in root:
-        if not root.keys() & {*map(_section, ROWS), *(section_of(table.kind) for table in TABLES)}:
+        if not root.keys() & {*map(_section, rows.ROWS), *(section_of(table.kind) for table in rows.TABLES)}:
             raise SeedError(f"{path}: line 1: `Objects:` is missing; is this a seeding file?")
         root = {"Objects": root}
     loader.load(root)
@@ -143,7 +142,7 @@ class _Loader:
         objects = self._mapping(root.get("Objects"), "Objects")
         loaded = [
             (place, row, self._object(row, entry, place))
-            for row in rows_of(self.market.settings.profile)
+            for row in rows.rows_of(self.market.settings.profile)
             for place, entry in self._entries(objects, "Objects", _section(row), is_single=bool(row.singleton))
         ]
         for _, row, body in loaded:
