@@ -136,7 +136,7 @@ class Project:
             GuardRefusal: a guard refuses the plan; nothing was written.
             PlanRefused: it is stale, expired, already applied or for another target; nothing was written.
         """
-        from reconciler.project.apply import ApplyOptions
+        from reconciler.project.apply import ApplyOptions, apply
 
         def watch(_plan: Plan) -> AbstractContextManager[Callable[[Outcome], None]]:
             return nullcontext(on_outcome)
@@ -150,13 +150,7 @@ class Project:
             watch=watch,
             should_stop=should_stop,
         )
-        return self.of(plan.binding.environment).carry_out(options)
-
-    def carry_out(self, options: "ApplyOptions") -> ApplyResult:
-        """Apply to one environment, a saved plan or a new one; see `apply.apply`."""
-        from reconciler.project.apply import apply
-
-        return apply(options.opened(self.settings), options)
+        return apply(options.opened(self._named(plan.binding.environment)), options)
 
     def promote(
         self, names: Sequence[str], options: "ApplyOptions", end: Callable[[ApplyResult], int]

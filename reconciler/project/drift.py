@@ -225,59 +225,59 @@ _STATE: Final = Path(OWN_FOLDER) / "notified.json"
 
 @dataclass(frozen=True, slots=True)
 class Notifier:
-    """Where to send messages, and in which format; nowhere if there is no URL."""
+    """Where to send messages, and in which format; None: nowhere, or the format that the host takes."""
 
-    url: Secret | None
+    webhook: "Webhook | None"
     format_name: str | None
 
-    def check(self) -> None:
+    @classmethod
+    def of(cls, url: Secret | None, format_name: str | None) -> Self:
         """Refuse an invalid choice before anything is contacted.
 
         Raises:
             UsageError: the URL is invalid, or there is a format and no URL.
         """
-        if self.url is None and self.format_name:
-            raise UsageError("--notify-format needs a URL to notify", hint=f"add --notify, or set {NOTIFY_VARIABLE}")
-        if self.url is not None:
-            self._webhook()
-
-    def _webhook(self) -> "Webhook":
+        if url is None:
+            if format_name:
+                hint = f"add --notify, or set {NOTIFY_VARIABLE}"
+                raise UsageError("--notify-format needs a URL to notify", hint=hint)
+            return cls(None, None)
         from reconciler.remote.http import Webhook  # noqa: PLC0415  # what notifies nobody does without its library
 
         try:
-            return Webhook(self.url or Secret(""))
+            return cls(Webhook(url), format_name)
         except ReconcilerError as error:
             raise UsageError(error.message, hint=error.hint) from None
 
     def tell(self, drifts: Iterable[Drift], settings: Settings) -> Iterator[ReconcilerError]:
         """Send a message for each environment with news; give the failures."""
-        if self.url is None:
+        if self.webhook is None:
             return
         path = configuration(settings).path.parent / _STATE
         problem = untrusted([path]).get(path)
         if problem:
             yield problem
-        state, webhook = _State(path, {} if problem else _read(path)), self._webhook()
-        write = NOTIFICATIONS[self.format_name or format_for(webhook.host)]
+        state = _State(path, {} if problem else _read(path))
+        write = NOTIFICATIONS[self.format_name or format_for(self.webhook.host)]
         for drift in drifts:
             try:
                 if notice := state.news(drift):
-                    webhook.post(write(notice))
+                    self.webhook.post(write(notice))
                 state.keep(drift)
             except ReconcilerError as error:
                 yield error
 
 
+@dataclass(frozen=True, slots=True)
 class _State:
     """What was notified, by environment. A damaged file counts as empty, so drift is notified again."""
 
-    def __init__(self, path: Path, known: dict[str, list[str]]) -> None:
-        self._path = path
-        self._known = known
+    path: Path
+    known: dict[str, list[str]]
 
     def news(self, drift: Drift) -> Notice | None:
         """What was not notified yet."""
-        known, found = self._known.get(_subject(drift), []), [one for one in drift.deviations if one.is_drift]
+        known, found = self.known.get(_subject(drift), []), [one for one in drift.deviations if one.is_drift]
         new = tuple(one for one in found if one.fingerprint not in known)
         if new or (known and not found):
             return Notice(drift.plan.binding.environment, new, len(found) - len(new))
@@ -291,11 +291,11 @@ class _State:
         """
         subject = _subject(drift)
         found = sorted({one.fingerprint for one in drift.deviations if one.is_drift})
-        if self._known.get(subject, []) != found:
-            self._known[subject] = found
-            own_folder(self._path)
-            with failing(f"cannot write {self._path}"):
-                replace_file(self._path, json.dumps(self._known, indent=2, sort_keys=True) + "\n")
+        if self.known.get(subject, []) != found:
+            self.known[subject] = found
+            own_folder(self.path)
+            with failing(f"cannot write {self.path}"):
+                replace_file(self.path, json.dumps(self.known, indent=2, sort_keys=True) + "\n")
 
 
 def _subject(drift: Drift) -> str:

@@ -80,7 +80,7 @@ def command(  # what is not in `ApplyOptions`
     that does not exit with 0. Each plan is shown before it is applied. Run it again to go on: what is in step is left
     alone.
     """
-    from reconciler.project.apply import ApplyOptions, look
+    from reconciler.project.apply import ApplyOptions, apply, look
     from reconciler.project.environment import keep_apart
 
     keep_apart(settings_of(common), ())
@@ -102,7 +102,7 @@ def command(  # what is not in `ApplyOptions`
     asked = attended(replace(asked, ended=ended), common, ask=not auto_approve)
     if is_of_several:
         return _several_applied(common, asked, outputs, metering)
-    result = project_of(common).carry_out(asked)
+    result = apply(asked.opened(settings_of(common)), asked)
     documents.write_result(outputs, lambda name, style: text_of(result, name, style))
     return codes.of_result(result)
 

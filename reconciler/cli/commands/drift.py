@@ -112,8 +112,7 @@ def command(  # noqa: PLR0913  # one for each option
         raise UsageError("--write needs --write-back", hint="drift --write-back --write")
     if common.is_of_several and (write_back or receipt):
         raise UsageError("--write-back and --receipt are for one environment", hint="give one --env")
-    notifier = Notifier(notify_url, notify_format)
-    notifier.check()
+    notifier = Notifier.of(notify_url, notify_format)
     configuration(settings_of(common))  # its faults come before those of the other files
     view = DriftView.of_files(baseline, receipt, key(), since_receipt=since_receipt, strict=strict)
 
