@@ -194,7 +194,7 @@ def _holds(top: bytes, name: bytes, blob: Blob) -> bool:
 def _holds_lines(top: bytes, name: bytes, stored: bytes | None) -> bool:
     """Whether it is equal except for line ends. An object that this clone lacks counts as different."""
     content = _content(os.path.join(top, name), None)
-    return None not in {content, stored} and _lines(content or b"") == _lines(stored or b"")
+    return content is not None and stored is not None and _lines(content) == _lines(stored)
 
 
 def _lines(content: bytes) -> bytes:

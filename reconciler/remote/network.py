@@ -39,7 +39,7 @@ class Limits:
     read: float = 60.0
     """Without a single byte arriving."""
     answer: float = 300.0
-    """For a whole answer, however steadily it trickles."""
+    """For a whole answer, however steadily its body trickles. Of its head, only the size has an end (h11: 100 KiB)."""
     size: int = 64 * 1024 * 1024
     """Of a decompressed answer."""
 
