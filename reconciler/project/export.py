@@ -17,7 +17,6 @@ from reconciler.errors import InputError, ReconcilerError
 from reconciler.export import Choice, Export, Origin, export
 from reconciler.export.seeding import LIMIT, read_seeds
 from reconciler.kinds import KINDS, LOGIN_KIND
-from reconciler.manifests.context import Once
 from reconciler.manifests.edit import with_ids, with_values, write_ids
 from reconciler.manifests.files import require_inside
 from reconciler.manifests.load import LoadContext, Loaded, inspect, load
@@ -39,8 +38,8 @@ if TYPE_CHECKING:
 FOLDER: Final = "manifests"
 OVERLAYS: Final = "overlays"
 """The folder of overlays, if the configuration names none."""
-SCHEMAS: Final = "schemas"
-MANIFEST: Final = "manifest.v1.schema.json"
+_SCHEMA: Final = Path("schemas/manifest.v1.schema.json")
+"""Beside the configuration, as `init` writes it; it may not exist."""
 _NOT_NAMED: Final = (
     "Fields that a manifest does not name are neither watched nor changed. To have them watched, write",
     "defaults: {policy: {fields: exclusive, assignments: watch}} in reconciler.yaml (see docs/drift.md).",
@@ -63,6 +62,7 @@ class ExportOptions:
     """Empty: the kinds in use."""
     with_all_kinds: bool = False
     """Whether kinds that the service does not have are left out."""
+    allow_unknown_roles: bool = False
 
 
 EVERYTHING: Final = ExportOptions()
@@ -97,7 +97,6 @@ class Destination:
     loaded: Loaded
     context: LoadContext
     schema: Path
-    """The path of the schema that `init` writes; it may not exist."""
     overlay: Path | None = None
     """The folder of overlays for differences."""
     ids_file: Path | None = None
@@ -107,13 +106,7 @@ class Destination:
 
     @classmethod
     def open(
-        cls,
-        config: Config,
-        environment: Environment,
-        options: ExportOptions,
-        *,
-        allow_unknown_roles: bool,
-        once: Once | None = None,
+        cls, settings: Settings, config: Config, environment: Environment, options: ExportOptions
     ) -> "Destination":
         """Load all manifests if the folder is one of theirs, else those in the folder.
 
@@ -128,14 +121,18 @@ class Destination:
             require_inside([folder, *config.manifests], config.path.parent)
         paths = tuple(path for path in (config.manifests if among else (folder,)) if path.exists())
         context = load_context(
-            config, environment, allow_unknown_roles=allow_unknown_roles, partial=paths != config.manifests, once=once
+            config,
+            environment,
+            allow_unknown_roles=options.allow_unknown_roles,
+            partial=paths != config.manifests,
+            once=settings.once,
         )
         loaded = load(paths, replace(context, may_be_empty=True))
         opened = cls(
             folder,
             loaded,
             context,
-            config.path.parent / SCHEMAS / MANIFEST,
+            config.path.parent / _SCHEMA,
             ids_file=(environment.ids_file or config.path) if among else None,
         )
         return opened._into_overlay(config, environment) if options.into_overlay else opened
@@ -161,12 +158,12 @@ class Destination:
         return replace(self, overlay=root / OVERLAYS / environment.name, configuration={file: content})
 
     @classmethod
-    def bare(cls, out: Path | None, *, allow_unknown_roles: bool) -> "Destination":
+    def bare(cls, options: ExportOptions) -> "Destination":
         """The destination if there is no configuration."""
-        folder = _absolute(out or Path(FOLDER))
-        context = LoadContext(allow_unknown_roles=allow_unknown_roles, partial=True, may_be_empty=True)
+        folder = _absolute(options.out or Path(FOLDER))
+        context = LoadContext(allow_unknown_roles=options.allow_unknown_roles, partial=True, may_be_empty=True)
         loaded = load((folder,) if folder.exists() else (), context)
-        return cls(folder, loaded, context, Path.cwd() / SCHEMAS / MANIFEST)
+        return cls(folder, loaded, context, Path.cwd() / _SCHEMA)
 
     def make(self, found: ExportSource) -> "ExportResult":
         """Make the files.
@@ -275,7 +272,7 @@ def _contents(made: ExportResult) -> dict[str, list[str]]:
     return {file: [line for line in text.splitlines() if not line.startswith("#")] for file, text in texts.items()}
 
 
-def from_live(settings: Settings, options: ExportOptions, *, allow_unknown_roles: bool) -> ExportResult:
+def from_live(settings: Settings, options: ExportOptions) -> ExportResult:
     """Make manifests of the objects of one environment. The service is only read.
 
     Raises:
@@ -284,9 +281,7 @@ def from_live(settings: Settings, options: ExportOptions, *, allow_unknown_roles
     """
     config = configuration(settings)
     environment = chosen_environment(config, settings)
-    destination = Destination.open(
-        config, environment, options, allow_unknown_roles=allow_unknown_roles, once=settings.once
-    )
+    destination = Destination.open(settings, config, environment, options)
     target = _target(environment)
     desired = destination.loaded.desired
     kinds = options.kinds | {one.address.kind for one in desired.resources} if options.kinds else target.in_use(desired)
@@ -337,7 +332,7 @@ def _listed(before: str, names: Sequence[str], after: str) -> list[str]:
     return wrap(f"{before}{', '.join(names)}{after}", 100, subsequent_indent="  ")
 
 
-def from_file(settings: Settings, file: Path, options: ExportOptions, *, allow_unknown_roles: bool) -> ExportResult:
+def from_file(settings: Settings, file: Path, options: ExportOptions) -> ExportResult:
     """Make manifests of a seeding file, offline, beside those of the configuration if there is one.
 
     Raises:
@@ -351,11 +346,11 @@ def from_file(settings: Settings, file: Path, options: ExportOptions, *, allow_u
         raise InputError([unreadable(error, file, name)]) from error
     seeds = read_seeds(content, name)
     if configuration_path(settings) is None and not options.into_overlay:
-        destination = Destination.bare(options.out, allow_unknown_roles=allow_unknown_roles)
+        destination = Destination.bare(options)
     else:
         config = configuration(settings)
         environment = chosen_environment(config, settings)
-        destination = Destination.open(config, environment, options, allow_unknown_roles=allow_unknown_roles)
+        destination = Destination.open(settings, config, environment, options)
     choice = Choice(kinds=seeds.live.kinds)
     found = ExportSource(
         seeds.live, file.name, f"File {name}", choice, left_out=seeds.left_out, is_of_environment=False

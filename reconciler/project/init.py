@@ -40,7 +40,7 @@ def start(settings: Settings, folder: Path, answers: Answers, *, exports: bool) 
     started = Started(list(_written(wanted)))
     try:
         settings = replace(settings, config=folder / CONFIG, environment=answers.environment)
-        exported = from_live(settings, EVERYTHING, allow_unknown_roles=False).write().shown if exports else None
+        exported = from_live(settings, EVERYTHING).write().shown if exports else None
     except ReconcilerError as error:
         return replace(started, failure=error)
     is_empty = exported is not None and all(one.status is ExportStatus.LEFT for one in exported.objects)

@@ -119,11 +119,11 @@ def command(  # noqa: PLR0913  # one for each option
     mean_overlays(common, overlaid)
     every = kinds is not None and not kinds
     of_kinds = frozenset(KINDS) if every else kinds or frozenset()
-    options = ExportOptions(out, only, bool(overlaid), own_client, named_secrets, of_kinds, every)
+    options = ExportOptions(out, only, bool(overlaid), own_client, named_secrets, of_kinds, every, allow_unknown_roles)
     written: list[str] = []
 
     def work_out(project: Project) -> "ExportResult":
-        return from_live(project.settings, options, allow_unknown_roles=allow_unknown_roles)
+        return from_live(project.settings, options)
 
     def find(project: Project) -> "ExportResult":
         done = work_out(project).write()

@@ -57,8 +57,8 @@ def command(  # noqa: PLR0913  # one for each option
     from reconciler.project.export import ExportOptions, from_file
 
     mean_overlays(common, [overlaid] if overlaid else [])
-    options = ExportOptions(out, into_overlay=bool(overlaid))
-    made = from_file(settings_of(common), file, options, allow_unknown_roles=allow_unknown_roles)
+    options = ExportOptions(out, into_overlay=bool(overlaid), allow_unknown_roles=allow_unknown_roles)
+    made = from_file(settings_of(common), file, options)
     done = made.write() if write else made
     outputs.show(done.shown)
     return ExitCode.DONE
