@@ -4,10 +4,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.cli.conftest import Project, Runner
+from tests.cli.test_documents_several import three as three  # noqa: PLC0414  # the fixture, under its own name
 
 if TYPE_CHECKING:
     from reconciler.model.json import Json
-from tests.cli.test_documents_several import three as three  # noqa: PLC0414  # the fixture, under its own name
 
 
 def test_environments_are_listed_offline(three: Project, run: Runner) -> None:

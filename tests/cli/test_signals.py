@@ -1,14 +1,10 @@
 import io
 import signal
-from collections.abc import Iterator
-from pathlib import Path
-from typing import NoReturn
 
 import pytest
 
 from reconciler.cli import signals
 from reconciler.cli.approving import stoppable
-from reconciler.manifests.replacing import replace_file, unfinished
 from tests.cli.conftest import Project, Runner
 from tests.cli.test_secrets import shop as shop  # noqa: PLC0414  # the fixture, under its own name
 
@@ -34,26 +30,6 @@ def test_a_signal_that_whoever_started_us_ignores_stays_ignored() -> None:
         signal.raise_signal(signal.SIGHUP)
         assert not should_stop()
     signal.signal(signal.SIGHUP, before)
-
-
-def test_a_signal_leaves_no_half_written_file(tmp_path: Path) -> None:
-    found = []
-
-    def leave(code: int) -> NoReturn:
-        found.append((code, [one.name for one in tmp_path.iterdir()]))
-        raise KeyboardInterrupt
-
-    def interrupted() -> Iterator[str]:
-        yield "half"
-        assert len([*tmp_path.iterdir()]) == 2
-        signals.end(signal.SIGTERM, None, leave)
-
-    (tmp_path / "a.yaml").write_text("old")
-    with pytest.raises(KeyboardInterrupt):
-        replace_file(tmp_path / "a.yaml", interrupted())
-    assert found == [(signals.INTERRUPTED, ["a.yaml"])]
-    assert (tmp_path / "a.yaml").read_text() == "old"
-    assert not unfinished
 
 
 class Watching(io.StringIO):

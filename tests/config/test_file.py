@@ -6,10 +6,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from reconciler.config import find_config, load_config, select_environment
-from reconciler.config.settings import BASE_URLS, EMULATOR_URL, Auth, Config, EmulatorSettings, Environment
-from reconciler.errors import InputError, UsageError
-from reconciler.manifests.schema import read_schema
+from reconciler.config import load_config
+from reconciler.config.settings import EMULATOR_URL, Auth, Config, EmulatorSettings, Environment
+from reconciler.errors import InputError
 from reconciler.model.diagnostic import Place
 from reconciler.model.inputs import Weekly, Window
 from reconciler.model.plan import Limits
@@ -164,67 +163,6 @@ def test_a_configuration_that_is_too_large_says_where_ids_can_go(tmp_path: Path)
     assert caught.value.diagnostics[0].hint == "keep ids in files of their own, with ids: {file: ids/ENV.yaml}"
 
 
-# -- addresses --
-
-
-@pytest.mark.parametrize(
-    ("url", "base_url"),
-    [
-        ("https://api.ordercloud.io", "https://api.ordercloud.io"),
-        ("https://api.ordercloud.io/", "https://api.ordercloud.io"),
-        ("HTTPS://API.OrderCloud.io:8443", "https://api.ordercloud.io:8443"),
-        ("http://localhost:5000", "http://localhost:5000"),
-        ("http://127.8.9.1", "http://127.8.9.1"),
-        ("http://[::1]:80/", "http://[::1]:80"),
-    ],
-)
-def test_a_url_is_a_scheme_and_a_host(url: str, base_url: str, tmp_path: Path) -> None:
-    assert environment(tmp_path, f"url: '{url}', marketplace: m, {AUTH}").base_url == base_url
-
-
-@pytest.mark.parametrize(
-    ("url", "message"),
-    [
-        ("http://api.ordercloud.io", "http:// would send credentials unencrypted"),
-        ("http://localhost.example.com", "http:// would send credentials unencrypted"),
-        ("http://128.0.0.1", "http:// would send credentials unencrypted"),
-        ("http://127.1", "http:// would send credentials unencrypted"),
-        ("https://api.ordercloud.io/v1", "the URL has more than scheme and host"),
-        ("https://api.ordercloud.io?x=1", "the URL has more than scheme and host"),
-        ("https://api.ordercloud.io?", "the URL has more than scheme and host"),
-        ("https://api.ordercloud.io#x", "the URL has more than scheme and host"),
-        ("https://user:hunter2@api.ordercloud.io", "the URL has more than scheme and host"),
-        ("https://api.ordercloud.io@evil.example", "the URL has more than scheme and host"),
-        ("https://api.ordercloud.io\\\\@evil.example", "the URL has more than scheme and host"),
-        ("ftp://api.ordercloud.io", "this is not an https:// URL"),
-        ("api.ordercloud.io", "this is not an https:// URL"),
-        ("https://", "this is not an https:// URL"),
-        ("https:///path", "this is not an https:// URL"),
-        ("https://äpi.ordercloud.io", "this is not an https:// URL"),
-        ("https://api .ordercloud.io", "this is not an https:// URL"),
-        ("https://api.ordercloud.io:port", "this is not a URL"),
-        ("https://[::1", "this is not a URL"),
-        ("https://api.ordercloud.io[::1]", "api.ordercloud.io[::1] is not a host"),
-        ("https://[::1]8443", "[::1]8443 is not a host"),
-        ("https://a%2eordercloud.io", "a%2eordercloud.io is not a host"),
-        ("https://xn--", "xn-- is not a host"),
-    ],
-)
-def test_a_url_that_is_anything_else_is_refused(url: str, message: str, tmp_path: Path) -> None:
-    told = faults(tmp_path, f'url: "{url}", marketplace: m, {AUTH}')
-    assert told == [f"/url {message}"]
-    assert "hunter2" not in "".join(told)
-
-
-def test_there_is_a_base_url_for_every_region_and_stage_of_the_schema() -> None:
-    properties = read_schema("config.v1.schema.json")["$defs"]["environment"]["properties"]
-    assert set(BASE_URLS) == {
-        (region, stage) for region in properties["region"]["enum"] for stage in properties["stage"]["enum"]
-    }
-    assert BASE_URLS["us-west", "production"] == "https://api.ordercloud.io"
-    assert BASE_URLS["japan-east", "staging"] == "https://japaneast-staging.ordercloud.io"
-
-
 REST = f"marketplace: m, {AUTH}"
 
 
@@ -303,87 +241,6 @@ def test_ids_are_of_one_kind_each(tmp_path: Path) -> None:
     assert faults(tmp_path, "emulator: {}, ids: {ApiClints/a: X}") == ['/ids/ApiClints~1a unknown kind "ApiClints"']
 
 
-# -- finding and choosing --
-
-
-def test_the_nearest_configuration_is_found_by_walking_up(tmp_path: Path) -> None:
-    (tmp_path / "a" / "b").mkdir(parents=True)
-    outer = written(tmp_path, "")
-    assert find_config(tmp_path / "a" / "b") == outer
-    inner = written(tmp_path / "a", "")
-    assert find_config(tmp_path / "a" / "b") == inner
-    (tmp_path / "a" / "b" / "reconciler.yaml").mkdir()
-    assert find_config(tmp_path / "a" / "b") == inner
-
-
-def test_there_may_be_no_configuration(tmp_path: Path) -> None:
-    assert find_config(Path(tmp_path.anchor)) is None
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        (None, "there is no such file or directory"),
-        ("", "the file is empty"),
-        ("a: [", "a '[' or '{' above is not closed"),
-        ("[]", "this is not a configuration"),
-        ("apiVersion: reconciler/v1\nkind: ApiClient\n", "this is not a configuration"),
-        (f"{HEAD}environments: {{a: {{emulator: {{}}}}}}\n---\nb: 1\n", "a configuration is one document"),
-    ],
-)
-def test_a_file_that_is_no_configuration_is_said_so(text: str | None, message: str, tmp_path: Path) -> None:
-    if text is not None:
-        written(tmp_path, text)
-    with pytest.raises(InputError) as caught:
-        load_config(tmp_path / "reconciler.yaml")
-    assert message in str(caught.value.diagnostics[0])
-
-
-def configured(*names: str) -> Config:
-    environments = {name: Environment(name, EMULATOR_URL) for name in names}
-    return Config(Path("reconciler.yaml"), (), environments, Path("runs"))
-
-
-def test_the_only_environment_is_the_default() -> None:
-    assert select_environment(configured("sandbox"), None).name == "sandbox"
-    assert select_environment(configured("sandbox", "staging"), "staging").name == "staging"
-
-
-@pytest.mark.parametrize(
-    ("name", "message", "hint"),
-    [
-        (None, "there are several environments", "choose one with --env: sandbox, staging"),
-        (
-            "stagin",
-            "there is no environment 'stagin' in reconciler.yaml",
-            "did you mean staging? there are: sandbox, staging",
-        ),
-        ("qa", "there is no environment 'qa' in reconciler.yaml", "there are: sandbox, staging"),
-    ],
-)
-def test_an_environment_must_be_named_and_exist(name: str | None, message: str, hint: str) -> None:
-    with pytest.raises(UsageError) as caught:
-        select_environment(configured("sandbox", "staging"), name)
-    assert (caught.value.message, caught.value.hint) == (message, hint)
-
-
-@pytest.mark.parametrize(
-    ("scope", "said"),
-    [
-        ("{}", "/scope "),
-        ("{include: []}", "/scope/include "),
-        ("{include: [web-*]}", "/scope/include/0 "),
-        ("{include: [Webhok/web-*]}", '/scope/include/0 unknown kind "Webhok"'),
-        ("{exclude: [Webhook/a, ApiClients/*]}", '/scope/exclude/1 unknown kind "ApiClients"'),
-        ("{xp: {team: {is: web}}}", "/scope/xp/team"),
-        ("{xp: {team: null}}", "/scope/xp/team"),
-        ("{labels: {team: web}}", "/scope/labels "),
-    ],
-)
-def test_a_scope_that_nobody_can_mean_is_refused(tmp_path: Path, scope: str, said: str) -> None:
-    assert any(fault.startswith(said) for fault in faults(tmp_path, f"emulator: {{}}, scope: {scope}"))
-
-
 def test_the_scope_of_an_environment_replaces_that_of_the_file(tmp_path: Path) -> None:
     text = f"{HEAD}scope: {{include: [Webhook/web-*], xp: {{team: web}}}}\nenvironments:\n  a: {{emulator: {{}}}}\n"
     found = load_config(written(tmp_path, text + "  b: {emulator: {}, scope: {exclude: [apiclient/old-*]}}\n"))
@@ -403,27 +260,6 @@ environments:
         load_config(written(tmp_path, text))
     (fault,) = caught.value.diagnostics
     assert (fault.pointer, fault.rule) == ("/environments/here/secrets/allow/1", "secret")
-
-
-@pytest.mark.parametrize("key", ["clientId", "clientSecret"])
-@pytest.mark.parametrize("variable", ["RECONCILER_PLAN_KEY", "RECONCILER_NOTIFY_URL", "RECONCILER_X"])
-def test_the_login_takes_no_variable_of_the_reconciler_itself(tmp_path: Path, key: str, variable: str) -> None:
-    auth = {"clientId": "{fromEnv: OC_ID}", "clientSecret": "{fromEnv: OC_SECRET}", key: f"{{fromEnv: {variable}}}"}
-    inner = ", ".join(f"{name}: {value}" for name, value in auth.items())
-    (fault,) = faults(tmp_path, f"url: 'https://a', marketplace: m, auth: {{{inner}}}")
-    assert f"{variable} is a variable of the reconciler itself" in fault
-
-
-@pytest.mark.parametrize(
-    "path", [".git/config", "./x/../.git/config", ".GIT/config", ".git./config", "link", "git~1/a"]
-)
-def test_the_login_takes_no_file_of_git(tmp_path: Path, path: str) -> None:
-    (tmp_path / ".git").mkdir()
-    (tmp_path / ".git" / "config").touch()
-    (tmp_path / "link").symlink_to(".git/config")
-    auth = f"auth: {{clientId: c, clientSecret: {{fromFile: {path}}}}}"
-    (fault,) = faults(tmp_path, f"url: 'https://a', marketplace: m, {auth}")
-    assert "this one lies below .git" in fault
 
 
 @pytest.mark.parametrize(

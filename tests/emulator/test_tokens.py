@@ -220,12 +220,6 @@ def test_roles_come_from_the_seed_and_from_profiles(
     ]
 
 
-@pytest.mark.parametrize("header", ["", "Bearer", "Bearer x.y.z", "Basic abc"])
-def test_without_a_valid_token_nothing_opens(guest: httpx.Client, header: str) -> None:
-    answer = guest.get("/v1/me", headers={"Authorization": header} if header else {})
-    assert (answer.status_code, code(answer)) == (401, "InvalidToken")
-
-
 def test_a_token_of_another_emulator_is_foreign(
     emulate: Callable[..., Emulator], login: Callable[..., httpx.Client], admin: httpx.Client
 ) -> None:
@@ -243,41 +237,6 @@ def test_a_token_expires(admin: httpx.Client, now: list[datetime]) -> None:
 def test_a_token_outlives_the_deactivation_of_its_client(admin: httpx.Client) -> None:
     admin.patch("/v1/apiclients/" + ADMIN_CLIENT_ID, json={"Active": False})
     assert admin.get("/v1/me").status_code == 200
-
-
-def test_only_the_seller_may_use_api_clients(emulator: Emulator, login: Callable[..., httpx.Client]) -> None:
-    answer = login(emulator, **ANONYMOUS).get("/v1/apiclients")
-    assert (answer.status_code, code(answer)) == (403, "Auth.UserNotAuthorizedToAdmin")
-
-
-@pytest.mark.parametrize(
-    ("method", "path", "status"),
-    [
-        ("GET", "/v1/apiclients", 200),
-        ("GET", f"/v1/apiclients/{OFFICE}", 200),
-        ("GET", f"/v1/apiclients/{OFFICE}/secrets", 200),
-        ("GET", "/v1/apiclients/assignments", 200),
-        ("GET", "/v1/me", 200),
-        ("PUT", f"/v1/apiclients/{OFFICE}", 403),
-        ("POST", "/v1/apiclients", 403),
-        ("DELETE", f"/v1/apiclients/{OFFICE}", 403),
-        ("POST", "/v1/apiclients/assignments", 403),
-        ("POST", f"/v1/apiclients/{OFFICE}/secrets", 403),
-        ("GET", "/v1/webhooks", 403),
-        ("GET", "/v1/integrationEvents", 403),
-        ("GET", "/v1/integrations/subscription", 403),
-    ],
-)
-def test_a_reader_may_only_read(
-    emulator: Emulator, login: Callable[..., httpx.Client], method: str, path: str, status: int
-) -> None:
-    assert login(emulator, **READER).request(method, path, json={}).status_code == status
-
-
-def test_a_missing_role_is_named(emulator: Emulator, login: Callable[..., httpx.Client]) -> None:
-    error = login(emulator, **READER).post("/v1/apiclients", json={}).json()["Errors"][0]
-    assert error["ErrorCode"] == "Auth.InsufficientRoles"
-    assert error["Data"] == {"SufficientRoles": ["FullAccess", "ApiClientAdmin"], "AssignedRoles": ["ApiClientReader"]}
 
 
 def test_me_names_the_marketplace_and_the_company(

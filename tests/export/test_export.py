@@ -1,7 +1,7 @@
 """Live objects -> manifests: right after it a plan is empty, and a second export finds nothing to do."""
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -138,30 +138,6 @@ def service(tmp_path: Path) -> Iterator[Shop]:
         yield service
 
 
-def test_a_manifest_names_what_is_not_the_default_in_a_stable_order(service: Shop, tmp_path: Path) -> None:
-    exported(service, tmp_path / "m", LoadContext())
-    assert (tmp_path / "m" / "store.yaml").read_text() == (
-        f"# From marketplace shop, client ID {client_id(1)}.\n"
-        "# Read-only there: AssignedBuyerCount: 1.\n"
-        "apiVersion: reconciler/v1\n"
-        "kind: ApiClient\n"
-        "metadata:\n"
-        "  name: store\n"
-        "spec:\n"
-        "  AppName: Store\n"
-        "  Active: true\n"
-        "  AccessTokenDuration: 600\n"
-        "  MaximumGrantedRoles: [MeAdmin, Shopper]\n"
-        "  xp:\n"
-        "    a:\n"
-        "      k: v\n"
-        "    b: 1\n"
-        "assignments:\n"
-        "  buyers: [north]\n"
-        "  suppliers: []\n"
-    )
-
-
 MINE = """\
 # My own words.
 apiVersion: reconciler/v1
@@ -296,38 +272,6 @@ def test_roles_that_a_rule_only_warns_of_are_kept(service: Shop, tmp_path: Path)
     assert "MinimumRequiredRoles: [Shopper]" in (tmp_path / "m" / "store.yaml").read_text()
 
 
-# -- names --
-
-
-@pytest.mark.parametrize(
-    ("title", "name"),
-    [
-        ("Storefront App", "storefront-app"),
-        ("Café Straße (EU)", "cafe-strasse-eu"),
-        ("日本", ""),
-        ("--", ""),
-        ("x" * 99, "x" * 60),
-    ],
-)
-def test_a_name_is_readable(title: str, name: str) -> None:
-    assert slug(title) == name
-
-
-@pytest.mark.parametrize(
-    ("objects", "taken", "found"),
-    [
-        ({"A1": "Shop", "B2": "shop!"}, (), {"A1": "shop-a1", "B2": "shop-b2"}),
-        ({"A1": "Shop"}, {"shop"}, {"A1": "shop-a1"}),
-        ({"A1": "日本"}, (), {"A1": "client-a1"}),
-        ({"12345678-1": "S", "12345678-2": "s"}, (), {"12345678-1": "s-12345678", "12345678-2": "s-12345678-2"}),
-        ({"A_1": "S", "A-1": "s"}, (), {"A-1": "s-a-1", "A_1": "s-a-1-2"}),
-        ({"A1": "S"}, {"s", "s-a1", "s-a1-2"}, {"A1": "s-a1-3"}),
-    ],
-)
-def test_no_two_objects_have_one_name(objects: Mapping[str, str], taken: set[str], found: Mapping[str, str]) -> None:
-    assert names(objects, taken, "client") == found
-
-
 def test_many_clients_export_plan_to_nothing_and_validate(tmp_path: Path) -> None:
     roles = ["MeAdmin", "OrderReader", "Shopper"]
     clients = [
@@ -353,18 +297,3 @@ def test_named_secrets_are_told_in_a_comment_that_can_be_taken_as_it_stands(serv
     (tmp_path / "m" / "store.yaml").write_text(text.replace("#   secrets: ", "secrets: "))
     wanted = loaded(tmp_path / "m", LoadContext()).desired
     assert [len(one.named_secrets or ()) for one in wanted.resources if one.address.name == "store"] == [2]
-
-
-def test_what_yaml_cannot_say_is_left_out_and_stays(service: Shop, tmp_path: Path) -> None:
-    with service.reader() as reader:
-        live = pipeline.live(reader, NO_LIMITS, ["ApiClient"])
-    xp = {"half a character": "\ud800"}
-    first = replace(live.resources[0], body={**live.resources[0].body, "xp": xp})
-    made = export(replace(live, resources=(first,)), (), STRICT, tmp_path / "m", ORIGIN)
-    assert ("xp", "YAML has no way to write it") in {(one.what, one.reason) for one in made.objects[0].left_out}
-    assert made.has_changes
-
-
-@pytest.mark.parametrize("title", ["CON", "nul", "Com1", "aux.", "LPT9"])
-def test_a_name_that_windows_has_for_a_device_gets_a_part_of_its_id(title: str) -> None:
-    assert names({"E5A05785-CAFF": title}, (), "client") == {"E5A05785-CAFF": f"{slug(title)}-e5a05785"}

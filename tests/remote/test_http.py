@@ -10,12 +10,11 @@ import pytest
 
 from reconciler.errors import AnswerLost, BadAnswer, ReconcilerError, RemoteError, Unreachable
 from reconciler.model.secret import Secret
-from reconciler.remote.exchange import Connection
 from reconciler.remote.failures import EXCEPTIONS, no_answer
 from reconciler.remote.http import ForbiddenRequest, RequestGuard, Webhook
-from reconciler.remote.messages import Answer, Call, RequestState
+from reconciler.remote.messages import Call, RequestState
 from reconciler.remote.network import Limits
-from tests.remote.service import ALLOWED, BASE, CLIENT_SECRET, CREDENTIALS, Service, always, ok, refusal, serving
+from tests.remote.service import BASE, CLIENT_SECRET, Service, always, ok, serving
 
 ME = {"ID": "me"}
 HTTPX_EXCEPTIONS = [cls for cls in vars(httpx).values() if isinstance(cls, type) and issubclass(cls, Exception)]
@@ -223,55 +222,6 @@ def test_filter_values_stay_out_of_the_log(caplog: pytest.LogCaptureFixture) -> 
         line.startswith("GET /v1/apiclients?ID=...&page=1 got no answer (the connection broke)") for line in lines
     )
     assert "canary" not in caplog.text
-
-
-@pytest.mark.parametrize("url", ["https://shop.example/", "HTTPS://Shop.Example:443", " https://shop.example "])
-def test_a_base_url_is_kept_without_a_trailing_slash(url: str) -> None:
-    assert Connection(url, CREDENTIALS, allowed_hosts=ALLOWED).base_url == BASE
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "",
-        "shop.example",
-        "ftp://shop.example",
-        "https://",
-        "https://a:b@shop.example",
-        "https://shop.example/v1",
-        "https://shop.example?x=1",
-        "https://shop.example#x",
-        "https://[::1",
-        "https://shop.example:port",
-    ],
-)
-def test_what_is_no_base_url_is_refused(url: str) -> None:
-    with pytest.raises(ReconcilerError, match="base URL"):
-        Connection(url, CREDENTIALS)
-
-
-def test_a_connection_needs_room_for_one_request() -> None:
-    with pytest.raises(ReconcilerError, match="at least 1"):
-        Connection(BASE, CREDENTIALS, concurrency=0, allowed_hosts=ALLOWED)
-
-
-def test_it_is_remembered_how_the_last_requests_went() -> None:
-    dated = ok(ME, headers={"Date": "Thu, 01 Jan 1970 00:01:40 GMT"})
-    with serving(refusal(503), OSError("gone"), dated).reader() as client:
-        client.me()
-        went = [(sample.status, sample.date) for sample in client.samples]
-    assert went == [(200, None), (503, None), (None, None), (200, 100.0)]
-
-
-def test_a_connection_is_patient_and_modest_unless_told_otherwise() -> None:
-    connection = Connection(BASE, CREDENTIALS, allowed_hosts=ALLOWED)
-    assert connection.concurrency == 8
-    assert connection.limits == Limits(connect=10, read=60, answer=300, size=67_108_864)
-
-
-def test_neither_a_call_nor_an_answer_shows_its_content() -> None:
-    shown = repr(Call("PUT", "/v1/a", content=b"canary")) + repr(Answer(200, b"canary")) + repr(CREDENTIALS)
-    assert "canary" not in shown
 
 
 def test_requests_say_what_they_want() -> None:

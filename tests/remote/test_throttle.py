@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from reconciler.errors import AnswerLost, Unreachable
-from reconciler.remote.messages import REMEMBERED, Answer, Call, Meter, NoAnswer, RequestState, Result, Sample
+from reconciler.remote.messages import Answer, Call, NoAnswer, RequestState, Result
 from reconciler.remote.throttle import (
     AdaptiveLimit,
     Latency,
@@ -433,27 +433,3 @@ def test_a_throttled_run_goes_on_with_fewer_requests_at_a_time() -> None:
     with service.reader(concurrency=8) as client:
         client.me()
         assert client._exchange._limit.current == 4
-
-
-def test_all_attempts_and_retries_are_counted() -> None:
-    with serving(refusal(503), ok(ME), ok(ME)).reader() as client:
-        client.me()
-        client.me()
-        stats = client.stats
-    assert (stats.requests, stats.retries) == (4, 1)
-    assert stats.bytes > 0
-    assert stats.seconds > 0
-
-
-def test_how_each_attempt_went_is_remembered() -> None:
-    dated = ok(ME, headers={"Date": "Thu, 01 Jan 1970 00:01:40 GMT"})
-    with serving(refusal(503, Date="some day"), httpx.ReadError(""), dated).reader() as client:
-        client.me()
-    assert [(one.status, one.date) for one in client.samples] == [(200, None), (503, None), (None, None), (200, 100.0)]
-
-
-def test_only_the_last_requests_are_remembered() -> None:
-    meter = Meter()
-    for number in range(REMEMBERED + 1):
-        meter.note(Sample(float(number), 200, None), 0)
-    assert (len(meter.samples), meter.samples[-1].seconds) == (REMEMBERED, float(REMEMBERED))

@@ -1,12 +1,10 @@
 """Lines on a terminal: no word is broken, and nothing is lost."""
 
 import re
-import shlex
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.render.command import command
 from reconciler.render.style import Style, Tone, laid_out
 
 NARROW = Style(width=30)
@@ -20,12 +18,6 @@ def test_a_line_is_broken_between_words_only_and_only_where_it_is_too_long(words
     assert " ".join(" ".join(lines).split()) == " ".join(words)
     assert [one for one in lines if len(one) > NARROW.width and len(one.split()) > 1] == []
     assert len(line) > NARROW.width or lines == [line]
-
-
-@given(st.lists(st.text("ab '$\\\"", min_size=1, max_size=40), min_size=1))
-def test_a_command_that_is_broken_is_the_same_for_a_shell(words: list[str]) -> None:
-    shown = laid_out([f"    {command(*words)}"], NARROW)
-    assert shlex.split(shown.replace("\\\n", "")) == ["reconciler", *words]
 
 
 def test_what_goes_on_stays_in_the_last_column_of_a_table_and_leaves_no_blanks_behind() -> None:
