@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from reconciler import pipeline
 from reconciler.errors import InputError
 from reconciler.export import Choice, Export, Origin, export
-from reconciler.export.manifest import names, slug
 from reconciler.kinds.checks import Level
 from reconciler.manifests.load import LoadContext, Loaded, load
 from reconciler.manifests.rules import RULES
