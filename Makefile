@@ -7,7 +7,7 @@ READY  := $(VENV)/.ready
 # Else each of the many processes that the tests start would compile the program anew, or write as no user's does.
 unexport PYTHONDONTWRITEBYTECODE PYTHONUNBUFFERED
 # What calls other libraries most, in a quarter of the time of all tests.
-LOWEST_TESTS := tests/manifests tests/kinds tests/remote tests/cli/test_main.py tests/cli/test_emulator.py tests/cli/test_apply.py tests/cli/test_export.py tests/secrets/test_delivery.py tests/applying/journal
+LOWEST_TESTS := tests/manifests tests/kinds tests/remote tests/cli/test_main.py tests/cli/test_failures.py tests/cli/test_schema.py tests/cli/test_emulator.py tests/cli/test_apply.py tests/cli/test_export.py tests/cli/test_import.py tests/secrets/test_delivery.py tests/applying/journal
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test sweep lowest compat check mutants cover contract bench docs site requirements constraints-lowest wheel dist fix clean

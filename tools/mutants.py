@@ -70,11 +70,17 @@ DECIDING: Final[Mapping[str, Sequence[str]]] = {
     **{f"applying/{name}": _OF_APPLYING for name in ("run", "task", "write", "verify")},
     "planning/planfile": [
         "planning/test_planfile.py",
+        "planning/test_seal.py",
         "secrets/test_secrets_values.py",
         "cli/test_apply_saved_plans.py",
         "test_pipeline.py",
     ],
-    "planning/seal": ["planning/test_planfile.py", "applying/test_receipt.py", "planning/test_snapshot.py"],
+    "planning/seal": [
+        "planning/test_seal.py",
+        "planning/test_planfile.py",
+        "applying/test_receipt.py",
+        "planning/test_snapshot.py",
+    ],
     "planning/selection": [
         "planning/test_selection.py",
         "cli/test_plan_selection.py",
