@@ -21,23 +21,31 @@ if TYPE_CHECKING:
         UsageError,
         WrongMarketplace,
     )
+    from reconciler.model.diagnostic import Diagnostic
     from reconciler.model.drift import Deviation, Drift, DriftKind
     from reconciler.model.inputs import Selection
-    from reconciler.model.outcome import ApplyResult, Outcome, Status
-    from reconciler.model.plan import Action, Change, Plan
+    from reconciler.model.outcome import ApplyResult, Outcome, RecordedRun, Status
+    from reconciler.model.plan import Action, Change, FieldChange, Finding, Plan
+    from reconciler.model.resource import Address
     from reconciler.project import Listener
     from reconciler.project.api import Project, load, refusal, to_text
+    from reconciler.remote.messages import Stats
+    from reconciler.render.history import Uncertain
 
 __version__ = "0.1.0"
 
 __all__ = [
     "AccessDenied",
     "Action",
+    "Address",
     "ApplyResult",
     "Change",
     "Deviation",
+    "Diagnostic",
     "Drift",
     "DriftKind",
+    "FieldChange",
+    "Finding",
     "GuardRefusal",
     "InputError",
     "Listener",
@@ -46,10 +54,13 @@ __all__ = [
     "PlanRefused",
     "Project",
     "ReconcilerError",
+    "RecordedRun",
     "RemoteError",
     "SecretMissing",
     "Selection",
+    "Stats",
     "Status",
+    "Uncertain",
     "Unreachable",
     "UsageError",
     "WrongMarketplace",
@@ -59,12 +70,16 @@ __all__ = [
 ]
 
 _HOMES = {
+    "model.diagnostic": ("Diagnostic",),
     "model.drift": ("Deviation", "Drift", "DriftKind"),
-    "model.outcome": ("ApplyResult", "Outcome", "Status"),
-    "model.plan": ("Action", "Change", "Plan"),
+    "model.outcome": ("ApplyResult", "Outcome", "RecordedRun", "Status"),
+    "model.plan": ("Action", "Change", "FieldChange", "Finding", "Plan"),
+    "model.resource": ("Address",),
     "model.inputs": ("Selection",),
     "project.api": ("Project", "load", "refusal", "to_text"),
     "project": ("Listener",),
+    "remote.messages": ("Stats",),
+    "render.history": ("Uncertain",),
 }
 """Where names are; all others are errors. They are imported when they are first used: every command imports this."""
 

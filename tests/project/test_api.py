@@ -137,6 +137,12 @@ def test_every_name_of_the_page_is_exported() -> None:
     assert all(getattr(reconciler, name).__doc__ for name in reconciler.__all__)
 
 
+def test_the_types_that_a_listener_gets_are_exported() -> None:
+    methods = [method.__annotations__ for name, method in vars(reconciler.Listener).items() if name[0] != "_"]
+    named = {name for each in methods for type_ in each.values() for name in re.findall(r"[A-Z]\w+", str(type_))}
+    assert named - set(reconciler.__all__) == {"None", "Sequence"}
+
+
 def test_nothing_is_printed_and_two_threads_plan_two_environments(
     shop: Project, capfd: pytest.CaptureFixture[str]
 ) -> None:
