@@ -154,17 +154,17 @@ def listed(run: Run | ReconcilerError, path: Path) -> Listed:
     except ReconcilerError as error:
         return Listed(run.id, fault=error.message)
     events = () if applied or rotation else tuple(Event(one.at, one.event, one.facts) for one in run.entries)
-    words = {name: str(run.facts.get(name, "")) for name in ("environment", "user")}
     return Listed(
         run.id,
         run.kind,
         run.started_at,
+        environment=str(run.facts.get("environment", "")),
+        user=str(run.facts.get("user", "")),
         is_finished=run.is_finished,
         torn=run.torn,
         applied=applied,
         rotation=rotation,
         events=events,
-        **words,
     )
 
 

@@ -119,7 +119,8 @@ class Session:
         """Refuse a selection that cannot be meant, and report what was loaded."""
         if self.prunes:
             require_all(self.loaded)
-        keep_apart(self.settings, [*self.inputs.files, *self.inputs.named])
+        inputs = self.inputs
+        keep_apart(self.settings, [*inputs.files, *inputs.named])
         listener, name, loaded = self.settings.listener, self.environment.name, self.loaded
         listener.noted(f"configuration {self.config.path}, environment {name}, manifests: {loaded.documents}")
         listener.warned(name, loaded.warnings)
