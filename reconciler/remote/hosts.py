@@ -18,7 +18,7 @@ ALLOWED_HOSTS_VARIABLE: Final = "RECONCILER_ALLOWED_HOSTS"
 PORTS: Final = {"http": 80, "https": 443}
 _PLACE: Final = re.compile(r"(\[[^][@%]+\]|[^][:@%]+)(:[0-9]*)?")
 """All that may stand for host and port: `urlsplit` drops what surrounds the brackets of an address."""
-_NAME: Final = re.compile(r"[a-z0-9_]([a-z0-9._-]*[a-z0-9_])?\.?")
+_NAME: Final = re.compile(r"(?!-)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*(?<!-)\.?")
 _ORDERCLOUD: Final = re.compile(r"([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+ordercloud\.io")
 
 

@@ -23,7 +23,7 @@ from reconciler.model.secret import Secret
 from reconciler.remote.failures import EXCEPTIONS, SUCCESS, no_answer
 from reconciler.remote.hosts import Origin, is_loopback, require_allowed
 from reconciler.remote.messages import TOKEN_PATH, Answer, Call, Meter, NoAnswer, RequestState, Result, Sample
-from reconciler.remote.network import Limits, proxy_for, trust
+from reconciler.remote.network import Limits, host_of, proxy_for, trust
 from reconciler.remote.throttle import seconds_to_wait, timestamp
 
 log = logging.getLogger("reconciler.remote")
@@ -275,7 +275,7 @@ def checked(base_url: str, allowed_hosts: Collection[Origin]) -> str:
         raise ReconcilerError(f"the base URL is not a URL: {fault}") from fault
     if url.userinfo or url.query or url.fragment or url.path not in {"", "/"}:
         raise ReconcilerError("the base URL must be scheme and host only, like https://api.ordercloud.io")
-    if url.scheme not in {"http", "https"} or not _host(url):
+    if url.scheme not in {"http", "https"} or not host_of(url):
         raise ReconcilerError("the base URL must begin with https:// and a host")
     origin = f"{url.scheme}://{url.netloc.decode('ascii')}"
     try:
@@ -283,14 +283,6 @@ def checked(base_url: str, allowed_hosts: Collection[Origin]) -> str:
     except ValueError:
         raise ReconcilerError("the base URL must begin with https:// and a host") from None
     return origin
-
-
-def _host(url: httpx.URL) -> str:
-    """The host in Unicode; empty where there is none, or where its Punycode is malformed."""
-    try:
-        return url.host
-    except UnicodeError:
-        return ""
 
 
 _NOTIFY_SECONDS: Final = 10.0
@@ -314,7 +306,7 @@ class Webhook:
             url = self._parsed
         except (httpx.InvalidURL, UnicodeError):  # the latter: it has bytes that are not UTF-8
             url = httpx.URL()
-        if url.scheme not in {"https", "http"} or not _host(url):
+        if url.scheme not in {"https", "http"} or not host_of(url):
             raise ReconcilerError("the URL to notify is not valid: it must begin with https:// and a host")
         if url.scheme == "http" and not is_loopback(url.host):
             raise ReconcilerError(f"plain http to {url.host} would show the URL to the network", hint="use https")

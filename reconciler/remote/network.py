@@ -44,6 +44,16 @@ class Limits:
     """Of a decompressed answer."""
 
 
+def host_of(url: httpx.URL) -> str:
+    """The host in Unicode; empty where there is none, or where its Punycode is malformed or no name can be so."""
+    try:
+        host = url.host
+        url.raw_host.decode("ascii").encode("idna")  # as the system is asked for it: a label has 1 to 63 characters
+    except UnicodeError:
+        return ""
+    return host
+
+
 def proxy_for(url: httpx.URL, proxies: Mapping[str, str]) -> httpx.URL | None:
     """The proxy for requests to a URL; None: they go there directly, as those to this machine always do.
 
@@ -66,7 +76,7 @@ def proxy_for(url: httpx.URL, proxies: Mapping[str, str]) -> httpx.URL | None:
         proxy = httpx.URL(address if "://" in address else f"http://{address}")
     except httpx.InvalidURL:
         raise _not_a_proxy(name, "it is not a URL") from None
-    if proxy.scheme not in _PROXY_SCHEMES or not proxy.host:
+    if proxy.scheme not in _PROXY_SCHEMES or not host_of(proxy):
         raise _not_a_proxy(name, f"it needs a host and one of the schemes {', '.join(_PROXY_SCHEMES)}")
     if proxy.scheme.startswith("socks") and not find_spec("socksio"):
         raise _not_a_proxy(name, "SOCKS needs the package socksio, which is not installed")

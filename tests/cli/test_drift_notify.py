@@ -114,6 +114,8 @@ def test_a_host_that_is_not_there_is_a_warning_without_the_url(
         (["--notify", "no url at all"], "the URL to notify is not valid"),
         (["--notify", f"ftp://host{PATH}"], "the URL to notify is not valid"),
         (["--notify", f"https://chat.example{PATH}\udcff"], "the URL to notify is not valid"),
+        (["--notify", f"https://chat..example{PATH}"], "the URL to notify is not valid"),
+        (["--notify", f"https://{'a' * 64}.example{PATH}"], "the URL to notify is not valid"),
         (["--notify", f"http://chat.example{PATH}"], "plain http to chat.example would show the URL"),
         (["--notify-format", "slack"], "--notify-format needs a URL to notify"),
     ],

@@ -50,6 +50,8 @@ def test_a_url_is_a_scheme_and_a_host(url: str, base_url: str, tmp_path: Path) -
         ("https://[::1]8443", "[::1]8443 is not a host"),
         ("https://a%2eordercloud.io", "a%2eordercloud.io is not a host"),
         ("https://xn--", "xn-- is not a host"),
+        ("https://api..ordercloud.io", "api..ordercloud.io is not a host"),
+        (f"https://{'a' * 64}.example", f"{'a' * 64}.example is not a host"),
     ],
 )
 def test_a_url_that_is_anything_else_is_refused(url: str, message: str, tmp_path: Path) -> None:

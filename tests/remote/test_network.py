@@ -117,6 +117,8 @@ def test_a_broken_entry_of_no_proxy_is_of_no_account_without_a_proxy() -> None:
             "it needs a host and one of the schemes http, https, socks5, socks5h",
         ),
         ("Https_Proxy", "http://canary@:3128", "it needs a host and one of the schemes http, https, socks5, socks5h"),
+        ("HTTPS_PROXY", "http://canary@a..b:1", "it needs a host and one of the schemes http, https, socks5, socks5h"),
+        ("HTTPS_PROXY", "http://canary@xn--a:1", "it needs a host and one of the schemes http, https, socks5, socks5h"),
         ("ALL_PROXY", "socks5://canary@proxy.example", "SOCKS needs the package socksio, which is not installed"),
     ],
 )
