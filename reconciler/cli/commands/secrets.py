@@ -1,8 +1,8 @@
 """Manifests and a service -> how every secret stands; or new secrets in the place of old ones."""
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -16,16 +16,11 @@ from reconciler.cli.options import Common, offer, output_file, text, valued
 from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.cli.streams import tell
 from reconciler.errors import UsageError
+from reconciler.model.inputs import Selection
+from reconciler.model.reports import SecretReport
 from reconciler.project.api import Project
 from reconciler.project.files import write_file
-from reconciler.render.secrets import ROTATIONS, STATUSES, metrics, rotated_text
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from reconciler.model.inputs import Selection
-    from reconciler.model.reports import SecretReport
-    from reconciler.render.secrets import Rotated
+from reconciler.render.secrets import ROTATIONS, STATUSES, Rotated, metrics, rotated_text
 
 
 @click.group(
@@ -66,14 +61,14 @@ do. What else needs attention is listed and does not change the code.
 @options.reading_options
 @click.pass_obj
 def status(
-    common: Common, paths: tuple[Path, ...], *, outputs: Outputs, metrics_file: Path | None, selection: "Selection"
+    common: Common, paths: tuple[Path, ...], *, outputs: Outputs, metrics_file: Path | None, selection: Selection
 ) -> ExitCode:
     """Show the age, the expiry and the status of every secret. Only reads."""
     from reconciler.project import secret_status
 
     reports: dict[str, SecretReport] = {}
 
-    def find(project: Project) -> "SecretReport":
+    def find(project: Project) -> SecretReport:
         report = reports[str(project.settings.environment)] = secret_status.status(project.settings, paths, selection)
         return report
 
@@ -84,7 +79,7 @@ def status(
     return code
 
 
-def _code(report: "SecretReport") -> ExitCode:
+def _code(report: SecretReport) -> ExitCode:
     return ExitCode.CHANGES if report.due else ExitCode.DONE
 
 
@@ -123,7 +118,7 @@ def rotate(  # noqa: PLR0913  # one for each option
     dry_run: bool,
     auto_approve: bool,
     ack: str | None,
-    selection: "Selection",
+    selection: Selection,
     outputs: Outputs,
 ) -> ExitCode:
     """Replace a secret by a new one: show the steps, ask, and carry them out.
@@ -143,12 +138,12 @@ def rotate(  # noqa: PLR0913  # one for each option
     return of_rotation(done)
 
 
-def _begin() -> "Callable[[], bool]":
+def _begin() -> Callable[[], bool]:
     """Stop at a signal, until the command ends: what was written is recorded and shown even if it comes late."""
     return click.get_current_context().with_resource(stoppable())
 
 
-def _approve(common: Common, rotated: "Rotated", is_acceptable: bool, *, ask: bool) -> bool:  # noqa: FBT001  # see RotateOptions.approve
+def _approve(common: Common, rotated: Rotated, is_acceptable: bool, *, ask: bool) -> bool:  # noqa: FBT001  # see RotateOptions.approve
     """Show the steps; ask unless they are approved already. What a guard refuses anyway is not asked about.
 
     Raises:
@@ -163,7 +158,7 @@ def _approve(common: Common, rotated: "Rotated", is_acceptable: bool, *, ask: bo
     return ask
 
 
-def _check(address: str | None, name: str | None, selection: "Selection", *, due: bool) -> None:
+def _check(address: str | None, name: str | None, selection: Selection, *, due: bool) -> None:
     """Refuse options that cannot be combined.
 
     Raises:
