@@ -26,7 +26,7 @@ from reconciler.cli.main import COMMANDS, cli
 from reconciler.export import init as scaffold
 from reconciler.kinds import DEFAULT_KIND, KINDS
 from reconciler.kinds.fields import API_ROLES
-from reconciler.manifests.explain import Entry, everything, explain, manual
+from reconciler.manifests.explain import Key, everything, explain, manual
 from reconciler.manifests.rules import RULES
 from reconciler.planning.planfile import changes_digest
 from reconciler.project import Settings
@@ -207,7 +207,7 @@ def _filled(text: str) -> str:
     return textwrap.fill(escaped, 120, break_on_hyphens=False, break_long_words=False)
 
 
-def _key(entry: Entry) -> Iterator[str]:
+def _key(entry: Key) -> Iterator[str]:
     yield f"\n### {entry.path.partition('.')[2]}\n\n{_filled(entry.meaning)}\n\n"
     for name, value in (
         ("Type", _type(entry)),
@@ -221,7 +221,7 @@ def _key(entry: Entry) -> Iterator[str]:
             yield f"- {name}: {value}\n"
 
 
-def _kind(whole: Entry) -> Iterator[str]:
+def _kind(whole: Key) -> Iterator[str]:
     """A table of what a kind has of its own."""
     yield f"\n## {whole.name}\n\n{_filled(whole.meaning)}\n"
     for block in whole.children:
@@ -249,12 +249,12 @@ def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _table(title: str, rows: Iterable[Entry]) -> Iterator[str]:
+def _table(title: str, rows: Iterable[Key]) -> Iterator[str]:
     yield f"\n| {title} | Type | Default | |\n|---|---|---|---|\n"
     yield from map(_row, rows)
 
 
-def _shown(entry: Entry) -> Iterator[Entry]:
+def _shown(entry: Key) -> Iterator[Key]:
     """The key and all below it, but for those of references to secrets and those of rules, which are all the same."""
     yield entry
     for child in entry.children:
@@ -266,7 +266,7 @@ _BESIDES: Final = re.compile(r"config\.(?:environments\.NAME\.)?|[^.]+\.[^.]+\."
 """What a path begins with and a table does not repeat."""
 
 
-def _row(entry: Entry) -> str:
+def _row(entry: Key) -> str:
     name = _BESIDES.sub("", entry.path, count=1)
     kind = "; ".join(filter(None, [_type(entry), entry.limits, f"one of {_choices(entry)}" if entry.values else ""]))
     default = f"`{entry.default}`" if entry.default else ""
@@ -274,12 +274,12 @@ def _row(entry: Entry) -> str:
     return f"| {' | '.join(cells)} |\n"
 
 
-def _type(entry: Entry) -> str:
+def _type(entry: Key) -> str:
     kind = entry.type or "read-only"
     return f"{kind}, or `${{values.KEY}}`" if entry.takes_values else kind
 
 
-def _choices(entry: Entry) -> str:
+def _choices(entry: Key) -> str:
     is_any_role = set(entry.values) == API_ROLES
     return "the [roles](#roles)" if is_any_role else ", ".join(f"`{value}`" for value in entry.values)
 

@@ -146,7 +146,7 @@ def _unseen(outcome: Outcome, error: RemoteError) -> Outcome:
     return replace(outcome, status=Status.NOT_CONVERGED, message=message)
 
 
-class Found(StrEnum):
+class Condition(StrEnum):
     """How an object was found."""
 
     AS_SENT = "as-sent"
@@ -163,7 +163,7 @@ class Looked:
 
     change: RecordedChange
     write: RecordedWrite
-    found: Found
+    found: Condition
     message: str = ""
     """Why it could not be read."""
 
@@ -185,7 +185,7 @@ def _looked(change: RecordedChange, write: RecordedWrite, remote: ReadRemote, ki
                 return Looked(change, write, _assignment(change, write, remote, kind))
         return Looked(change, write, _body(change, _live(change, write, remote, kind), kind))
     except RemoteError as error:
-        return Looked(change, write, Found.UNREADABLE, with_hint(error))
+        return Looked(change, write, Condition.UNREADABLE, with_hint(error))
 
 
 def _live(change: RecordedChange, write: RecordedWrite, remote: ReadRemote, kind: Kind) -> Body | None:
@@ -198,13 +198,15 @@ def _live(change: RecordedChange, write: RecordedWrite, remote: ReadRemote, kind
     return live.body if live else None
 
 
-def _body(change: RecordedChange, live: Body | None, kind: Kind) -> Found:
+def _body(change: RecordedChange, live: Body | None, kind: Kind) -> Condition:
     if live is None:
-        return {Action.CREATE: Found.AS_BEFORE, Action.DELETE: Found.AS_SENT}.get(change.action, Found.OTHERWISE)
+        return {Action.CREATE: Condition.AS_BEFORE, Action.DELETE: Condition.AS_SENT}.get(
+            change.action, Condition.OTHERWISE
+        )
     as_sent, as_before = (body is not None and _holds(kind, live, body) for body in (change.after, change.before))
     if as_sent:
-        return Found.UNKNOWN if as_before else Found.AS_SENT
-    return Found.AS_BEFORE if as_before else Found.OTHERWISE
+        return Condition.UNKNOWN if as_before else Condition.AS_SENT
+    return Condition.AS_BEFORE if as_before else Condition.OTHERWISE
 
 
 def _holds(kind: Kind, live: Body, body: Body) -> bool:
@@ -213,9 +215,9 @@ def _holds(kind: Kind, live: Body, body: Body) -> bool:
     return all(field.equal(body[name], live.get(name)) for name, field in known.items())
 
 
-def _assignment(change: RecordedChange, write: RecordedWrite, remote: ReadRemote, kind: Kind) -> Found:
+def _assignment(change: RecordedChange, write: RecordedWrite, remote: ReadRemote, kind: Kind) -> Condition:
     if kind.assignments is None or write.assignment is None:
-        return Found.OTHERWISE
+        return Condition.OTHERWISE
     step, level = write.assignment, kind.assignments.level(write.assignment.party)
     is_there = level.key(change.id, step.id) in level.keys(remote.list_all(level.path, key=None))
-    return Found.AS_SENT if is_there is step.assign else Found.AS_BEFORE
+    return Condition.AS_SENT if is_there is step.assign else Condition.AS_BEFORE

@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar
 from reconciler.config import settings
 from reconciler.config.settings import BASE_URLS, EMULATOR_URL, Auth, Config, EmulatorSettings, Environment, kind_faults
 from reconciler.kinds import address_of
-from reconciler.kinds.checks import Level
+from reconciler.kinds.checks import RuleLevel
 from reconciler.manifests.files import below, objection_to_write
 from reconciler.manifests.schema import Fault, did_you_mean
 from reconciler.model.dataclass import dataclass
@@ -154,10 +154,10 @@ def _numbers(part: _Part) -> dict[str, Any]:
     return {name: part.data[key] for key, name in names.items() if key in part.data}
 
 
-def _rules(part: _Part, file: _Part) -> dict[str, Level]:
+def _rules(part: _Part, file: _Part) -> dict[str, RuleLevel]:
     """How strictly rules are taken; each of the environment wins over the file's."""
     said = {**file.get("rules", {}), **part.get("rules", {})}
-    return {name: Level(level) for name, level in said.items()}
+    return {name: RuleLevel(level) for name, level in said.items()}
 
 
 def _defaults(part: _Part, file: _Part) -> Policy:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from reconciler.kinds import KINDS
-from reconciler.kinds.checks import Level
+from reconciler.kinds.checks import RuleLevel
 from reconciler.manifests.files import AllowedPaths
 from reconciler.manifests.schema import Fault, did_you_mean
 from reconciler.manifests.secrets import secret_reference
@@ -102,7 +102,7 @@ class Environment:
     limits: Limits = field(default_factory=Limits)
     concurrency: int = 8
     create: Creation = "auto"
-    rules: Mapping[str, Level] = field(default_factory=dict)
+    rules: Mapping[str, RuleLevel] = field(default_factory=dict)
     """How strictly rules are taken, as far as the configuration says."""
     overlays: tuple[Path, ...] = ()
     """Files and directories with parts of manifests that hold here only; absolute."""

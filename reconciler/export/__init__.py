@@ -134,7 +134,7 @@ def export(  # noqa: PLR0913  # one for each thing that a file is made of
     addresses = {**_addresses(live, bound.keys(), known, context, folder), **bound}
     files = _files(addresses.values(), folder)
     kept = {ObjectKey(one.kind, given) for one, given in context.ids.items()}
-    run = _Run(context, files, origin, _same_names(live, manifests), secrets, overlays, others, kept)
+    run = _Collected(context, files, origin, _same_names(live, manifests), secrets, overlays, others, kept)
     _take(run, live, addresses, known, choice)
     changed = run.finish(manifests)
     objects = tuple(sorted(run.objects, key=lambda one: one.address))
@@ -142,7 +142,7 @@ def export(  # noqa: PLR0913  # one for each thing that a file is made of
 
 
 def _take(
-    run: "_Run",
+    run: "_Collected",
     live: LiveState,
     addresses: Mapping[ObjectKey, Address],
     manifests: Mapping[Address, EffectiveManifest],
@@ -238,7 +238,7 @@ def _files(addresses: Collection[Address], folder: Path) -> Mapping[Address, Pat
 
 
 @dataclass(slots=True)
-class _Run:
+class _Collected:
     """Collects the result for each object."""
 
     context: LoadContext

@@ -81,7 +81,7 @@ class Objection:
     """Whether it holds whatever the service has in what the manifest leaves open."""
 
 
-class Level(StrEnum):
+class RuleLevel(StrEnum):
     """How strictly a rule is taken."""
 
     ERROR = "error"
@@ -101,7 +101,7 @@ class Rule:
     check: Callable[[ManifestView], Iterable[Objection]]
     about: frozenset[str]
     """It has nothing to say of a manifest that names none of these fields and blocks."""
-    level: Level = Level.WARNING
+    level: RuleLevel = RuleLevel.WARNING
     """How strictly it is taken unless the configuration says otherwise."""
 
 

@@ -103,7 +103,7 @@ class Beside:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Reading:
     """What is there, and what is beside some of it."""
 
     live: LiveState
@@ -123,7 +123,7 @@ def read(  # noqa: PLR0913  # what is checked, what is read, and what is read be
     optional: Container[str] = (),
     expected: Container[str] = (),
     beside: Callable[[LiveState], Beside] = lambda _: Beside(),
-) -> Found:
+) -> Reading:
     """Check which marketplace it is, read as `read_objects` does, and then what is beside these objects.
 
     Raises:
@@ -264,7 +264,7 @@ def _sets(rows: list[dict[str, Json]], names: tuple[str, str], path: str) -> dic
     return dict(found)
 
 
-def read_beside(remote: ReadRemote, live: LiveState, wanted: Beside) -> Found:
+def read_beside(remote: ReadRemote, live: LiveState, wanted: Beside) -> Reading:
     """Read what is beside the objects.
 
     Raises:
@@ -279,7 +279,7 @@ def read_beside(remote: ReadRemote, live: LiveState, wanted: Beside) -> Found:
         if _needs_secret(remote, key)
         for name, value in values.items()
     }
-    return Found(known, secrets, hidden)
+    return Reading(known, secrets, hidden)
 
 
 def has_hidden_secret(remote: ReadRemote, key: ObjectKey, is_shown: bool) -> bool:  # noqa: FBT001  # bound by partial

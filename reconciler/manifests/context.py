@@ -7,7 +7,7 @@ from pathlib import Path
 from threading import RLock
 from typing import Any, TypeVar, cast
 
-from reconciler.kinds.checks import Level
+from reconciler.kinds.checks import RuleLevel
 from reconciler.manifests.files import AllowedPaths, File
 from reconciler.manifests.git import GitFailed, InGit
 from reconciler.manifests.rules import RULES
@@ -69,7 +69,7 @@ class LoadContext:
     """A folder without manifests is no fault: they are about to be made."""
     partial: bool = False
     """Not all manifests are loaded, so that an overlay may be of one that is not."""
-    rules: Mapping[str, Level] = field(default_factory=dict)
+    rules: Mapping[str, RuleLevel] = field(default_factory=dict)
     """How strictly rules are taken; those that are not here, as their table says."""
     contents: Mapping[str, bytes] = field(default_factory=dict)
     """File, as messages call it -> what is read in place of what it holds: to try a change before it is written."""
@@ -106,6 +106,6 @@ class LoadContext:
     config_place: Callable[[str], Place | None] = lambda _: None
     """JSON pointer into the configuration -> where it stands."""
 
-    def level(self, rule: str) -> Level:
+    def level(self, rule: str) -> RuleLevel:
         """How strictly a rule is taken."""
         return self.rules.get(rule, RULES[rule].level)

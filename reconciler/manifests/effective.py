@@ -40,7 +40,7 @@ class Bound:
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class ValueOrigin:
     """Where a value came from."""
 
     place: Place
@@ -55,7 +55,7 @@ class Resolved:
     """A whole manifest of one environment, secrets as references."""
 
     body: Body
-    origins: Mapping[str, Origin]
+    origins: Mapping[str, ValueOrigin]
     """JSON pointer of each value that is not a mapping -> where it came from; of lists, the members are here, too."""
     verbatim: frozenset[str]
     """Pointers below which no text is substituted when the manifest is loaded."""
@@ -72,7 +72,7 @@ def resolve(manifest: EffectiveManifest, bound: Bound) -> Resolved:
         body["spec"] = {**resource.spec, **references}
     if resource.named_secrets is not None:
         body["secrets"] = [secret_entry(secret) for secret in resource.named_secrets]
-    origins = dict(_Origins(manifest, dict(resource.places), bound).of(body, "", Origin(resource.place)))
+    origins = dict(_Origins(manifest, dict(resource.places), bound).of(body, "", ValueOrigin(resource.place)))
     if resource.address in bound.ids:
         origins["/metadata/id"] = _bound_id(resource.address, bound)
     return Resolved(body, origins, frozenset(pointer("spec", secret) for secret in resource.secrets))
@@ -93,7 +93,7 @@ class _Origins:
     places: Mapping[str, Place]
     bound: Bound
 
-    def of(self, value: Json, at: str, above: Origin) -> Iterator[tuple[str, Origin]]:
+    def of(self, value: Json, at: str, above: ValueOrigin) -> Iterator[tuple[str, ValueOrigin]]:
         """Each value with its origin; what a value that was put in as a whole contains came from the same place."""
         origin = self._at(at, above)
         if isinstance(value, Mapping) and value:
@@ -104,19 +104,19 @@ class _Origins:
         for index, child in enumerate(value if is_array(value) else ()):
             yield from self.of(child, f"{at}/{index}", origin)
 
-    def _at(self, at: str, above: Origin) -> Origin:
+    def _at(self, at: str, above: ValueOrigin) -> ValueOrigin:
         place, names = self.places.get(at), self.manifest.values.get(at)
         if place is None and names is None:
             return above
         defined = above.defined if names is None else tuple(self.bound.place(*name.split(".")) for name in names)
-        return Origin(place or above.place, above.values if names is None else names, defined)
+        return ValueOrigin(place or above.place, above.values if names is None else names, defined)
 
 
-def _bound_id(address: Address, bound: Bound) -> Origin:
+def _bound_id(address: Address, bound: Bound) -> ValueOrigin:
     """Where the environment has the id of a manifest."""
     places = {name: bound.place("ids", name) for name in (str(address), short(address))}
     name = next((name for name, place in places.items() if place), short(address))
-    return Origin(places[name] or Place(bound.file), (f"ids.{name}",))
+    return ValueOrigin(places[name] or Place(bound.file), (f"ids.{name}",))
 
 
 # ---------------------------------------------------------------------------------------------------------------- JSON
@@ -139,7 +139,7 @@ def as_json(resolved: Iterable[Resolved], environment: str) -> Iterator[str]:
     yield f"\n  ]{end}" if separator else f"]{end}"
 
 
-def _place(origin: Origin) -> Json:
+def _place(origin: ValueOrigin) -> Json:
     values = zip(origin.values, origin.defined, strict=False)
     defined: list[Json] = [{"name": name, **asdict(place)} for name, place in values if place]
     return {

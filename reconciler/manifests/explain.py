@@ -34,7 +34,7 @@ _TYPES: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class Key:
     """One key."""
 
     path: str
@@ -51,7 +51,7 @@ class Entry:
     is_required: bool = False
     takes_values: bool = False
     """``${values.KEY}`` may stand here."""
-    children: "tuple[Entry, ...]" = ()
+    children: "tuple[Key, ...]" = ()
 
     @property
     def summary(self) -> str:
@@ -64,7 +64,7 @@ class Entry:
         return self.path.rpartition(".")[2]
 
 
-def explain(path: str) -> Entry:
+def explain(path: str) -> Key:
     """Find a key by its path.
 
     Raises:
@@ -79,15 +79,15 @@ def explain(path: str) -> Entry:
     return entry
 
 
-def contents() -> Entry:
+def contents() -> Key:
     """All that can be explained: the kinds, and the configuration."""
     schemas = {name: read_schema(file) for name, file in SCHEMAS.items()}
-    return Entry(
-        "", "What can be explained:", children=tuple(Entry(name, one["description"]) for name, one in schemas.items())
+    return Key(
+        "", "What can be explained:", children=tuple(Key(name, one["description"]) for name, one in schemas.items())
     )
 
 
-def _below(entry: Entry, name: str) -> Entry | None:
+def _below(entry: Key, name: str) -> Key | None:
     """The key of that name; where the user names the keys, what stands below any of them, or any of them."""
     children = {one.name: one for one in entry.children}
     named = children.get(ANY_NAME)
@@ -95,13 +95,13 @@ def _below(entry: Entry, name: str) -> Entry | None:
     return children.get(name) or below.get(name) or named
 
 
-def manual(name: str) -> Entry:
+def manual(name: str) -> Key:
     """Everything about one kind of file."""
     schema = read_schema(SCHEMAS[name])
     return _entry(name, schema, schema, is_required=False)
 
 
-def everything(entry: Entry) -> Iterator[Entry]:
+def everything(entry: Key) -> Iterator[Key]:
     """The key and all below it."""
     yield entry
     for child in entry.children:
@@ -118,10 +118,10 @@ def _nearest(path: str) -> str:
     return f"did you mean {found}?" if found else f"start with one of: {', '.join(SCHEMAS)}"
 
 
-def _entry(path: str, part: Schema, root: Schema, *, is_required: bool) -> Entry:
+def _entry(path: str, part: Schema, root: Schema, *, is_required: bool) -> Key:
     resolved, takes_values = _resolved(part, root)
     items, _ = _resolved(resolved.get("items", {}), root)
-    return Entry(
+    return Key(
         path=path,
         meaning=resolved.get("description", ""),
         type=_type(resolved, items),
@@ -162,7 +162,7 @@ def _has_keys(part: Schema) -> bool:
     return bool(part.get("properties") or isinstance(part.get("additionalProperties"), Mapping))
 
 
-def _children(path: str, part: Schema, root: Schema) -> Iterator[Entry]:
+def _children(path: str, part: Schema, root: Schema) -> Iterator[Key]:
     required = part.get("required", ())
     for name, below in part.get("properties", {}).items():
         yield _entry(f"{path}.{name}", below, root, is_required=name in required)

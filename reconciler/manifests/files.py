@@ -70,14 +70,14 @@ class File:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundFiles:
     """The files of a run, and the paths that gave none."""
 
     files: tuple[File, ...]
     faults: tuple[Diagnostic, ...]
 
 
-def find_files(paths: Sequence[Path], apart: Sequence[Path] = (), *, may_be_empty: bool = False) -> Found:
+def find_files(paths: Sequence[Path], apart: Sequence[Path] = (), *, may_be_empty: bool = False) -> FoundFiles:
     """Give the files that are named, and the manifests below the directories that are named.
 
     In directories, entries that start with a dot are passed over, and so is what is `apart`, with all that is below it.
@@ -88,7 +88,7 @@ def find_files(paths: Sequence[Path], apart: Sequence[Path] = (), *, may_be_empt
     search.may_be_empty = may_be_empty
     for path in paths:
         search.add(os.fspath(path))
-    return Found(tuple(search.files), tuple(search.faults))
+    return FoundFiles(tuple(search.files), tuple(search.faults))
 
 
 @dataclass(slots=True)

@@ -23,7 +23,7 @@ from typing import Final
 from reconciler.errors import InputError
 from reconciler.kinds import KINDS, secret_fields
 from reconciler.manifests.context import LoadContext
-from reconciler.manifests.files import UNREAD, Found, find_files
+from reconciler.manifests.files import UNREAD, FoundFiles, find_files
 from reconciler.manifests.manifest import Candidate, check
 from reconciler.manifests.overlays import Environments, Overlays, advice, file_faults, located, read_overlays
 from reconciler.manifests.secrets import empty_secrets, without_tails
@@ -142,7 +142,7 @@ def _resources(paths: Sequence[Path], context: LoadContext) -> tuple[DesiredReso
 
 
 def _check_all(
-    found: Found, overlays: Overlays, context: LoadContext
+    found: FoundFiles, overlays: Overlays, context: LoadContext
 ) -> tuple[list[Candidate], list[Diagnostic], list[Waived]]:
     diagnostics = [*found.faults, *overlays.faults]
     is_whole = not (context.partial or found.faults)

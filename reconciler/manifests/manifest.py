@@ -10,7 +10,7 @@ from datetime import date
 from typing import Any, Final
 
 from reconciler.kinds import KINDS, Kind
-from reconciler.kinds.checks import Level, ManifestView, Objection, Rule
+from reconciler.kinds.checks import ManifestView, Objection, Rule, RuleLevel
 from reconciler.kinds.secrecy import with_secrets
 from reconciler.manifests.checks import API_VERSION, address_in, apart, recognise, semantic_faults
 from reconciler.manifests.context import LoadContext
@@ -61,7 +61,7 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class CheckedDocument:
     """What came out of one document."""
 
     diagnostics: tuple[Diagnostic, ...] = ()
@@ -69,7 +69,7 @@ class Checked:
     waived: tuple[Waived, ...] = ()
 
 
-def check(document: Document, file: str, context: LoadContext, environments: Environments) -> Checked:
+def check(document: Document, file: str, context: LoadContext, environments: Environments) -> CheckedDocument:
     """Check one document of a manifest file."""
     unrecognised = recognise(document.data)
     if unrecognised is None:
@@ -84,7 +84,7 @@ def check(document: Document, file: str, context: LoadContext, environments: Env
         }
         found = examine(wrapped, KINDS[unrecognised.kind], file, context).faults
         faults += [fault.moved("/spec", at) for fault in found]
-    return Checked(tuple(fault.within(document) for fault in faults))
+    return CheckedDocument(tuple(fault.within(document) for fault in faults))
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,12 +184,12 @@ def _of_value(fault: Fault, values: Mapping[str, tuple[str, ...]]) -> Fault:
     return replace(fault, message=f"{fault.message} (from {' and '.join(names)})") if names else fault
 
 
-def _check_manifest(document: Document, file: str, context: LoadContext, environments: Environments) -> Checked:
+def _check_manifest(document: Document, file: str, context: LoadContext, environments: Environments) -> CheckedDocument:
     data: Any = document.data
     kind = KINDS[data["kind"]]
     examined = examine(data, kind, file, context, environments.literals(document, kind))
     address = address_in(examined.manifest)
-    return Checked(
+    return CheckedDocument(
         tuple(fault.within(document) for fault in examined.faults),
         (_candidate(document, kind, address, examined, context),) if address else (),
         tuple(Waived(fault.within(document), waiver) for fault, waiver in examined.weighed.waived),
@@ -297,7 +297,7 @@ def _judge(
 def _faults(found: Iterable[tuple[Rule, Objection]], context: LoadContext) -> Iterator[Fault]:
     for rule, objection in found:
         level = context.level(rule.name)
-        if level is not Level.OFF:
+        if level is not RuleLevel.OFF:
             message = f"{objection.message}: {rule.reason}"
             severity = Severity(level) if objection.is_certain else Severity.WARNING
             yield Fault(objection.pointer, message, rule.name, objection.hint, severity=severity)
@@ -341,7 +341,7 @@ def _weigh(found: Sequence[Fault], policy: Body, context: LoadContext, needless:
         matching = [fault for fault in found if fault.rule == waiver.rule and fault not in waived]
         waived |= dict.fromkeys(matching, waiver)
         waivers.add(waiver.rule)
-        if not matching and context.level(waiver.rule) is not Level.OFF and needless(waiver.rule):
+        if not matching and context.level(waiver.rule) is not RuleLevel.OFF and needless(waiver.rule):
             message = f"the waiver of {waiver.rule} waives nothing"
             faults.append(Fault(f"{at}/rule", message, "unused-waiver", "remove it", severity=Severity.WARNING))
     return _Weighed(

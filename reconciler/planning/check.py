@@ -14,7 +14,7 @@ from functools import partial
 from typing import Final
 
 from reconciler.kinds import KINDS, login_key
-from reconciler.kinds.checks import Level, ManifestView, Objection, Rule
+from reconciler.kinds.checks import ManifestView, Objection, Rule, RuleLevel
 from reconciler.kinds.references import references as references_in
 from reconciler.kinds.references import wave
 from reconciler.live import check_marketplace, has_hidden_secret
@@ -25,7 +25,7 @@ from reconciler.model.plan import Action, Change, Finding, Plan, known_after
 from reconciler.model.resource import Address, DesiredResource, DesiredState, FieldsPolicy, ObjectKey
 from reconciler.planning import deletion, guards, hidden_secrets, planfile, references
 from reconciler.planning.comparison import NOBODY, Comparison, Target, givers
-from reconciler.planning.deletion import Checked
+from reconciler.planning.deletion import Findings
 from reconciler.planning.diff.notices import likely_renames
 from reconciler.planning.diff.secret_changes import due_at_once
 from reconciler.remote import ReadRemote
@@ -48,10 +48,10 @@ def check(compared: Comparison, remote: ReadRemote, target: Target, *, is_rollba
         compared.changes, remote, live.marketplace, compared.whole, places, everywhere=is_rollback
     )
     checked = [
-        Checked(guards.check(compared.whole, target.context(compared.manifests, access, live))),
+        Findings(guards.check(compared.whole, target.context(compared.manifests, access, live))),
         *([] if is_rollback else _of_manifests(compared, target)),
-        Checked(tuple(hidden)),
-        Checked(referred.findings, referred.warnings),
+        Findings(tuple(hidden)),
+        Findings(referred.findings, referred.warnings),
         dependent,
     ]
     plan = _plan(replace(compared, changes=referred.changes), base_url, target, checked)
@@ -62,17 +62,17 @@ def check(compared: Comparison, remote: ReadRemote, target: Target, *, is_rollba
 def check_offline(compared: Comparison, base_url: str, target: Target) -> Plan:
     """Judge by what is known without a service and a login, and make the plan."""
     context = replace(target.context(compared.manifests, NOBODY, compared.live), has_secrets=False)
-    checked = [Checked(guards.check(compared.whole, context)), *_of_manifests(compared, target)]
+    checked = [Findings(guards.check(compared.whole, context)), *_of_manifests(compared, target)]
     return _terse(_plan(compared, base_url, target, checked))
 
 
-def _of_manifests(compared: Comparison, target: Target) -> tuple[Checked, Checked]:
+def _of_manifests(compared: Comparison, target: Target) -> tuple[Findings, Findings]:
     """What manifests alone may get wrong."""
     renamed = deletion.renamed(likely_renames(compared.changes))
-    return created(compared.changes, compared.desired, target.rules), Checked(tuple(renamed))
+    return created(compared.changes, compared.desired, target.rules), Findings(tuple(renamed))
 
 
-def _plan(compared: Comparison, base_url: str, target: Target, checked: Sequence[Checked]) -> Plan:
+def _plan(compared: Comparison, base_url: str, target: Target, checked: Sequence[Findings]) -> Plan:
     return Plan(
         changes=in_waves(compared.changes, compared.live.marketplace),
         binding=target.binding(compared.manifests, base_url, compared.live.marketplace),
@@ -192,7 +192,7 @@ def frozen(plan: Plan, freeze: Sequence[Window], now: datetime) -> tuple[Finding
     return tuple(guards.freeze(plan.changes, freeze, now))
 
 
-def created(changes: Sequence[Change], desired: DesiredState, levels: Mapping[str, Level]) -> Checked:
+def created(changes: Sequence[Change], desired: DesiredState, levels: Mapping[str, RuleLevel]) -> Findings:
     """Ask the rules about what is created. What the loader has found and what is waived is not repeated.
 
     Args:
@@ -214,15 +214,15 @@ def created(changes: Sequence[Change], desired: DesiredState, levels: Mapping[st
                 f"{resource.places.get(objection.pointer, resource.place)}: {change.address} does not exist yet, and "
                 f"would be created like this: {objection.message}: {rule.reason}"
             )
-            if levels.get(rule.name, rule.level) is Level.ERROR:
+            if levels.get(rule.name, rule.level) is RuleLevel.ERROR:
                 about = (change.address,)
                 findings.append(Finding(rule.name, message, objection.hint, about, can_be_acknowledged=False))
             else:
                 warnings.append(f"{message}; {objection.hint} [{rule.name}]")
-    return Checked(tuple(findings), tuple(warnings))
+    return Findings(tuple(findings), tuple(warnings))
 
 
-def _objections(resource: DesiredResource, levels: Mapping[str, Level]) -> Iterator[tuple[Rule, Objection]]:
+def _objections(resource: DesiredResource, levels: Mapping[str, RuleLevel]) -> Iterator[tuple[Rule, Objection]]:
     kind = KINDS[resource.address.kind]
     exclusive = resource.policy.fields is FieldsPolicy.EXCLUSIVE
     named = bool(resource.named_secrets)
@@ -230,7 +230,7 @@ def _objections(resource: DesiredResource, levels: Mapping[str, Level]) -> Itera
         resource.spec, kind.defaults, resource.secrets, resource.assignments, exclusive, has_named_secrets=named
     )
     for rule, objection in objections_if_new(kind, view):
-        if levels.get(rule.name, rule.level) is not Level.OFF and rule.name not in resource.waived:
+        if levels.get(rule.name, rule.level) is not RuleLevel.OFF and rule.name not in resource.waived:
             yield rule, objection
 
 

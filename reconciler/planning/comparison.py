@@ -14,7 +14,7 @@ from reconciler import __version__
 from reconciler import live as reader
 from reconciler.errors import AccessDenied, InputError, NoSuchKind, ReconcilerError
 from reconciler.kinds import DEFAULT_KIND, KINDS, Kind
-from reconciler.kinds.checks import Level
+from reconciler.kinds.checks import RuleLevel
 from reconciler.live import Beside, odd
 from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Diagnostic
@@ -61,7 +61,7 @@ class Target:
     """Keys the fingerprints of secrets that a plan keeps; None: it keeps none."""
     demands_secrets: bool = False
     """Whether a secret that cannot be read here is an error; else it is not compared, and the plan says so."""
-    rules: Mapping[str, Level] = field(default_factory=dict)
+    rules: Mapping[str, RuleLevel] = field(default_factory=dict)
     """How strictly rules are taken, as far as the environment says."""
     selection: Selection = field(default_factory=Selection)
     """What a plan is restricted to; all manifests are loaded and matched all the same."""

@@ -30,7 +30,7 @@ from reconciler.remote import ReadRemote
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class Findings:
     """What a check gives."""
 
     findings: Sequence[Finding] = ()
@@ -45,7 +45,7 @@ def check(
     manifests: DesiredState | None = None,
     *,
     everywhere: bool = False,
-) -> Checked:
+) -> Findings:
     """Find what would keep deletions from being carried out: in the plan itself, then in the service.
 
     Args:
@@ -75,7 +75,7 @@ def check(
             bodies = _seen(partial(_read, remote, dependent), deletions, dependent, warnings)
             findings += _still_used(deletions, dependent, bodies, _planned(known, dependent))
     findings += _left_assigned(deleted, known, remote, warnings)
-    return Checked(tuple(findings), tuple(warnings))
+    return Findings(tuple(findings), tuple(warnings))
 
 
 def _seen(

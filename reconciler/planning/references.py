@@ -43,7 +43,7 @@ _NOT_YET: Final = _Unseen()
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class Referred:
     """What was found."""
 
     changes: tuple[Change, ...]
@@ -58,7 +58,7 @@ def check(
     remote: ReadRemote,
     marketplace: str,
     whole: Sequence[Change] | None = None,
-) -> Checked:
+) -> Referred:
     """Look up everything that the changes newly refer to. What the plan has itself is not asked for.
 
     Args:
@@ -88,7 +88,7 @@ def check(
     lookup.fetch()
     found = findings()
     seen = tuple(tasks[one.address].as_spelled() if one.address in tasks else one for one in changes)
-    return Checked(seen, tuple(found), tuple(sorted(lookup.warnings)))
+    return Referred(seen, tuple(found), tuple(sorted(lookup.warnings)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from reconciler.applying import verify
 from reconciler.applying.journal import Run, all_files, applied, last_run, newest, require_trusted, run_files, runs
 from reconciler.applying.journal.events import ApplyRecorder, facts_of, recorded, recorded_rotation, unfinished
 from reconciler.applying.journal.write import Journal
-from reconciler.applying.verify import Found, Looked
+from reconciler.applying.verify import Condition, Looked
 from reconciler.config import select_environment
 from reconciler.errors import PlanRefused, ReconcilerError
 from reconciler.kinds import KINDS
@@ -84,10 +84,10 @@ def moments(settings: Settings, environments: Collection[str]) -> tuple[Moment, 
 
 
 _FOUND: Final = {
-    Found.AS_SENT: "reading it shows that it was applied",
-    Found.AS_BEFORE: "reading it shows that it was not applied",
-    Found.OTHERWISE: "the object is neither as before nor as sent",
-    Found.UNKNOWN: "only secrets were sent, and reading cannot show whether they were applied",
+    Condition.AS_SENT: "reading it shows that it was applied",
+    Condition.AS_BEFORE: "reading it shows that it was not applied",
+    Condition.OTHERWISE: "the object is neither as before nor as sent",
+    Condition.UNKNOWN: "only secrets were sent, and reading cannot show whether they were applied",
 }
 
 

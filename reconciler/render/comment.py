@@ -67,7 +67,7 @@ def counts(numbers: Iterable[Count]) -> Iterator[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class Item:
     """One thing in two lengths."""
 
     block: tuple[str, ...]
@@ -76,7 +76,7 @@ class Entry:
 
 
 def document(
-    head: Sequence[str], entries: Sequence[Entry], tail: Sequence[str], nouns: tuple[Noun, Noun], style: Style
+    head: Sequence[str], entries: Sequence[Item], tail: Sequence[str], nouns: tuple[Noun, Noun], style: Style
 ) -> str:
     """Put a comment together that has `Style.room` characters at most, as long as head and tail have fewer.
 
@@ -112,7 +112,7 @@ NOT_WHOLE: Final = "**Not shown in full: "
 """The beginning of the first line of a document that leaves something out."""
 
 
-def _fitted(entries: Sequence[Entry], room: int, *, keep_lines: bool) -> list[tuple[str, ...]]:
+def _fitted(entries: Sequence[Item], room: int, *, keep_lines: bool) -> list[tuple[str, ...]]:
     """What there is room for of each entry: its block, its line or nothing."""
     owed = sum(len(entry.line) + 1 for entry in entries) if keep_lines else 0
     shown: list[tuple[str, ...]] = []

@@ -24,7 +24,7 @@ from reconciler.render.style import Style
 from reconciler.render.wording import DRIFT_WORDS, PLAN_WORDS, View, Words, heading, number, verdict, view
 
 
-class Level(StrEnum):
+class AnnotationLevel(StrEnum):
     """How GitHub shows an annotation."""
 
     ERROR = "error"
@@ -38,7 +38,7 @@ _ROOM: Final = 60_000
 """Bytes of the message of one annotation."""
 
 
-def annotation(level: Level, title: str, lines: Iterable[str], place: Place | None = None) -> str:
+def annotation(level: AnnotationLevel, title: str, lines: Iterable[str], place: Place | None = None) -> str:
     """One workflow command. The lines are escaped already, the title and the place are not."""
     at = {"file": place.file} if place else {}
     if place and place.line:
@@ -56,7 +56,7 @@ NOT_ALL: Final = "Not shown in full: "
 def document(annotations: Iterable[str], last: str, style: Style) -> str:
     """All annotations, after a line about those that GitHub does not show."""
     made = list(annotations)
-    hidden = sum(max(0, sum(one.startswith(f"::{level} ") for one in made) - _SHOWN) for level in Level)
+    hidden = sum(max(0, sum(one.startswith(f"::{level} ") for one in made) - _SHOWN) for level in AnnotationLevel)
     long = sum(one.endswith(f"::{_TOO_LONG}\n") for one in made)
     missing = [
         *([f"GitHub shows {_SHOWN} annotations of each level: {hidden:,} more are in this log only"] if hidden else []),
@@ -85,19 +85,19 @@ def plan(plan: Plan, _digest: str, style: Style) -> str:
 def drift(drift: Drift, _digest: str, style: Style) -> str:
     """A warning for each resource that drifted, at its manifest."""
     seen = view(drift)
-    changes = [_change(change, DRIFT_WORDS, Level.WARNING) for change in seen.written]
+    changes = [_change(change, DRIFT_WORDS, AnnotationLevel.WARNING) for change in seen.written]
     return _document(drift, seen, [*changes, *map(_unmanaged, drift.uncontrolled)], style)
 
 
 def _document(found: Plan | Drift, seen: View, first: Iterable[str], style: Style) -> str:
-    warnings = (_remark(Level.WARNING, text) for text in seen.plan.warnings)
-    notices = (_remark(Level.NOTICE, text) for text in seen.notices)
+    warnings = (_remark(AnnotationLevel.WARNING, text) for text in seen.plan.warnings)
+    notices = (_remark(AnnotationLevel.NOTICE, text) for text in seen.notices)
     return document([*first, *warnings, *notices], _last(seen.environment, verdict(found)), style)
 
 
 def _unmanaged(change: Change) -> str:
     said = f"{wording.named(change)} is live, in no manifest"
-    return annotation(Level.WARNING, f"unmanaged {change.address}", [said])
+    return annotation(AnnotationLevel.WARNING, f"unmanaged {change.address}", [said])
 
 
 def _last(subject: str, verdict: str) -> str:
@@ -107,19 +107,19 @@ def _last(subject: str, verdict: str) -> str:
 
 def _finding(finding: Finding) -> str:
     lines = [brief(finding.message, LONGEST_MESSAGE), f"fix: {brief(finding.fix, LONGEST_MESSAGE)}"]
-    return annotation(Level.ERROR, f"refused by a guard: {finding.rule}", lines)
+    return annotation(AnnotationLevel.ERROR, f"refused by a guard: {finding.rule}", lines)
 
 
-def _level(change: Change) -> Level:
-    return Level.WARNING if wording.is_alarming(change, PLAN_WORDS) else Level.NOTICE
+def _level(change: Change) -> AnnotationLevel:
+    return AnnotationLevel.WARNING if wording.is_alarming(change, PLAN_WORDS) else AnnotationLevel.NOTICE
 
 
-def _change(change: Change, words: Words, level: Level) -> str:
+def _change(change: Change, words: Words, level: AnnotationLevel) -> str:
     lines = [line(row, words) for row in rows(change, words)] or ["no field is set"]
     return annotation(level, f"{words.verbs[change.action]} {heading(change)}", lines, change.place)
 
 
-def _remark(level: Level, text: str) -> str:
+def _remark(level: AnnotationLevel, text: str) -> str:
     """One that has no place."""
     return annotation(level, level.value, [brief(text, LONGEST_MESSAGE)])
 
@@ -132,7 +132,7 @@ def result(result: ApplyResult, style: Style) -> str:
 
 
 def _outcome(outcome: Outcome) -> str:
-    level = Level.WARNING if outcome.status is Status.SKIPPED else Level.ERROR
+    level = AnnotationLevel.WARNING if outcome.status is Status.SKIPPED else AnnotationLevel.ERROR
     doubt = [wording.DOUBT] if outcome.uncertain else []
     lost = [f"not kept: {line(row, wording.SENT_WORDS)}" for row in outcome_rows(outcome.fields)]
     lines = [*([brief(outcome.message, LONGEST_MESSAGE)] if outcome.message else []), *doubt, *lost]
@@ -149,14 +149,14 @@ def _fault(one: Checked) -> str:
     fault = one.diagnostic
     texts = [fault.message, fault.hint, f"in {', '.join(one.environments)}" if one.environments else ""]
     lines = [brief(text, LONGEST_MESSAGE) for text in texts if text]
-    return annotation(Level(fault.severity), fault.rule, lines, fault.place)
+    return annotation(AnnotationLevel(fault.severity), fault.rule, lines, fault.place)
 
 
 def failure(name: str, error: ReconcilerError, style: Style) -> str:
     """An error for each fault."""
     shown = [*map(_fault, wording.faults_of(error)), *map(_finding, wording.findings_of(error))]
     lines = [brief(text, LONGEST_MESSAGE) for text in (error.message, error.hint) if text]
-    shown = shown or [annotation(Level.ERROR, f"{name} failed", lines)]
+    shown = shown or [annotation(AnnotationLevel.ERROR, f"{name} failed", lines)]
     return document(shown, _last(style.environment, f"{name} failed"), style)
 
 

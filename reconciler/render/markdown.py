@@ -18,7 +18,7 @@ from reconciler.model.plan import Change, Finding, Plan, Review
 from reconciler.render import command, comment, wording
 from reconciler.render import text as terminal
 from reconciler.render.command import Offer, all_together, to_git, ways
-from reconciler.render.comment import NOT_WHOLE, Entry, code, details, document, fenced, fitting, in_code_tag, left_out
+from reconciler.render.comment import NOT_WHOLE, Item, code, details, document, fenced, fitting, in_code_tag, left_out
 from reconciler.render.escape import escape, joined
 from reconciler.render.rows import NOT_SET, Row, outcome_rows, rows
 from reconciler.render.several import End, Group, Planned, TextOf, groups, texts_of, title
@@ -110,7 +110,7 @@ def _notes(title: str, texts: Sequence[str], style: Style) -> list[str]:
     return details(f"{title} ({len(texts):,})", [*lines[:count], *left_out(len(lines) - count, Noun("line"))])
 
 
-def _entry(change: Change, seen: View) -> Entry:
+def _entry(change: Change, seen: View) -> Item:
     words, sides = seen.words, seen.sides_of(change)
     shown = list(rows(change, words, sides))
     verb = words.verbs[change.action]
@@ -121,7 +121,7 @@ def _entry(change: Change, seen: View) -> Entry:
     summary = f"<b>{verb}</b> {in_code_tag(heading(change))}{f' <b>{mark}</b>' if alarming else ''}{side}{place}"
     lines = [line for row in shown for line in _diff(row, words)]
     of = f": {mark} {code(', '.join(alarming))}" if alarming else ""
-    return Entry(
+    return Item(
         tuple(details(summary, fenced(lines, "diff") if lines else ["No field is set."])),
         f"- **{verb}** {code(heading(change))}{of}",
         wording.is_alarming(change, words),
@@ -164,14 +164,14 @@ def result(result: ApplyResult, style: Style) -> str:
     return document(head, [*map(_outcome, wording.failures_first(result.outcomes))], [], _OUTCOMES, style)
 
 
-def _outcome(outcome: Outcome) -> Entry:
+def _outcome(outcome: Outcome) -> Item:
     change, done = outcome.change, outcome.status is Status.APPLIED
     status = outcome.status.value if done else f"**{outcome.status.value}**"
     doubt = f"; {wording.DOUBT}" if outcome.uncertain else ""
     message = f": {code(outcome.message)}" if outcome.message else ""
     line = f"- {status} {change.action.value} {code(heading(change))}{message}{doubt}"
     lost = [line for row in outcome_rows(outcome.fields) for line in _not_kept(row)]
-    return Entry((line, *(f"  {text}" for text in fenced(lost, "diff") if lost)), line, not done)
+    return Item((line, *(f"  {text}" for text in fenced(lost, "diff") if lost)), line, not done)
 
 
 def _not_kept(row: Row) -> Iterator[str]:
@@ -193,17 +193,17 @@ def validation(report: Report, style: Style) -> str:
     return document(head, _faults(report.found), _notes("Waived", wording.waived(report), style), _FAULTS, style)
 
 
-def _faults(found: Iterable[Checked]) -> list[Entry]:
+def _faults(found: Iterable[Checked]) -> list[Item]:
     return [_fault(one) for one in wording.errors_first(found)]
 
 
-def _fault(one: Checked) -> Entry:
+def _fault(one: Checked) -> Item:
     fault = one.diagnostic
     severity = "**error**" if fault.severity is Severity.ERROR else "warning"
     where = f" in {', '.join(map(code, one.environments))}" if one.environments else ""
     hint = f"; {code(fault.hint)}" if fault.hint else ""
     line = f"- {severity} {code(str(fault.place))}: {code(fault.message)}{hint} ({code(fault.rule)}){where}"
-    return Entry((line,), line, fault.severity is Severity.ERROR)
+    return Item((line,), line, fault.severity is Severity.ERROR)
 
 
 def failure(name: str, error: ReconcilerError, style: Style) -> str:
@@ -282,7 +282,7 @@ def _known_as(names: Sequence[str]) -> str:
     return text if len(text) <= _LONG else f"{len(names)}-environments-{digest_of(text)[:16]}"
 
 
-def _group(group: Group, text: str, style: Style) -> Entry:
+def _group(group: Group, text: str, style: Style) -> Item:
     """A group in full, and in a line."""
     names = [code(name) for name in group.names]
     count = fitting([[name] for name in names], style.room // _FEW)
@@ -299,7 +299,7 @@ def _group(group: Group, text: str, style: Style) -> Entry:
         "",
     ]
     line = f"- {shown if len(names) <= _FEW else many}: {group.size}"
-    return Entry(tuple(block), line, group.end is not End.IN_STEP)
+    return Item(tuple(block), line, group.end is not End.IN_STEP)
 
 
 def _in_others(copied: Sequence[str], style: Style) -> list[str]:

@@ -21,7 +21,7 @@ from reconciler.applying import journal
 from reconciler.applying.journal.events import ApplyRecorder, facts_of, recorded
 from reconciler.applying.journal.write import Journal
 from reconciler.applying.run import Controls
-from reconciler.applying.verify import Found, look
+from reconciler.applying.verify import Condition, look
 from reconciler.emulator import Emulator, Settings
 from reconciler.manifests.context import LoadContext
 from reconciler.manifests.load import load
@@ -131,7 +131,7 @@ def demand_the_truth(run: RecordedRun, service: Shop) -> None:
     assert not names(run, Certainty.NOT_STARTED) & held
     with service.reader() as reader:
         for looked in look(run, reader):
-            assert looked.found is (Found.AS_SENT if looked.change.address.name in held else Found.AS_BEFORE)
+            assert looked.found is (Condition.AS_SENT if looked.change.address.name in held else Condition.AS_BEFORE)
     assert len(names(run, Certainty.UNCERTAIN)) <= 1
 
 
@@ -211,7 +211,7 @@ def test_a_kill_between_a_patch_and_assignments_leaves_a_true_journal_and_the_ne
                 looked |= {(one.write.method, one.found) for one in look(run, reader)}
         apply(service, folder, service.plan(SEVERAL))
         assert not service.plan(SEVERAL).has_changes
-    found = Found.AS_SENT if after else Found.AS_BEFORE
+    found = Condition.AS_SENT if after else Condition.AS_BEFORE
     assert looked == {(method, found) for method in ("PATCH", "PUT", "POST", "DELETE")}
 
 
@@ -278,7 +278,7 @@ def test_a_kill_among_singletons_counters_and_rows_of_sets_is_followed_by_the_re
         if run := only_run(folder / "runs"):
             with service.reader() as reader:
                 of_one = [one.found for one in look(run, reader) if one.change.address.kind != "XpIndex"]
-            assert set(of_one) <= {Found.AS_SENT if after else Found.AS_BEFORE}  # a set may be written in part
+            assert set(of_one) <= {Condition.AS_SENT if after else Condition.AS_BEFORE}  # a set may be written in part
         with service.writer() as writer:
             writer.patch("/incrementors", "orders", {"LastNumber": 42})  # somebody orders meanwhile
         apply(service, folder, service.plan(wanted))

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from reconciler import pipeline
 from reconciler.errors import InputError
 from reconciler.export import Choice, Export, Origin, export
-from reconciler.kinds.checks import Level
+from reconciler.kinds.checks import RuleLevel
 from reconciler.manifests.load import LoadContext, Loaded, load
 from reconciler.manifests.rules import RULES
 from reconciler.model.json import pointer_parts
@@ -27,7 +27,7 @@ from tests.test_properties import FIELDS, TEXTS
 
 ORIGIN = Origin("marketplace shop")
 BUYERS = [{"ID": one, "Name": one, "Active": True} for one in ("north", "South")]
-STRICT = LoadContext(rules=dict.fromkeys(RULES, Level.ERROR))
+STRICT = LoadContext(rules=dict.fromkeys(RULES, RuleLevel.ERROR))
 """Every rule an error: the worst that a configuration can ask for."""
 WATCHING = replace(STRICT, defaults=Policy(FieldsPolicy.EXCLUSIVE, AssignmentsPolicy.WATCH))
 """What `init` writes besides."""

@@ -13,7 +13,7 @@ from reconciler.kinds import KINDS
 PACKAGE: Final = Path(__file__).parents[2] / "reconciler"
 APART: Final = ("kinds/", "emulator/", "export/seeding.py")
 """What is about kinds: their tables with what is peculiar to one, the emulator, and the importer of seeding files."""
-GENERAL: Final = {"ID", "Name", "Active", "xp", "URL", "User"}
+GENERAL: Final = {"ID", "Name", "Active", "xp", "URL", "User", "Address"}
 """What objects of the API have, whatever their kind; and words of English."""
 WORDS: Final = {*KINDS, *(field for kind in KINDS.values() for field in kind.fields)} - GENERAL
 PATHS: Final = tuple(kind.path for kind in KINDS.values())

@@ -15,7 +15,7 @@ from reconciler.config import load_config
 from reconciler.errors import InputError
 from reconciler.kinds import KINDS, Kind
 from reconciler.kinds.api_client.rules import EVERYONE, administrative
-from reconciler.kinds.checks import Level, ManifestView
+from reconciler.kinds.checks import ManifestView, RuleLevel
 from reconciler.kinds.fields import API_ROLES
 from reconciler.manifests.load import Inspected, LoadContext, inspect, load
 from reconciler.manifests.rules import RULES, objections, rules_of
@@ -30,7 +30,7 @@ API_CLIENT = KINDS["ApiClient"]
 
 
 def context(**rules: str) -> LoadContext:
-    levels = {name.replace("_", "-"): Level(level) for name, level in rules.items()}
+    levels = {name.replace("_", "-"): RuleLevel(level) for name, level in rules.items()}
     allowed, others = frozenset({"STOREFRONT_SECRET"}), (LoadContext("production"),)
     return LoadContext("staging", allowed_secrets=allowed, marketplace="m", rules=levels, today=TODAY, others=others)
 
@@ -47,7 +47,7 @@ def test_every_rule_has_a_scenario() -> None:
 
 
 def test_a_rule_is_an_error_only_where_the_service_is_documented_to_refuse_the_client() -> None:
-    errors = {rule.name: rule.source for rule in RULES.values() if rule.level is Level.ERROR}
+    errors = {rule.name: rule.source for rule in RULES.values() if rule.level is RuleLevel.ERROR}
     assert errors.keys() == {"anonymous-without-context-user"}
     assert "error code" in errors["anonymous-without-context-user"]
 
@@ -476,7 +476,7 @@ def test_editors_complete_the_rules_and_their_levels() -> None:
     assert {name: (each["default"], each["description"]) for name, each in rules.items()} == {
         rule.name: (rule.level.value, f"{_sentence(rule.reason)}.") for rule in RULES.values()
     }
-    assert all(each["enum"] == [level.value for level in Level] for each in rules.values())
+    assert all(each["enum"] == [level.value for level in RuleLevel] for each in rules.values())
     assert read_schema(API_CLIENT.schema)["$defs"]["waiver"]["properties"]["rule"]["anyOf"][0]["enum"] == list(RULES)
 
 

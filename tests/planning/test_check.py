@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.kinds.checks import Level
+from reconciler.kinds.checks import RuleLevel
 from reconciler.manifests.load import LoadContext, inspect, load
 from reconciler.model.inputs import Selection
 from reconciler.model.named_secret import NamedSecret
@@ -16,7 +16,7 @@ from reconciler.model.resource import DesiredResource, Policy
 from reconciler.model.secret import SecretReference, SecretSource
 from reconciler.planning.check import created
 from reconciler.planning.comparison import Target
-from reconciler.planning.deletion import Checked
+from reconciler.planning.deletion import Findings
 from reconciler.planning.diff import diff
 from tests.builders import body, desired, live, manifest
 from tests.service import Shop, client_id, shop
@@ -33,7 +33,7 @@ def one(tmp_path: Path) -> Iterator[Shop]:
 
 
 def target(*only: str, **levels: str) -> Target:
-    rules = {name.replace("_", "-"): Level(level) for name, level in levels.items()}
+    rules = {name.replace("_", "-"): RuleLevel(level) for name, level in levels.items()}
     return Target("test", None, Limits(deletes=None), rules=rules, selection=Selection(only))
 
 
@@ -81,7 +81,7 @@ def test_a_client_that_gets_a_secret_is_not_public(tmp_path: Path) -> None:
     with shop(tmp_path, profile="legacy") as one:
         one.secrets["S"] = "s3cret"
         assert warned(one, manifest("a", **NEW, MaximumGrantedRoles=["OrderAdmin"], secrets=secrets)) == []
-    assert created(diff(desired(named), live(), {}), desired(named), {}) == Checked()
+    assert created(diff(desired(named), live(), {}), desired(named), {}) == Findings()
 
 
 def test_a_new_client_that_the_service_would_refuse_is_refused_and_shown_all_the_same(one: Shop) -> None:

@@ -291,7 +291,7 @@ def applied(folder: Path, plan_digest: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class JournalFault:
     """One line that is not as it was written, or not where."""
 
     path: Path
@@ -303,7 +303,7 @@ class Fault:
         return f"{self.path}:{self.line}: {self.message}" if self.line else f"{self.path}: {self.message}"
 
 
-def check(path: Path) -> tuple[Fault, ...]:
+def check(path: Path) -> tuple[JournalFault, ...]:
     """What is wrong with the journal of one run; a torn last line is not.
 
     Raises:
@@ -312,45 +312,47 @@ def check(path: Path) -> tuple[Fault, ...]:
     return tuple(_faults(path, lines_of(path)[0]))
 
 
-def check_all(folder: Path) -> tuple[Fault, ...]:
+def check_all(folder: Path) -> tuple[JournalFault, ...]:
     """What is wrong with any run of a folder, or with their succession.
 
     Missing oldest runs are no fault: they may have been deleted on purpose.
     """
     lines: dict[Path, list[str]] = {}
-    found: list[Fault] = []
+    found: list[JournalFault] = []
     for path, problem in all_files(folder).items():
         if problem:
-            found.append(Fault(path, 0, problem.message))
+            found.append(JournalFault(path, 0, problem.message))
             continue
         try:
             lines[path] = lines_of(path)[0]
         except ReconcilerError as error:
-            found.append(Fault(path, 0, error.message))
+            found.append(JournalFault(path, 0, error.message))
     hashes = {path.name.removesuffix(SUFFIX): [_hash_of(line) for line in text] for path, text in lines.items()}
     for path, text in lines.items():
         found += [*_faults(path, text), *_succession(path, text, hashes)]
     return tuple(found)
 
 
-def _faults(path: Path, lines: list[str]) -> Iterator[Fault]:
+def _faults(path: Path, lines: list[str]) -> Iterator[JournalFault]:
     """Follow the chain. After a break, continue from there, so that one alteration is reported once."""
     number, previous = 1, NO_LINE
     for at, text in enumerate(lines, 1):
         try:
             entry = Entry.of(text)
         except NotALine as fault:
-            yield Fault(path, at, f"this line was altered: {fault}")
+            yield JournalFault(path, at, f"this line was altered: {fault}")
             number, previous = number + 1, ""
             continue
         if not entry.is_genuine:
-            yield Fault(path, at, "this line was altered: its hash does not match")
+            yield JournalFault(path, at, "this line was altered: its hash does not match")
         elif entry.line != number:
-            yield Fault(path, at, _misplaced(entry.line, number))
+            yield JournalFault(path, at, _misplaced(entry.line, number))
         elif previous and entry.previous != previous:
-            yield Fault(path, at, "this line does not follow the line before it: one of them was altered or replaced")
+            yield JournalFault(
+                path, at, "this line does not follow the line before it: one of them was altered or replaced"
+            )
         if at == 1 and entry.event != "start":
-            yield Fault(path, at, "this is not the first line of a run")
+            yield JournalFault(path, at, "this is not the first line of a run")
         number, previous = entry.line + 1, entry.hash
 
 
@@ -361,7 +363,7 @@ def _misplaced(line: int, expected: int) -> str:
     return f"this line was moved here, or repeated: it was line {line}"
 
 
-def _succession(path: Path, lines: list[str], hashes: Mapping[str, list[str]]) -> Iterator[Fault]:
+def _succession(path: Path, lines: list[str], hashes: Mapping[str, list[str]]) -> Iterator[JournalFault]:
     """Whether the run before is there, and as long as it was when this one began."""
     begun = _entry(lines[0]) if lines else None
     after = begun.facts.get("after") if begun else None
@@ -370,13 +372,15 @@ def _succession(path: Path, lines: list[str], hashes: Mapping[str, list[str]]) -
     run, line, known = str(after.get("run")), after.get("line"), after.get("hash")
     if run not in hashes:
         if run > min(hashes):
-            yield Fault(path, 1, f"the run before it, {run}, is missing: its journal was removed")
+            yield JournalFault(path, 1, f"the run before it, {run}, is missing: its journal was removed")
         return
     there = hashes[run]
     if not isinstance(line, int) or not 0 < line <= len(there):
-        yield Fault(path, 1, f"the run before it, {run}, had {line} lines when this run began, and has {len(there)}")
+        yield JournalFault(
+            path, 1, f"the run before it, {run}, had {line} lines when this run began, and has {len(there)}"
+        )
     elif there[line - 1] != known:
-        yield Fault(path, 1, f"line {line} of the run before it, {run}, has changed since this run began")
+        yield JournalFault(path, 1, f"line {line} of the run before it, {run}, has changed since this run began")
 
 
 def _hash_of(line: str) -> str:

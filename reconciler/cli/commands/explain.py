@@ -9,7 +9,7 @@ import click
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.options import offer, output_options, text
 from reconciler.cli.outputs import Outputs, outputs_option
-from reconciler.manifests.explain import Entry, contents, explain
+from reconciler.manifests.explain import Key, contents, explain
 from reconciler.model.json import Json
 from reconciler.render.escape import joined, json_document
 
@@ -45,7 +45,7 @@ def command(path: str | None, *, outputs: Outputs) -> ExitCode:
     return ExitCode.DONE
 
 
-def _document(entry: Entry) -> dict[str, Json]:
+def _document(entry: Key) -> dict[str, Json]:
     """A key with all that is below it."""
     return {
         "path": entry.path,
@@ -62,7 +62,7 @@ def _document(entry: Entry) -> dict[str, Json]:
     }
 
 
-def _lines(entry: Entry, columns: int) -> Iterator[str]:
+def _lines(entry: Key, columns: int) -> Iterator[str]:
     if entry.path:
         yield from (entry.path, "")
     yield from _wrapped(entry.meaning, columns)
@@ -85,7 +85,7 @@ def _wrapped(value: str, columns: int, start: str = "") -> list[str]:
     return wrapper.wrap(value)
 
 
-def _facts(entry: Entry) -> Iterator[tuple[str, str]]:
+def _facts(entry: Key) -> Iterator[tuple[str, str]]:
     yield "Type", f"{entry.type}, or ${{values.KEY}}" if entry.takes_values else entry.type or "cannot be set"
     yield "Range", entry.limits
     yield "One of", ", ".join(entry.values)

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from reconciler.kinds.checks import Level, ManifestView, Objection, Rule
+from reconciler.kinds.checks import ManifestView, Objection, Rule, RuleLevel
 from reconciler.model.diagnostic import listed
 from reconciler.model.json import ABSENT, pointer
 
@@ -186,7 +186,7 @@ RULES: Final = (
         'knowledge base, "Anonymous Shopping"; error code ApiClient.RequiredNotAnonBuyer',
         anonymous_without_context_user,
         frozenset({"IsAnonBuyer"}),
-        Level.ERROR,
+        RuleLevel.ERROR,
     ),
     Rule(
         "anonymous-duration-without-anonymous",

@@ -136,7 +136,7 @@ def bring_back(
         environment: its name, for messages.
         names: the objects that have a manifest.
     """
-    run = _Run(_by_address(manifests), environment, names)
+    run = _Edits(_by_address(manifests), environment, names)
     for deviation in deviations:
         if deviation.kind is not DriftKind.UNMANAGED:
             run.take(deviation)
@@ -157,7 +157,7 @@ def bring_in(
         environment: its name, for messages.
         names: the objects that have a manifest.
     """
-    run = _Run(_by_address(manifests), environment, names)
+    run = _Edits(_by_address(manifests), environment, names)
     for address, changed in changes:
         run.put(address, changed)
     return run.contents(), tuple(run.refused)
@@ -221,7 +221,7 @@ class Sources:
 
 
 @dataclass(slots=True)
-class _Run:
+class _Edits:
     """Collects what is to stand where, and what is wrong with it."""
 
     manifests: Mapping[Address, EffectiveManifest]

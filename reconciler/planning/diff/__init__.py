@@ -51,7 +51,7 @@ def diff(
     resources = resolved(desired, matches, live.marketplace)
     if faults := faults_of(resources, live):
         raise InputError(faults)
-    run = _Run(live.marketplace, secrets, unseen)
+    run = _Diff(live.marketplace, secrets, unseen)
     changes = [_change(run, resource, matches[resource.address]) for resource in resources]
     claimed = {found.key for found in matches.values() if found}
     changes += [
@@ -69,7 +69,7 @@ def _is_there(found: LiveResource) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class _Run:
+class _Diff:
     """What every change of one run is computed with."""
 
     marketplace: str
@@ -77,7 +77,7 @@ class _Run:
     unseen: WriteOnly
 
 
-def _change(run: _Run, resource: DesiredResource, found: LiveResource | None) -> Change:
+def _change(run: _Diff, resource: DesiredResource, found: LiveResource | None) -> Change:
     """One manifest against its live object, whose id is kept in the case that the service writes it in."""
     kind = KINDS[resource.address.kind]
     if resource.policy.absent:
@@ -157,7 +157,7 @@ def _replaced(kind: Kind, resource: DesiredResource, live: Body) -> Body:
 
 
 def _secret_changes(
-    run: _Run,
+    run: _Diff,
     resource: DesiredResource,
     found: LiveResource | None,
     fields: tuple[FieldChange, ...],
@@ -188,7 +188,7 @@ def _is_overwritten(resource: DesiredResource, found: LiveResource | None, name:
 
 
 def _is_written(
-    run: _Run, resource: DesiredResource, found: LiveResource | None, name: str, fields: tuple[FieldChange, ...]
+    run: _Diff, resource: DesiredResource, found: LiveResource | None, name: str, fields: tuple[FieldChange, ...]
 ) -> bool:
     """Whether a secret is written for its own sake."""
     kind, key = KINDS[resource.address.kind], (resource.address, name)

@@ -236,7 +236,7 @@ def _moment(value: object) -> datetime | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class Probe:
     """One row of the table of checks."""
 
     name: str
@@ -246,24 +246,24 @@ class Step:
 
 
 STEPS: Final = (
-    Step("configuration", connectivity.configuration),
-    Step("credentials", connectivity.credentials),
-    Step("plan-key", connectivity.plan_key),
-    Step("watching", connectivity.watching),
-    Step("recreation", connectivity.recreation),
-    Step("host", connectivity.host),
-    Step("network", connectivity.network, needs=("host",)),
-    Step("login", connectivity.login, needs=("credentials", "network")),
-    Step("clock", connectivity.clock, needs=("login",)),
-    Step("user", user, needs=("login",)),
-    Step("marketplace", marketplace, needs=("user",)),
-    Step("roles-for-plan", roles_for_plan, needs=("marketplace",)),
-    Step("roles-for-apply", roles_for_apply, needs=("marketplace",)),
-    Step("roles-for-references", roles_for_references, needs=("marketplace",)),
-    Step("own-client", own_client, needs=("roles-for-plan",)),
-    Step("generation", generation, needs=("roles-for-plan",)),
-    Step("put-creates", put_creates),
-    Step("rate", connectivity.rate),
+    Probe("configuration", connectivity.configuration),
+    Probe("credentials", connectivity.credentials),
+    Probe("plan-key", connectivity.plan_key),
+    Probe("watching", connectivity.watching),
+    Probe("recreation", connectivity.recreation),
+    Probe("host", connectivity.host),
+    Probe("network", connectivity.network, needs=("host",)),
+    Probe("login", connectivity.login, needs=("credentials", "network")),
+    Probe("clock", connectivity.clock, needs=("login",)),
+    Probe("user", user, needs=("login",)),
+    Probe("marketplace", marketplace, needs=("user",)),
+    Probe("roles-for-plan", roles_for_plan, needs=("marketplace",)),
+    Probe("roles-for-apply", roles_for_apply, needs=("marketplace",)),
+    Probe("roles-for-references", roles_for_references, needs=("marketplace",)),
+    Probe("own-client", own_client, needs=("roles-for-plan",)),
+    Probe("generation", generation, needs=("roles-for-plan",)),
+    Probe("put-creates", put_creates),
+    Probe("rate", connectivity.rate),
 )
 """All checks, in order. Their names are part of the JSON document."""
 
@@ -282,14 +282,14 @@ def examine(subject: Subject, tools: Tools) -> Diagnosis:
     return Diagnosis(subject.environment.name, tuple(done.values()))
 
 
-def _skipped(step: Step, done: Mapping[str, Check]) -> Result | None:
+def _skipped(step: Probe, done: Mapping[str, Check]) -> Result | None:
     for name in step.needs:
         if done[name].verdict in {Verdict.FAILED, Verdict.SKIPPED}:
             return Result(Verdict.SKIPPED, f"needs {name}, which {_PAST[done[name].verdict]}")
     return None
 
 
-def _attempt(step: Step, known: Known) -> Result:
+def _attempt(step: Probe, known: Known) -> Result:
     try:
         return step.run(known)
     except GuardRefusal as refusal:

@@ -74,7 +74,7 @@ class Done:
 
 def carry_out(subject: Subject, steps: Sequence[Step], tools: Tools) -> Done:
     """Carry out steps in order, up to the first failure. The result has the steps that were done, and the error."""
-    run = _Run(subject, tools)
+    run = _Execution(subject, tools)
     done = run.done
     try:
         if any(step.kind in {StepKind.CREATE, StepKind.DELIVER} for step in steps):
@@ -130,7 +130,7 @@ def _utc_now() -> datetime:
 
 
 @dataclass(slots=True)
-class _Run:
+class _Execution:
     """One execution. Only it holds the value of the new secret until that is delivered and proven."""
 
     subject: Subject

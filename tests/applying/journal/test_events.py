@@ -12,7 +12,7 @@ from reconciler.applying import journal, verify
 from reconciler.applying.journal.events import ApplyRecorder, Facts, facts_of, recorded, unfinished
 from reconciler.applying.journal.write import Journal
 from reconciler.applying.run import Controls
-from reconciler.applying.verify import Found
+from reconciler.applying.verify import Condition
 from reconciler.errors import ReconcilerError
 from reconciler.model.json import canonical_text
 from reconciler.model.outcome import ApplyResult, Certainty, Ending, RecordedRun, Status, Step
@@ -143,7 +143,7 @@ def test_a_lost_answer_leaves_an_uncertain_change(two: Shop, tmp_path: Path) -> 
 # ------------------------------------------------------------------------------------------------- a look at the rest
 
 
-def found(service: Shop, run: RecordedRun) -> list[Found]:
+def found(service: Shop, run: RecordedRun) -> list[Condition]:
     with service.reader() as reader:
         return [looked.found for looked in verify.look(run, reader)]
 
@@ -158,7 +158,7 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 def test_a_look_shows_that_an_uncertain_write_was_carried_out(two: Shop, tmp_path: Path, case: str) -> None:
     apply(two, tmp_path, CASES[case])
-    assert found(two, newest(tmp_path, 3)) == [Found.AS_SENT]
+    assert found(two, newest(tmp_path, 3)) == [Condition.AS_SENT]
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -167,7 +167,7 @@ def test_a_look_shows_that_an_uncertain_write_was_not_carried_out(two: Shop, tmp
     apply(two, tmp_path, CASES[case])
     run = newest(tmp_path, 3)
     with shop(tmp_path, body(A, "a"), body(B, "b")) as as_before:
-        assert found(as_before, run) == [Found.AS_BEFORE]
+        assert found(as_before, run) == [Condition.AS_BEFORE]
 
 
 @pytest.mark.parametrize("lost", ["before", "after"])
@@ -179,7 +179,7 @@ def test_of_a_write_of_secrets_alone_a_look_shows_nothing(two: Shop, tmp_path: P
     two.secrets["HASH_KEY"] = "other"
     two.fault(f"PUT /v1/integrationEvents/* drop={lost} count=all")
     apply(two, tmp_path, replace(event_, secrets={**event_.secrets, **value}))
-    assert found(two, newest(tmp_path, 3)) == [Found.UNKNOWN]
+    assert found(two, newest(tmp_path, 3)) == [Condition.UNKNOWN]
 
 
 def test_a_look_that_lacks_a_role_names_it(two: Shop, tmp_path: Path) -> None:
@@ -197,15 +197,15 @@ def test_a_client_whose_id_the_service_makes_is_looked_for_by_name(tmp_path: Pat
         apply(empty, tmp_path, CASES["create"])
         run = newest(tmp_path, 5)
         assert [write.method for write in run.changes[0].open_writes] == ["POST"]
-        assert found(empty, run) == [Found.AS_SENT]
+        assert found(empty, run) == [Condition.AS_SENT]
 
 
 def test_an_assignment_is_looked_for_among_the_assignments(two: Shop, tmp_path: Path) -> None:
     apply(two, tmp_path, manifest("a", assignments={"buyers": ("b1",)}))
     run = newest(tmp_path, 3)
-    assert found(two, run) == [Found.AS_SENT]
+    assert found(two, run) == [Condition.AS_SENT]
     two.converge(desired(manifest("a", assignments={"buyers": ()})))
-    assert found(two, run) == [Found.AS_BEFORE]
+    assert found(two, run) == [Condition.AS_BEFORE]
 
 
 def test_each_assignment_that_was_under_way_is_looked_for(two: Shop, tmp_path: Path) -> None:
@@ -214,23 +214,23 @@ def test_each_assignment_that_was_under_way_is_looked_for(two: Shop, tmp_path: P
     (change,), other = run.changes, AssignmentChange("buyers", "b2", assign=True)
     write = replace(change.writes[0], number=9, assignment=other)
     both = replace(run, changes=(replace(change, writes=(*change.writes, write)),))
-    assert found(two, both) == [Found.AS_SENT, Found.AS_BEFORE]
+    assert found(two, both) == [Condition.AS_SENT, Condition.AS_BEFORE]
 
 
 def test_an_object_that_is_neither_is_said_to_be(two: Shop, tmp_path: Path) -> None:
     apply(two, tmp_path, manifest("a", Active=False))
     run = newest(tmp_path, 3)
     two.edit("a", AccessTokenDuration=77)
-    assert found(two, run) == [Found.OTHERWISE]
+    assert found(two, run) == [Condition.OTHERWISE]
     two.converge(desired(manifest("a", policy=Policy(absent=True))))
-    assert found(two, run) == [Found.OTHERWISE]
+    assert found(two, run) == [Condition.OTHERWISE]
 
 
 def test_an_object_that_cannot_be_read_is_said_to_be(two: Shop, tmp_path: Path) -> None:
     apply(two, tmp_path, manifest("a", Active=False))
     run = newest(tmp_path, 3)
     two.fault("GET /v1/apiclients/* status=403")
-    assert found(two, run) == [Found.UNREADABLE]
+    assert found(two, run) == [Condition.UNREADABLE]
 
 
 # ---------------------------------------------------------------------------------------------- when it cannot be kept
