@@ -20,8 +20,6 @@ ELSEWHERE: Final = {
     "errors.py": "cli/test_exit.py",  # its classes differ in how the program ends
     "export/init/__init__.py": "cli/test_init.py",  # it is what that command writes
     "export/overlaying.py": "cli/test_export_overlays.py",  # the differences are between whole marketplaces
-    "kinds/api_client/guards.py": "planning/test_guards.py",  # a guard judges plans
-    "kinds/api_client/rules.py": "manifests/test_rules.py",  # a rule judges manifests
     "kinds/checks.py": "manifests/test_rules.py",  # it is what a rule is made of
     "kinds/common.py": "kinds/test_kinds_api.py",  # it is rows of tables
     "manifests/context.py": "manifests/test_load.py",  # it is what loading is given
@@ -29,10 +27,6 @@ ELSEWHERE: Final = {
     "model/reports.py": "render/test_reports.py",  # its values are there to be rendered
     "project/__init__.py": "project/test_api.py",  # it is the settings and the listener of a call
     "project/session.py": "project/test_api.py",  # every call opens one
-    "render/github.py": "render/test_render_golden.py",  # every document of every format is there
-    "render/history.py": "cli/test_history.py",  # it takes the journals that commands have written
-    "render/json.py": "render/test_render_golden.py",
-    "render/jsonl.py": "render/test_render_golden.py",
 }
 """Module -> what tests it, for a reason, in a file of another name."""
 OF_THE_WHOLE: Final = (".", "ci", "cli", "judges")

@@ -142,36 +142,5 @@ def test_a_comment_about_several_environments_says_first_which_are_not_shown_in_
     assert first == "**Not shown in full: `big`**: see there. All of it: `reconciler plan --env-all`."
 
 
-def test_annotations_leave_out_whole_changes_and_say_so_first() -> None:
-    plan = Plan(tuple(big(number, 400) for number in range(12)), BINDING)
-    first = FORMATS["github"].plan(plan, DIGEST, replace(PLAIN, source="reconciler plan")).splitlines()[0]  # type: ignore[misc]
-    hidden = (
-        "GitHub shows 10 annotations of each level: 2 more are in this log only; 12 annotations too long to be shown"
-    )
-    assert first == f"Not shown in full: {hidden}; all of it: reconciler plan"
-
-
-def test_annotations_of_several_environments_are_counted_as_one_step() -> None:
-    plan = Plan(tuple(change(f"c{number}", Action.UPDATE) for number in range(6)), BINDING)
-    text = FORMATS["github"].plan(plan, DIGEST, PLAIN)  # type: ignore[misc]
-    both = SEVERAL["github"]([Part("one", plan), Part("two", plan)], lambda _one, _style: text, PLAIN)
-    first = "Not shown in full: GitHub shows 10 annotations of each level: 2 more are in this log only"
-    assert both.splitlines() == [first, *text.splitlines(), *text.splitlines()]
-
-
-def test_what_several_environments_leave_out_is_said_once_and_first() -> None:
-    plan = Plan(tuple(big(number, 400) for number in range(6)), BINDING)
-    text = FORMATS["github"].plan(plan, DIGEST, PLAIN)  # type: ignore[misc]
-    both = SEVERAL["github"]([Part("one", plan), Part("two", plan)], lambda _one, _style: text, PLAIN).splitlines()
-    assert [line for line in both if line.startswith("Not shown in full: ")] == both[:1]
-    assert "2 more are in this log only; 12 annotations too long to be shown" in both[0]
-
-
-def test_an_annotation_that_is_too_long_in_bytes_is_left_out_whole() -> None:
-    plan = Plan((change("a", Action.UPDATE, FieldChange("/xp/a", "", LINK + "\u4e2d" * 22_000)),), BINDING)
-    text = FORMATS["github"].plan(plan, DIGEST, PLAIN)  # type: ignore[misc]
-    assert (text.startswith("Not shown in full: 1 annotation too long"), LINK in text) == (True, False)
-
-
 def big(number: int, times: int) -> Change:
     return change(f"big{number}", Action.UPDATE, FieldChange("/xp/a", [], [f"{LINK}{number}"] * times))

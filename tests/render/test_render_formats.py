@@ -12,7 +12,6 @@ from reconciler.model.plan import Action, FieldChange
 from reconciler.planning import planfile
 from reconciler.planning.planfile import reading
 from reconciler.render import FORMATS, Format
-from reconciler.render.json import to_json
 from reconciler.render.style import PLAIN
 from tests.render import test_render_golden as golden
 from tests.render.test_render_golden import change, field
@@ -65,13 +64,3 @@ def test_every_document_that_a_format_announces_is_written_by_its_module() -> No
         announced = {document for document in documents if getattr(known, document)}
         there = {document for document in documents if callable(getattr(module, document, None))}
         assert announced == there, name
-
-
-def test_the_page_names_the_members_of_the_document_of_drift() -> None:
-    section = PAGE.read_text(encoding="utf-8").partition("The document of drift:")[2].partition("## jsonl")[0]
-    rows = [re.findall(r"`(\w+)`", row) for row in section.splitlines() if row.startswith("| `")]
-    document = to_json(golden.DRIFTS["with-receipt"])
-    assert rows[0] + [name for row in rows[1:-1] for name in row[:1]] + rows[-1] == list(document)
-    told = {name for row in rows for name in row}
-    inner = [document["summary"], *document["deviations"]]  # type: ignore[misc]  # see to_json
-    assert {name for part in inner for name in part} <= told

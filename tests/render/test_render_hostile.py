@@ -103,14 +103,6 @@ def test_nothing_invisible_and_no_command_is_in_a_document(name: str) -> None:
     assert [text for text in documents(name) if not is_harmless(text)] == []
 
 
-def test_the_only_commands_in_annotations_are_our_own() -> None:
-    command = re.compile(r"::(error|warning|notice) (file=[^,:\n]*,(line=\d+,col=\d+,)?)?title=[^,:\n]*::[^\n]*")
-    for text in documents("github"):
-        lines = [line for line in text.split("\n") if line]
-        assert [line for line in lines if line.lstrip().startswith("::") and not command.fullmatch(line)] == []
-        assert is_harmless(re.sub(r"^::(error|warning|notice) ", "", text, flags=re.MULTILINE))
-
-
 @pytest.mark.parametrize("name", ["json", "jsonl", "sarif"])
 def test_json_is_ascii_and_can_be_read(name: str) -> None:
     for text in documents(name):
