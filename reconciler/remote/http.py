@@ -271,7 +271,7 @@ def checked(base_url: str, allowed_hosts: Collection[Origin]) -> str:
     try:
         # Twice: a default port is seen only after a lower-case scheme.
         url = httpx.URL(str(httpx.URL(base_url.strip())))
-    except httpx.InvalidURL as fault:
+    except (httpx.InvalidURL, UnicodeError) as fault:
         raise ReconcilerError(f"the base URL is not a URL: {fault}") from fault
     if url.userinfo or url.query or url.fragment or url.path not in {"", "/"}:
         raise ReconcilerError("the base URL must be scheme and host only, like https://api.ordercloud.io")

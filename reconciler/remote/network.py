@@ -74,7 +74,7 @@ def proxy_for(url: httpx.URL, proxies: Mapping[str, str]) -> httpx.URL | None:
         return None
     try:
         proxy = httpx.URL(address if "://" in address else f"http://{address}")
-    except httpx.InvalidURL:
+    except (httpx.InvalidURL, UnicodeError):  # the latter: it has bytes that are not UTF-8
         raise _not_a_proxy(name, "it is not a URL") from None
     if proxy.scheme not in _PROXY_SCHEMES or not host_of(proxy):
         raise _not_a_proxy(name, f"it needs a host and one of the schemes {', '.join(_PROXY_SCHEMES)}")

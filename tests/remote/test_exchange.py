@@ -26,6 +26,7 @@ def test_a_base_url_is_kept_without_a_trailing_slash(url: str) -> None:
         "https://shop.example#x",
         "https://[::1",
         "https://shop.example:port",
+        "https://shop.example/\udcff",
     ],
 )
 def test_what_is_no_base_url_is_refused(url: str) -> None:

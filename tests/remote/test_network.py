@@ -111,6 +111,12 @@ def test_a_broken_entry_of_no_proxy_is_of_no_account_without_a_proxy() -> None:
     [
         ("HTTPS_PROXY", "http://canary:pass@host:port", "it is not a URL"),
         ("https_proxy", "http://canary:pass@[::1", "it is not a URL"),
+        ("HTTPS_PROXY", "http://canary:\udcff@host", "it is not a URL"),
+        (
+            "HTTPS_PROXY",
+            "http://canary:pass@xn--:3128",
+            "it needs a host and one of the schemes http, https, socks5, socks5h",
+        ),
         (
             "ALL_PROXY",
             "ftp://canary@proxy.example",
