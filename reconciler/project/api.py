@@ -5,7 +5,7 @@ is called, so that `--help` needs none of it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import field, replace
 from datetime import timedelta
 from functools import partial
@@ -138,16 +138,13 @@ class Project:
         """
         from reconciler.project.apply import ApplyOptions, apply
 
-        def watch(_plan: Plan) -> AbstractContextManager[Callable[[Outcome], None]]:
-            return nullcontext(on_outcome)
-
         options = ApplyOptions(
             paths,
             [plan],
             ack=acknowledge,
             keep_going=keep_going,
             allow_unknown_roles=True,
-            watch=watch,
+            watch=lambda _plan: nullcontext(on_outcome),
             should_stop=should_stop,
         )
         return apply(options.opened(self._named(plan.binding.environment)), options)
