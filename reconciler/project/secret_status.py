@@ -11,7 +11,7 @@ from typing import Final
 
 from reconciler import live as reader
 from reconciler.errors import GuardRefusal, ReconcilerError, UsageError
-from reconciler.kinds import KINDS, Kind, login_key
+from reconciler.kinds import KINDS, login_key
 from reconciler.manifests.schema import did_you_mean
 from reconciler.model.dataclass import dataclass
 from reconciler.model.inputs import Selection, Window
@@ -70,7 +70,7 @@ def _status(desired: DesiredState, remote: ReadRemote, target: Target, resolve: 
         row
         for one in sorted(chosen, key=lambda resource: resource.address)
         for row in (
-            *_field_rows(one, matches[one.address], KINDS[one.address.kind], values, target),
+            *_field_rows(one, matches[one.address], values, target),
             *_named_rows(one, matches[one.address], named.get(one.address, ()), target.now),
         )
     ]
@@ -111,13 +111,10 @@ def _secrets(
 
 
 def _field_rows(
-    wanted: DesiredResource,
-    found: LiveResource | None,
-    kind: Kind,
-    values: Values,
-    target: Target,
+    wanted: DesiredResource, found: LiveResource | None, values: Values, target: Target
 ) -> Iterator[SecretRow]:
     """One row for each secret field that the manifest names or for which the object has a value."""
+    kind = KINDS[wanted.address.kind]
     for name in sorted(kind.secret_fields):
         old = found.secrets.get(name) if found else None
         if name not in wanted.secrets and old is None:
