@@ -264,6 +264,36 @@ def test_every_other_byte_of_a_dotenv_file_stays(deliver: Deliver, tmp_path: Pat
     assert path.read_bytes().decode() == after.replace("{}", VALUE)
 
 
+@pytest.mark.parametrize("before", [b"A=1", b"", b"\xef\xbb\xbfSHOP=old\n", b"A=1\r\nB=2"])
+def test_a_dotenv_file_is_taken_back_to_the_byte(tmp_path: Path, before: bytes) -> None:
+    path = tmp_path / ".env"
+    path.write_bytes(before)
+    undone = [files.set_variable(path, name, Secret(VALUE)) for name in ("SHOP", "NEW")]
+    for undo in reversed(undone):
+        undo()
+    assert path.read_bytes() == before
+
+
+def test_lines_that_came_after_a_delivery_stay_when_it_is_taken_back(tmp_path: Path) -> None:
+    path = tmp_path / ".env"
+    path.write_text("A=1")
+    undo = files.set_variable(path, "SHOP", Secret(VALUE))
+    path.write_text(path.read_text() + "B=2\n")
+    undo()
+    assert path.read_text() == "A=1\nB=2\n"
+
+
+def test_no_secret_is_set_where_it_could_not_be_read_again(deliver: Deliver, tmp_path: Path) -> None:
+    path = tmp_path / ".env"
+    path.write_text("'\nA=1\n")
+    with pytest.raises(ReconcilerError, match="SHOP would have another value") as caught:
+        deliver(ToEnvFile(".env", "SHOP"))
+    assert VALUE not in caught.value.message + caught.value.hint
+    with pytest.raises(ReconcilerError, match="is not a dotenv file"):
+        files.set_variable(path, "SHOP", Secret(VALUE))
+    assert path.read_text() == "'\nA=1\n"
+
+
 @given(value=st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]), min_size=1))
 def test_what_is_set_in_a_dotenv_file_is_read_again(value: str) -> None:
     with tempfile.TemporaryDirectory() as folder:

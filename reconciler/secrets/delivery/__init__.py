@@ -85,9 +85,9 @@ class Deliverer:
         match delivery:
             case ToFile(path) | ToKubernetesSecret(path):
                 files.check(self._at(path))
-            case ToEnvFile(path):
+            case ToEnvFile(path, variable):
                 files.check(self._at(path))
-                files.env_text(self._at(path))
+                files.check_variable(self._at(path), variable)
             case ToCommand(argv):
                 _command(argv, self._surroundings(), self.allowed_paths.root)
             case ToGithubOutput():

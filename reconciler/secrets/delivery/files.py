@@ -125,30 +125,56 @@ def _put_back(path: Path, ours: bytes, before: bytes | None) -> None:
             replace_file(path, before, keeps_owner=True)
 
 
+def check_variable(path: Path, variable: str) -> None:
+    """Check whether a variable can be set in a file, without writing it; raises as `set_variable` does."""
+    _with_variable(path, variable, Secret("any"))
+
+
 def set_variable(path: Path, variable: str, value: Secret) -> Undo:
     """Set one variable.
 
     Raises:
-        ReconcilerError: the file cannot be read or written; the old one is unchanged.
+        ReconcilerError: the file cannot be read or written, or is no dotenv file; the old one is unchanged.
     """
-    existed, before = path.exists(), env_text(path)
+    old, new, text = _with_variable(path, variable, value)
+    put_back = write(path, text)
+
+    def undo() -> None:
+        if _env_text(path) == text:
+            put_back()
+        else:
+            _unset(path, variable, new, old)
+
+    return undo
+
+
+def _with_variable(path: Path, variable: str, value: Secret) -> tuple[list[str], list[str], str]:
+    """The pieces that set a variable in a file, those that are to do so, and the text with these."""
+    before = _env_text(path)
     old = _bindings(before, variable)
     new = [_line(one, variable, value) for one in old] or [_line(_end_of(before), variable, value)]
     text = _edited(before, variable, new)
-    write(path, text)
-    return lambda: _unset(path, variable, new, old, was_empty=existed and not before)
+    found = _value(text, variable)
+    if found is None or not found.equals(value):
+        message = f"{path} is not a dotenv file: {variable} would have another value than it is set to"
+        raise ReconcilerError(message, hint="look for a quote that is not closed")
+    return old, new, text
 
 
 def variable_in(path: Path, variable: str) -> Secret | None:
     """The value that `set_variable` has left; raises as `text_in` does."""
+    return _value(text_in(path), variable)
+
+
+def _value(text: str, variable: str) -> Secret | None:
     from dotenv import dotenv_values  # noqa: PLC0415  # only who delivers so needs it
 
-    value = dotenv_values(stream=io.StringIO(text_in(path)), interpolate=False).get(variable)
+    value = dotenv_values(stream=io.StringIO(text), interpolate=False).get(variable)
     return Secret(value) if value else None
 
 
-def _unset(path: Path, variable: str, ours: Sequence[str], before: Sequence[str], *, was_empty: bool) -> None:
-    """Restore the earlier lines of the variable, unless they have changed since.
+def _unset(path: Path, variable: str, ours: Sequence[str], before: Sequence[str]) -> None:
+    """Restore the earlier lines of a variable in a file that has other changes since, unless they have changed, too.
 
     A file that is empty afterwards was created by deliveries, all of which are undone.
 
@@ -157,20 +183,19 @@ def _unset(path: Path, variable: str, ours: Sequence[str], before: Sequence[str]
         variable: the variable.
         ours: the pieces that set it.
         before: those that did so before.
-        was_empty: whether there was a file, and nothing in it.
     """
-    text = env_text(path)
+    text = _env_text(path)
     if [one.strip() for one in _bindings(text, variable)] != [one.strip() for one in ours]:
         raise ReconcilerError(f"{variable} in {path} has changed since and was left as it is")
     left = _edited(text, variable, before or [""] * len(ours))
     with _failing(f"{path} still has the value"):
-        if left or was_empty:
+        if left:
             replace_file(path, left, keeps_owner=True)
         else:
             path.unlink()
 
 
-def env_text(path: Path) -> str:
+def _env_text(path: Path) -> str:
     """The text of a dotenv file, empty where there is none; a `ReconcilerError` where it cannot be read."""
     with _failing(f"no secret can be delivered to {path}"):
         content = path.read_bytes() if path.exists() else b""
