@@ -11,6 +11,7 @@ ReconcilerError                 1   the base; nothing was written
 │   │   └── NotExecuted             the write was not carried out and may be tried again now: look first
 │   ├── AccessDenied                correct the credentials or the roles: 401, 403, and logins refused
 │   ├── NotFound                    the object is not there: 404, and nothing else, means absent
+│   │   └── NoSuchKind              this version of the service does not know the list of a kind
 │   ├── Rejected                    the service refuses the content: other 4xx
 │   └── BadAnswer                   the service answered, but not as the API does (HTML, half a list, wrong types)
 ├── GuardRefusal                3   a guard refused the plan: change the plan, or acknowledge it

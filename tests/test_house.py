@@ -17,15 +17,9 @@ TABLES_OF_KINDS: Final = {place.partition(":")[0].rpartition(".")[2] for place i
 ELSEWHERE: Final = {
     "__init__.py": "project/test_api.py",  # it is the names of project/api.py
     "__main__.py": "test_signals.py",  # it is a process of its own
-    "errors.py": "cli/test_exit.py",  # its classes differ in how the program ends
     "export/init/__init__.py": "cli/test_init.py",  # it is what that command writes
     "export/overlaying.py": "cli/test_export_overlays.py",  # the differences are between whole marketplaces
-    "kinds/checks.py": "manifests/test_rules.py",  # it is what a rule is made of
     "kinds/common.py": "kinds/test_kinds_api.py",  # it is rows of tables
-    "manifests/context.py": "manifests/test_load.py",  # it is what loading is given
-    "manifests/explain.py": "cli/test_explain.py",  # it is what that command says
-    "model/reports.py": "render/test_reports.py",  # its values are there to be rendered
-    "project/__init__.py": "project/test_api.py",  # it is the settings and the listener of a call
     "project/session.py": "project/test_api.py",  # every call opens one
 }
 """Module -> what tests it, for a reason, in a file of another name."""

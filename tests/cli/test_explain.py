@@ -4,7 +4,7 @@ import pytest
 
 from reconciler.kinds import KINDS
 from reconciler.kinds.fields import API_ROLES
-from reconciler.manifests.explain import SCHEMAS, everything, explain, manual
+from reconciler.manifests.explain import explain
 from tests.cli.conftest import Runner
 
 
@@ -86,16 +86,3 @@ def test_a_key_that_does_not_exist_is_wrong_usage_with_the_nearest_one(run: Runn
     done = run("explain", path)
     assert (done.code, done.out) == (64, "")
     assert said in done.err
-
-
-@pytest.mark.sample(6)
-@pytest.mark.parametrize("name", SCHEMAS)
-def test_every_key_has_a_meaning_and_is_found_by_its_own_path(name: str) -> None:
-    for entry in everything(manual(name)):
-        assert entry.meaning
-        assert entry.type or entry.name in {*KINDS[name].read_only, "id"}
-        assert explain(entry.path) == entry
-
-
-def test_every_field_of_the_api_says_where_it_is_documented() -> None:
-    assert [one.name for one in explain("ApiClient.spec").children if not one.source] == []

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from reconciler.cli.main import COMMANDS
 from tests.cli.conftest import Project, Runner
+from tests.cli.test_options import commands
 
 if TYPE_CHECKING:
     from reconciler.model.json import Json
@@ -150,3 +152,18 @@ def test_help_on_a_full_disk_is_an_error(unbuffered: str) -> None:
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, env=own, check=False)
     assert (done.returncode, done.stderr) == (1, "error: the system refused: No space left on device\n")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help_with_examples(run: Runner, name: str) -> None:
+    done = run(name, "--help")
+    assert (done.code, done.err) == (0, "")
+    assert "Examples:\n" in done.out
+    assert f"reconciler {name}" in done.out.partition("Examples:")[2]
+
+
+def test_the_list_of_commands_is_that_of_the_modules(run: Runner) -> None:
+    folder = Path(__file__).parents[2] / "reconciler" / "cli" / "commands"
+    assert {path.stem for path in folder.glob("[a-z]*.py")} == set(COMMANDS)
+    assert all(command.name == name for name, command in commands().items() if name)
+    assert all(f"  {name} " in run("--help").out for name in COMMANDS)

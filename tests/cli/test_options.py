@@ -153,21 +153,6 @@ def test_what_a_user_typed_is_escaped_when_it_is_quoted(run: Runner) -> None:
     assert "\u202e" not in done.err
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_has_help_with_examples(run: Runner, name: str) -> None:
-    done = run(name, "--help")
-    assert (done.code, done.err) == (0, "")
-    assert "Examples:\n" in done.out
-    assert f"reconciler {name}" in done.out.partition("Examples:")[2]
-
-
-def test_the_list_of_commands_is_that_of_the_modules(run: Runner) -> None:
-    folder = Path(__file__).parents[2] / "reconciler" / "cli" / "commands"
-    assert {path.stem for path in folder.glob("[a-z]*.py")} == set(COMMANDS)
-    assert all(command.name == name for name, command in commands().items() if name)
-    assert all(f"  {name} " in run("--help").out for name in COMMANDS)
-
-
 def test_every_option_is_long_and_only_help_has_a_short_name_besides() -> None:
     short = {name for command in commands().values() for name in options(command) if not name.startswith("--")}
     assert short == {"-h"}
