@@ -33,6 +33,20 @@ def dumps(value: object) -> bytes:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "backslashreplace")
 
 
+def _no_number(text: str) -> float:
+    raise ValueError(f"{text} is not JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError(f"{text} is too large")
+    return number
+
+
+DECODER = json.JSONDecoder(parse_constant=_no_number, parse_float=_finite)  # JSON alone: no NaN, nothing infinite
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
     """Who calls, as the access token says, and until when (seconds since 1970); nothing in it is looked up again."""
@@ -87,23 +101,12 @@ class Call:
     def body(self) -> Body:
         """Read the JSON object that was sent; anything else is `Request.InvalidRequestBody`."""
         try:
-            body = json.loads(self.raw.decode("utf-8-sig"), parse_constant=_no_number, parse_float=_finite)
+            body = DECODER.decode(self.raw.decode("utf-8-sig"))
         except (ValueError, RecursionError) as error:
             raise ApiError(Fault("Request.InvalidRequestBody")) from error
         if not isinstance(body, dict):
             raise ApiError(Fault("Request.InvalidRequestBody"))
         return body
-
-
-def _no_number(text: str) -> float:
-    raise ValueError(f"{text} is not JSON")
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if math.isinf(number):
-        raise ValueError(f"{text} is too large")
-    return number
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,6 @@
 """Rules and requests -> which faults strike now; an answer and a fault -> the spoiled answer."""
 
 import difflib
-import json
 import re
 import uuid
 from collections.abc import Callable
@@ -9,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Any, NoReturn
 
-from reconciler.emulator.calls import HTML, JSON, Reply, dumps
+from reconciler.emulator.calls import DECODER, HTML, JSON, Reply, dumps
 from reconciler.emulator.errors import CODES, Fault, FaultSpecError, not_found_at
 from reconciler.emulator.rows import kinds_of
 
@@ -81,8 +80,8 @@ class _Reader:
 
     def json(self) -> Any:  # noqa: ANN401 - any JSON
         try:
-            value, end = json.JSONDecoder().raw_decode(self.spec, self.place)
-        except ValueError:
+            value, end = DECODER.raw_decode(self.spec, self.place)
+        except (ValueError, RecursionError):
             self.fail("this is not JSON")
         self.place = end
         return value

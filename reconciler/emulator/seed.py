@@ -62,17 +62,17 @@ def read(path: Path) -> object:
     except (OSError, ValueError) as error:  # the latter: no UTF-8, or no path
         why = error.strerror if isinstance(error, OSError) else error
         raise SeedError(f"{path}: the seed cannot be read: {why}") from error
-    return _read_json(path, text) if path.suffix.lower() == ".json" else _read_yaml(path, text)
-
-
-def _read_json(path: Path, text: str) -> object:
     try:
-        return json.loads(text)
+        value = json.loads(text) if path.suffix.lower() == ".json" else _read_yaml(path, text)
+        json.dumps(value, allow_nan=False)
     except json.JSONDecodeError as error:
         raise SeedError(f"{path}:{error.lineno}:{error.colno}: not JSON: {error.msg}") from error
+    except (TypeError, ValueError, RecursionError) as error:
+        raise SeedError(f"{path}: holds what JSON cannot: {error}") from error
+    return value
 
 
-def _read_yaml(path: Path, text: str) -> object:
+def _read_yaml(path: Path, text: str) -> Any:  # noqa: ANN401 - any YAML
     from ruamel.yaml import YAML  # noqa: PLC0415 - only a seed in YAML needs it
     from ruamel.yaml.constructor import SafeConstructor  # noqa: PLC0415 - likewise
     from ruamel.yaml.error import MarkedYAMLError, YAMLError  # noqa: PLC0415 - likewise
@@ -84,17 +84,13 @@ def _read_yaml(path: Path, text: str) -> object:
     parser: Any = YAML(typ="safe")
     parser.Constructor = Plain
     try:
-        value: object = parser.load(text)
-        json.dumps(value, allow_nan=False)
+        return parser.load(text)
     except MarkedYAMLError as error:
         mark = error.problem_mark
         place = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
         raise SeedError(f"{place}: not YAML: {error.problem}") from error
     except YAMLError as error:
         raise SeedError(f"{path}: not YAML: {error}") from error
-    except (TypeError, ValueError, RecursionError) as error:
-        raise SeedError(f"{path}: holds what JSON cannot: {error}") from error
-    return value
 
 
 REDACTED = "<Redacted. Leave unchanged.>"

@@ -67,6 +67,8 @@ def test_an_edit_takes_any_json() -> None:
         ("GET /v1 edit=Bogus:1", 14, "API clients have no writable field 'Bogus'"),
         ("GET /v1 edit=AppName", 21, "':' is missing"),
         ("GET /v1 edit=AppName:x", 22, "this is not JSON"),
+        ('GET /v1 edit=xp:{"a":NaN}', 17, "this is not JSON"),
+        ("GET /v1 edit=xp:" + "[" * 100_000, 17, "this is not JSON"),
         ("GET /v1 =5", 9, "a key is missing"),
         ('GET /v1 status="500', 16, "this is not JSON"),
     ],

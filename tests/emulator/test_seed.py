@@ -289,6 +289,12 @@ def test_a_bad_seed_is_refused_with_its_place(load: Callable[..., httpx.Client],
     assert place in str(refused.value)
 
 
+@pytest.mark.parametrize("value", ["NaN", "-Infinity", "1e999", "9" * 5000, "[" * 100_000])
+def test_json_that_is_none_is_refused(load: Callable[..., httpx.Client], value: str) -> None:
+    with pytest.raises(SeedError, match="holds what JSON cannot"):
+        load(f'{{"Objects": {{"Buyers": [{value}]}}}}', "market.json")
+
+
 def test_bad_json_is_refused_with_its_line(load: Callable[..., httpx.Client]) -> None:
     with pytest.raises(SeedError, match=r"market\.json:2:1: not JSON"):
         load('{"Objects":\n', "market.json")
