@@ -125,8 +125,8 @@ def test_what_was_delivered_for_a_change_that_is_refused_is_taken_back(
     refuse(legacy)
     code, text = apply(run)
     assert (code, "the delivery of its new secret was undone" in text) == (1, True), text
-    assert env.read_bytes() == b"A=1\r\n\r\n  SHOP=old # mine\r\nB=2\r\n"
-    assert (output.read_bytes(), old.read_bytes()) == (b"version=1.2.3\n", b"before\xff")
+    assert env.read_bytes() == b"A=1\r\n\r\n  SHOP=old # mine\r\nB=2"
+    assert (output.read_bytes(), old.read_bytes()) == (b"version=1.2.3", b"before\xff")
     assert not (legacy.folder / "new").exists()
     assert not (legacy.folder / "build" / "k.yaml").exists()
     assert secret_of(legacy) in {None, ""}

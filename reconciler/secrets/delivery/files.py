@@ -266,21 +266,24 @@ def set_output(path: Path, name: str, value: Secret, tell: Callable[[str], None]
     descriptor = open_to_append(path)
     try:
         with _failing(f"no secret can be delivered to {path}", PartlyDelivered):
-            _append(descriptor, block)
+            written = _append(descriptor, block)
     finally:
         os.close(descriptor)
-    return lambda: _remove(path, block)
+    return lambda: _remove(path, written, block)
 
 
-def _append(descriptor: int, block: bytes) -> None:
-    """Append it on a line of its own; unbuffered, or closing the file would write again."""
+def _append(descriptor: int, block: bytes) -> bytes:
+    """Append it on a line of its own, and give what this took; unbuffered, or closing the file would write again."""
     size = os.fstat(descriptor).st_size
     ends_a_line = not size or (os.lseek(descriptor, size - 1, os.SEEK_SET) >= 0 and os.read(descriptor, 1) == b"\n")
-    left = block if ends_a_line else b"\n" + block
+    written = left = block if ends_a_line else b"\n" + block
     while left:
         left = left[os.write(descriptor, left) :]
+    return written
 
 
-def _remove(path: Path, block: bytes) -> None:
+def _remove(path: Path, written: bytes, block: bytes) -> None:
+    """Remove what was written; if more came after it, the block alone."""
     with _failing(f"{path} still has the value"):
-        replace_file(path.resolve(), path.read_bytes().replace(block, b""), keeps_owner=True)
+        left = path.read_bytes().removesuffix(written).replace(block, b"")
+        replace_file(path.resolve(), left, keeps_owner=True)
