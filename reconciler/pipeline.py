@@ -136,7 +136,7 @@ def live(remote: ReadRemote, target: Target, kinds: Collection[str], optional: C
         WrongMarketplace: the service is not the one that the configuration names; nothing else was read.
         RemoteError: a read failed.
     """
-    everything = reader.Beside(assigned=None)
+    everything = reader.Related(assigned=None)
     found = reader.read(
         remote, target.environment, target.marketplace, kinds, optional=optional, beside=lambda _: everything
     )
@@ -153,7 +153,7 @@ def snapshot(remote: ReadRemote, target: Target, kinds: Collection[str], taken_a
     return Snapshot(taken_at, target.environment, remote.base_url, live(remote, target, kinds))
 
 
-def secrets_beside(remote: ReadRemote, live: LiveState) -> Mapping[ObjectKey, tuple[LiveSecret, ...]]:
+def named_secrets(remote: ReadRemote, live: LiveState) -> Mapping[ObjectKey, tuple[LiveSecret, ...]]:
     """Read what named secrets there are, by object; none of a service that keeps a secret on the object.
 
     Raises:

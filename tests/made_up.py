@@ -39,7 +39,7 @@ MADE_UP_THING: Final = Kind(
     table=(
         title("Gadget", 100, required=True),
         number("Size", Whole(1, 9), "How large it is.", 3, default=1),
-        flag("AllowStrangers", "Whether anybody may use it.", judge=_opens),
+        flag("AllowStrangers", "Whether anybody may use it.", direction_of=_opens),
         reference("ClientID", TO_API_CLIENT, "The API client that uses it.", "E5A05785-CAFF-4F7D-9CC3-758F13865FC3"),
         hash_key(),
         xp(),

@@ -107,7 +107,7 @@ def test_a_secret_that_is_not_there_stops_an_apply_before_any_write(one: Shop) -
     source = SecretReference(SecretSource.ENVIRONMENT, "NEW")
     want = desired(manifest("a", secrets={"ClientSecret": source}))
     with pytest.raises(ReconcilerError, match="NEW"):
-        one.plan(want, replace(NO_LIMITS, demands_secrets=True))
+        one.plan(want, replace(NO_LIMITS, requires_secrets=True))
     one.secrets["NEW"] = "planted"
     plan = one.plan(want)
     one.secrets.clear()

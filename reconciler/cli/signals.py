@@ -40,7 +40,7 @@ def handled(handler: Handler) -> Iterator[None]:
 def handle(handler: Handler) -> Mapping[signal.Signals, Any]:
     """Set the handler of all of them, except those ignored by the parent (`nohup`); return the previous ones."""
     before = {number: signal.getsignal(number) for number in SIGNALS}
-    heeded = {number: was for number, was in before.items() if was is not signal.SIG_IGN}
-    for number in heeded:
+    replaced = {number: was for number, was in before.items() if was is not signal.SIG_IGN}
+    for number in replaced:
         signal.signal(number, handler)
-    return heeded
+    return replaced

@@ -78,7 +78,7 @@ class _Part:
         """The mapping that stands there, or an empty one."""
         return _Part(self.get(key, {}), self.folder, self.at + pointer(key), self.faults)
 
-    def blame(self, *faults: Fault) -> None:
+    def add_faults(self, *faults: Fault) -> None:
         """Collect faults whose pointers are relative to this part."""
         self.faults.extend(fault.moved("", self.at) for fault in faults)
 
@@ -87,7 +87,7 @@ class _Part:
         value = self.get(key)
         found = None if value is None else read(value)
         if isinstance(found, list):
-            self.blame(*(fault.moved("", pointer(key)) for fault in found))
+            self.add_faults(*(fault.moved("", pointer(key)) for fault in found))
             return None
         return found
 
@@ -112,7 +112,7 @@ class _Part:
         path = below(self.folder, text)
         if objection := objection_to_write(path, self.folder):
             message = f"{text} {objection}"
-            self.blame(Fault(pointer(key), message, "written-path", "choose a place inside the repository"))
+            self.add_faults(Fault(pointer(key), message, "written-path", "choose a place inside the repository"))
         return path
 
 
@@ -126,10 +126,10 @@ def _auth(part: _Part) -> Auth | None:
     known = len(part.faults)
     if not (part.get("username") or part.get("password") or part.get("clientSecret")):
         hint = "write clientSecret: {fromEnv: NAME}, with the name of the variable that holds it"
-        part.blame(Fault("", "clientSecret is missing, or username and password", "auth", hint))
+        part.add_faults(Fault("", "clientSecret is missing, or username and password", "auth", hint))
     elif (part.get("username") is None) != (part.get("password") is None):
         missing = "password" if part.get("password") is None else "username"
-        part.blame(Fault("", f"{missing} is missing", "auth", "username and password go together"))
+        part.add_faults(Fault("", f"{missing} is missing", "auth", "username and password go together"))
     client_id, username = part.text("clientId"), part.text("username")
     client_secret, password = part.reference("clientSecret"), part.reference("password")
     if client_id is None or len(part.faults) > known:
@@ -141,7 +141,7 @@ def _limits(part: _Part) -> Limits:
     """An omitted limit is the one that `Limits` has; null takes it away."""
     kinds = part.part("kinds")
     for kind in kinds.data:
-        part.blame(*kind_faults(kind, pointer("kinds", kind), at_key=True))
+        part.add_faults(*kind_faults(kind, pointer("kinds", kind), at_key=True))
     of_kinds = {
         kind: Limits(**{"deletes": None, **_numbers(kinds.part(kind))}, name=f"limits.kinds.{kind}")
         for kind in kinds.data
@@ -171,8 +171,8 @@ def _environment(part: _Part, name: str, file: _Part) -> Environment:
     """One environment; what `own_credentials` are is only known when all have been read."""
     auth = _auth(part.part("auth")) if part.get("auth") is not None else None
     url = part.read("url", settings.base_url)
-    part.blame(*_target_faults(part), *_restore_faults(part), *_credential_faults(part))
-    part.blame(*_id_faults(part.get("ids", {})))
+    part.add_faults(*_target_faults(part), *_restore_faults(part), *_credential_faults(part))
+    part.add_faults(*_id_faults(part.get("ids", {})))
     secrets = part.part("secrets")
     return Environment(
         name,
@@ -250,12 +250,12 @@ def _own_credentials(environments: Collection[Environment]) -> frozenset[SecretR
 
 def _check_file(file: _Part, environments: Mapping[str, _Part], own: frozenset[SecretReference]) -> None:
     for index, kind in enumerate(file.get("manage", ())):
-        file.blame(*kind_faults(kind, pointer("manage", index)))
+        file.add_faults(*kind_faults(kind, pointer("manage", index)))
     names = {one.name for one in own}
-    file.blame(*_promotion_faults(file.get("promote"), environments))
+    file.add_faults(*_promotion_faults(file.get("promote"), environments))
     for part in environments.values():
-        part.blame(*_listed_credentials(part.part("secrets").get("allow", ()), names))
-        part.blame(*_misplaced_overlays(part.get("overlays", ()), file.data["manifests"]))
+        part.add_faults(*_listed_credentials(part.part("secrets").get("allow", ()), names))
+        part.add_faults(*_misplaced_overlays(part.get("overlays", ()), file.data["manifests"]))
 
 
 def _promotion_faults(order: Sequence[str] | None, environments: Mapping[str, _Part]) -> Iterator[Fault]:

@@ -265,7 +265,7 @@ class _Collected:
     def add(self, kind: Kind, live: LiveResource, name: str) -> None:
         """Make a new file."""
         if live.faults:
-            self.leave(live, LeftOut("everything", kind.odd(live)))
+            self.leave(live, LeftOut("everything", kind.unexpected_fields(live)))
             return
         title, known = _title(live), str(live.body.get(kind.id_field) or "")
         if kind.has_chosen_ids:

@@ -245,7 +245,7 @@ class Kind:
     @cached_property
     def directed(self) -> tuple[Field, ...]:
         """Fields a change of which may let somebody in or out."""
-        return tuple(one for one in self.fields.values() if one.judge is not neutral)
+        return tuple(one for one in self.fields.values() if one.direction_of is not neutral)
 
     @cached_property
     def cleared(self) -> tuple[Field, ...]:
@@ -321,7 +321,7 @@ class Kind:
         """
         found = self.seen(body, request)
         if found.faults:
-            raise BadAnswer(self.odd(found), request)
+            raise BadAnswer(self.unexpected_fields(found), request)
         return found
 
     def seen(self, body: Body, request: RequestFacts) -> LiveResource:
@@ -335,16 +335,16 @@ class Kind:
         faults = self.faults(body)
         if self.id_field in faults:
             raise BadAnswer(f"a {self.name} has no usable ID: {faults[self.id_field]}", request)
-        sound = {name: value for name, value in body.items() if name not in faults} if faults else body
+        valid = {name: value for name, value in body.items() if name not in faults} if faults else body
         return LiveResource(
             kind=self.name,
             id=str(body[self.id_field]),
-            body=secrecy.without(sound, self.secret_rows),
-            secrets=dict(secrecy.shown(self.secret_rows, sound)),
+            body=secrecy.without(valid, self.secret_rows),
+            secrets=dict(secrecy.shown(self.secret_rows, valid)),
             faults=tuple(faults.values()),
         )
 
-    def odd(self, live: LiveResource) -> str:
+    def unexpected_fields(self, live: LiveResource) -> str:
         """Name an object whose fields are at fault, and say why."""
         name = live.body.get(self.name_field)
         title = f" ({name})" if isinstance(name, str) else ""

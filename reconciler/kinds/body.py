@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from reconciler.kinds.fields import Choice, Data, Field, Flag, Many, Record, Role, Text, Type, Whole
 from reconciler.model.json import Body, is_nested_deeper, pointer
 
-DEEPEST: Final = 100
+MAX_DEPTH: Final = 100
 """Levels of arrays and objects in one field. Much else recurses over them."""
 
 
@@ -30,9 +30,9 @@ def checker(name: str, table: Sequence[Field], id_field: str) -> Callable[[Body]
     model = _model(f"{name}Body", writable, {id_field: (str, ...)})
 
     def faults(body: Body) -> dict[str, str]:
-        is_deep = is_nested_deeper(body, 1 + DEEPEST)  # of hardly any body, and one look at all of it is cheaper
-        deep = [field for field, value in body.items() if is_nested_deeper(value, DEEPEST)] if is_deep else []
-        found = {field: f"{pointer(field)}: nested more than {DEEPEST} levels deep" for field in deep}
+        is_deep = is_nested_deeper(body, 1 + MAX_DEPTH)  # of hardly any body, and one look at all of it is cheaper
+        deep = [field for field, value in body.items() if is_nested_deeper(value, MAX_DEPTH)] if is_deep else []
+        found = {field: f"{pointer(field)}: nested more than {MAX_DEPTH} levels deep" for field in deep}
         try:
             model.model_validate(
                 {field: value for field, value in body.items() if field not in found} if found else body

@@ -116,7 +116,7 @@ class Context:
     """The objects whose ids the environment or a manifest names: what is not here is bound by its name."""
     has_secrets: bool = True
     """Whether the changes have the secrets that manifests name: those of a plan from a snapshot have none."""
-    spared: frozenset[Address] = frozenset()
+    exempt: frozenset[Address] = frozenset()
     """The changes that do not count in the limits on changes."""
     held: Mapping[ObjectKey, Mapping[str, Sequence[str]]] = field(default_factory=dict)
     """Who is assigned to live objects, level by level; an object whose assignments were not read is not here."""

@@ -54,7 +54,7 @@ HTTP: Final = ("https", "http")
 
 def url(name: str, meaning: str, example: str, schemes: tuple[str, ...] = HTTP, **known: Any) -> Field:
     """A URL to which tokens or orders are sent."""
-    return Field(name, Text(schemes=schemes), meaning, examples=(example,), judge=sends_to, varies=True, **known)
+    return Field(name, Text(schemes=schemes), meaning, examples=(example,), direction_of=sends_to, varies=True, **known)
 
 
 def flag(name: str, meaning: str, **known: Any) -> Field:
@@ -87,7 +87,7 @@ def texts(name: str, meaning: str, *examples: str, **known: Any) -> Field:
 def elevated_roles(meaning: str, **known: Any) -> Field:
     """The roles of a token that is handed to a receiver."""
     examples = (["OrderAdmin"],)
-    return Field("ElevatedRoles", Many(Role()), meaning, examples=examples, default=[], judge=holds, **known)
+    return Field("ElevatedRoles", Many(Role()), meaning, examples=examples, default=[], direction_of=holds, **known)
 
 
 def reference(name: str, to: Reference, meaning: str, example: str, **known: Any) -> Field:

@@ -168,7 +168,7 @@ DELIVERY_CONFIG: Final = Kind(
     since="1.0.293",
     table=(
         title("Event hub", 128, required=True),
-        flag("Enabled", "Whether anything is delivered.", judge=grows),
+        flag("Enabled", "Whether anything is delivered.", direction_of=grows),
         Field(
             "DeliveryTargets",
             _TARGETS,

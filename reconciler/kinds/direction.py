@@ -11,7 +11,7 @@ from typing import TypeAlias
 from reconciler.model.json import Json, is_array
 from reconciler.model.plan import Direction, host_of
 
-Judge: TypeAlias = Callable[[Json, Json], Direction]
+DirectionOf: TypeAlias = Callable[[Json, Json], Direction]
 """Says which way a change from one canonical value to another points."""
 
 
@@ -81,30 +81,30 @@ def limited_to(before: Json, after: Json) -> Direction:
 
 def at_least(before: Json, after: Json) -> Direction:
     """A demand by a number or a flag: less of it is easier to meet, and none is the easiest."""
-    return _eased(_number(before, -math.inf), _number(after, -math.inf))
+    return _requirement(_number(before, -math.inf), _number(after, -math.inf))
 
 
 def at_most(before: Json, after: Json) -> Direction:
     """A number that must not be exceeded: more of it is easier to meet, and none is the easiest."""
-    return _eased(-_number(before, math.inf), -_number(after, math.inf))
+    return _requirement(-_number(before, math.inf), -_number(after, math.inf))
 
 
 def _number(value: Json, otherwise: float) -> float:
     return float(value) if isinstance(value, int | float) else otherwise
 
 
-def _eased(before: float, after: float) -> Direction:
+def _requirement(before: float, after: float) -> Direction:
     if before == after:
         return Direction.NEUTRAL
     return Direction.WIDENS if after < before else Direction.NARROWS
 
 
-def any_of(judges: Mapping[str, Judge]) -> Judge:
+def any_of(members: Mapping[str, DirectionOf]) -> DirectionOf:
     """Judge an object by its members: one that widens is enough."""
 
-    def judge(before: Json, after: Json) -> Direction:
+    def direction_of(before: Json, after: Json) -> Direction:
         old, new = (side if isinstance(side, Mapping) else {} for side in (before, after))
-        found = {one(old.get(name), new.get(name)) for name, one in judges.items()}
+        found = {one(old.get(name), new.get(name)) for name, one in members.items()}
         return next((one for one in (Direction.WIDENS, Direction.NARROWS) if one in found), Direction.NEUTRAL)
 
-    return judge
+    return direction_of

@@ -13,7 +13,7 @@ from enum import Enum
 from typing import Final, TypeAlias
 from urllib.parse import quote
 
-from reconciler.kinds.direction import Judge, any_of, neutral
+from reconciler.kinds.direction import DirectionOf, any_of, neutral
 from reconciler.model.dataclass import dataclass
 from reconciler.model.json import Body, Json, is_array, same
 from reconciler.model.resource import same_id
@@ -296,7 +296,7 @@ class Field:
     """Where OrderCloud documents it."""
     default: Json = None
     """What the API assumes where the field is missing or null."""
-    judge: Judge = neutral
+    direction_of: DirectionOf = neutral
     required: bool = False
     """Whether the API creates nothing without it."""
     read_only: bool = False
@@ -333,7 +333,7 @@ class Field:
         to = self.refers_to.of_seller if isinstance(self.refers_to, MemberReference) else self.refers_to
         object.__setattr__(self, "reference", to if isinstance(to, Reference) else None)
         if isinstance(self.type, Record):
-            object.__setattr__(self, "judge", any_of({one.name: one.judge for one in self.type.fields}))
+            object.__setattr__(self, "direction_of", any_of({one.name: one.direction_of for one in self.type.fields}))
 
     @property
     def is_set(self) -> bool:

@@ -9,11 +9,11 @@ from reconciler.kinds.fields import PARTIES, Field, MemberReference
 
 
 def _member(name: str, to: MemberReference, meaning: str, example: str) -> Field:
-    return text(name, meaning, example, 100, refers_to=to, judge=limited_to)
+    return text(name, meaning, example, 100, refers_to=to, direction_of=limited_to)
 
 
 def _buyer(name: str, meaning: str, **known: Any) -> Field:
-    return reference(name, PARTIES["buyer"], meaning, "main", judge=limited_to, **known)
+    return reference(name, PARTIES["buyer"], meaning, "main", direction_of=limited_to, **known)
 
 
 IMPERSONATION_CONFIG: Final = Kind(
@@ -54,13 +54,13 @@ IMPERSONATION_CONFIG: Final = Kind(
             TO_SECURITY_PROFILE,
             "The ID of the security profile with the roles that they have meanwhile.",
             "impersonation",
-            judge=acts_as,
+            direction_of=acts_as,
             required=True,
         ),
         client_id(
             "ClientID",
             "The ID of the API client that they do so through.",
-            judge=acts_as,
+            direction_of=acts_as,
             required=True,
         ),
         chosen_id(),

@@ -17,7 +17,7 @@ OPEN_ID_CONNECT: Final = Kind(
         client_id(
             "OrderCloudApiClientID",
             "The ID of the API client that users log in through.",
-            judge=acts_as,
+            direction_of=acts_as,
             required=True,
         ),
         text(

@@ -26,7 +26,7 @@ class NamedSecrets:
     """The field of the value, in the answer to the POST."""
     limit: int
     """How many an object can have."""
-    doors: tuple[str, ...]
+    login_flags: tuple[str, ...]
     """The flags by which an object lets parties in; with a secret, it demands it of them."""
     open_field: str
     """The flag of an object that is meant to be open without any."""

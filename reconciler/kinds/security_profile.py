@@ -12,37 +12,49 @@ _PASSWORDS: Final = Record(
     "PasswordConfig",
     (
         number(
-            "LimitPasswordReuse", Whole(0, 24), "How many earlier passwords cannot be used again.", 5, judge=at_least
+            "LimitPasswordReuse",
+            Whole(0, 24),
+            "How many earlier passwords cannot be used again.",
+            5,
+            direction_of=at_least,
         ),
         number(
-            "MaxConsecutiveDupeChars", Whole(1, 24), "How often a character may be repeated in a row.", 3, judge=at_most
+            "MaxConsecutiveDupeChars",
+            Whole(1, 24),
+            "How often a character may be repeated in a row.",
+            3,
+            direction_of=at_most,
         ),
         number(
-            "MaximumPasswordAge", Whole(1, 365, "days"), "After how many days a password expires.", 90, judge=at_most
+            "MaximumPasswordAge",
+            Whole(1, 365, "days"),
+            "After how many days a password expires.",
+            90,
+            direction_of=at_most,
         ),
         number(
             "MinimumPasswordAge",
             Whole(1, 60, "minutes"),
             "For how many minutes a new password cannot be changed.",
             5,
-            judge=at_least,
+            direction_of=at_least,
         ),
         number(
             "AllowedFailedAttempts",
             Whole(1, 10),
             "After how many failed logins the user is locked out.",
             5,
-            judge=at_most,
+            direction_of=at_most,
         ),
         number(
             "LockoutDuration",
             Whole(2, 1440, "minutes"),
             "For how many minutes the user is locked out.",
             30,
-            judge=at_least,
+            direction_of=at_least,
         ),
         *(
-            flag(f"{of}Required", f"Whether a password needs {needs}.", judge=at_least)
+            flag(f"{of}Required", f"Whether a password needs {needs}.", direction_of=at_least)
             for of, needs in (
                 ("UpperCase", "a capital letter"),
                 ("LowerCase", "a small letter"),
@@ -56,7 +68,7 @@ _PASSWORDS: Final = Record(
             "The least length of a password: 10 or more.",
             12,
             source="error code SecurityProfile.InvalidPasswordConfiguration",
-            judge=at_least,
+            direction_of=at_least,
         ),
     ),
 )
@@ -75,13 +87,13 @@ SECURITY_PROFILE: Final = Kind(
             "The roles that it gives. The order means nothing.",
             examples=(["CatalogAdmin", "ProductAdmin"],),
             default=[],
-            judge=holds,
+            direction_of=holds,
         ),
         texts(
             "CustomRoles",
             "The custom roles that it gives. They appear in tokens as they are.",
             "order-approver",
-            judge=holds,
+            direction_of=holds,
         ),
         Field(
             "PasswordConfig",

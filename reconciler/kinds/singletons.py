@@ -47,7 +47,7 @@ SUBSCRIPTION_INTEGRATION: Final = _single(
             source="error codes SubscriptionIntegration.DefaultContextUser, SubscriptionIntegration.CannotUseApiClient",
             required=True,
         ),
-        flag("Active", "Whether orders are placed.", judge=grows),
+        flag("Active", "Whether orders are placed.", direction_of=grows),
         url("Url", "The URL that is called. null: none.", "https://middleware.example.com/subscriptions"),
         hash_key(required=True),
         *auth_header("Url", since="1.0.376"),

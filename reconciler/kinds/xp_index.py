@@ -5,7 +5,7 @@ from typing import Final
 from reconciler.kinds.base import IdChoice, Kind
 from reconciler.kinds.common import texts
 
-_THINGS: Final = """
+_OBJECT_TYPES: Final = """
     Address Variant Order OrderReturn LineItem CostCenter CreditCard Payment Spec SpecOption UserGroup Company Category
     PriceSchedule Shipment SpendingAccount User Promotion ApprovalRule SellerApprovalRule Catalog ProductFacet
     MessageSender InventoryRecord ProductCollection Subscription GroupOrderInvitation BuyerGroup Discount
@@ -18,8 +18,8 @@ XP_INDEX: Final = Kind(
     path="/xpindices",
     source='API reference, "Xp Indices"',
     table=tuple(
-        texts(thing, f"The keys below xp of {thing} objects that lists can filter by.", "team")
-        for thing in _THINGS.split()
+        texts(object_type, f"The keys below xp of {object_type} objects that lists can filter by.", "team")
+        for object_type in _OBJECT_TYPES.split()
     ),
     writers=("XpIndexAdmin",),
     id_choice=IdChoice.SET,

@@ -89,12 +89,12 @@ _R = TypeVar("_R")
 
 
 @dataclass(frozen=True, slots=True)
-class Beside:
+class Related:
     """What is read besides the objects."""
 
     assigned: AbstractSet[ObjectKey] | None = frozenset()
     """The objects whose assignments are read; None: all."""
-    secretive: Sequence[ObjectKey] = ()
+    secret_owners: Sequence[ObjectKey] = ()
     """Those whose named secrets are read."""
     is_optional: bool = False
     """Whether a service that has no named secrets at all has just none of these objects; else that is an error."""
@@ -122,7 +122,7 @@ def read(  # noqa: PLR0913  # what is checked, what is read, and what is read be
     *,
     optional: Container[str] = (),
     expected: Container[str] = (),
-    beside: Callable[[LiveState], Beside] = lambda _: Beside(),
+    beside: Callable[[LiveState], Related] = lambda _: Related(),
 ) -> Reading:
     """Check which marketplace it is, read as `read_objects` does, and then what is beside these objects.
 
@@ -133,7 +133,7 @@ def read(  # noqa: PLR0913  # what is checked, what is read, and what is read be
     """
     make_ready(kinds)
     live = read_objects(remote, kinds, check_marketplace(remote, environment, marketplace), optional, expected)
-    return read_beside(remote, live, beside(live))
+    return read_related(remote, live, beside(live))
 
 
 def make_ready(kinds: Collection[str]) -> None:
@@ -264,7 +264,7 @@ def _sets(rows: list[dict[str, Json]], names: tuple[str, str], path: str) -> dic
     return dict(found)
 
 
-def read_beside(remote: ReadRemote, live: LiveState, wanted: Beside) -> Reading:
+def read_related(remote: ReadRemote, live: LiveState, wanted: Related) -> Reading:
     """Read what is beside the objects.
 
     Raises:
@@ -272,7 +272,7 @@ def read_beside(remote: ReadRemote, live: LiveState, wanted: Beside) -> Reading:
         RemoteError: a read failed, or gave something that the API does not promise.
     """
     known = with_assignments(remote, live, wanted.assigned)
-    secrets = read_secrets(remote, wanted.secretive, is_optional=wanted.is_optional)
+    secrets = read_secrets(remote, wanted.secret_owners, is_optional=wanted.is_optional)
     hidden = {
         name: value is not None and remote.proves(key.id, value).accepted
         for key, values in wanted.in_doubt.items()
@@ -326,8 +326,8 @@ def with_assignments(remote: ReadRemote, live: LiveState, of: AbstractSet[Object
         kind, path = of_list
         return _rows(remote, KINDS[kind], tables[kind], path, ids[kind] if len(ids[kind]) < there[kind] else ())
 
-    nobody = {kind: {level.name: () for level in tables[kind].levels} for kind in ids}
-    found = {ObjectKey(kind, one): dict[str, tuple[str, ...]](nobody[kind]) for kind in ids for one in ids[kind]}
+    unassigned = {kind: {level.name: () for level in tables[kind].levels} for kind in ids}
+    found = {ObjectKey(kind, one): dict[str, tuple[str, ...]](unassigned[kind]) for kind in ids for one in ids[kind]}
     for (kind, _), of_objects in zip(lists, _side_by_side(rows, lists), strict=True):
         for object_id, levels in of_objects.items():
             found.get(ObjectKey(kind, object_id), {}).update(levels)
@@ -414,6 +414,8 @@ def _moment(text: str, named: NamedSecrets, facts: RequestFacts) -> datetime:
         raise BadAnswer(f"expected {named.expiry_field} to be a date and time", facts) from None
 
 
-def odd(live: LiveState) -> tuple[str, ...]:
+def unexpected_fields(live: LiveState) -> tuple[str, ...]:
     """A warning for each object with fields of unexpected types; one that a manifest claims is refused elsewhere."""
-    return tuple(f"{KINDS[one.kind].odd(one)}; it is left as it is" for one in live.resources if one.faults)
+    return tuple(
+        f"{KINDS[one.kind].unexpected_fields(one)}; it is left as it is" for one in live.resources if one.faults
+    )

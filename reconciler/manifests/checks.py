@@ -25,7 +25,7 @@ from reconciler.model.resource import Address
 
 API_VERSION: Final = "reconciler/v1"
 
-_ENOUGH: Final = 2  # fields of a kind by which one of its bodies is known
+_MIN_KNOWN_FIELDS: Final = 2  # fields of a kind by which one of its bodies is known
 _COMMON: Final = frozenset({"ID", "Name"})  # what bodies of many kinds have, and other files as well
 
 
@@ -89,9 +89,9 @@ def _of_unknown_kind(name: Json) -> Unrecognised:
 
 def _requests(bodies: Sequence[tuple[str, Json]]) -> Unrecognised | None:
     """Recognise the bodies of requests that would create or change resources of a kind."""
-    found = [(max(_fit(kind, body) for _, body in bodies), kind) for kind in KINDS.values()] if bodies else []
+    found = [(max(_match_score(kind, body) for _, body in bodies), kind) for kind in KINDS.values()] if bodies else []
     (count, _, _), kind = max(found, key=lambda one: one[0], default=((0, False, 0), KINDS[DEFAULT_KIND]))
-    if count < _ENOUGH:
+    if count < _MIN_KNOWN_FIELDS:
         return None
     one = bodies[0][0] == ""
     message = "this is a request body, not a manifest" if one else "this is a list of request bodies, not of manifests"
@@ -102,7 +102,7 @@ def _requests(bodies: Sequence[tuple[str, Json]]) -> Unrecognised | None:
     return Unrecognised(message, hint, kind.name, tuple(bodies))
 
 
-def _fit(kind: Kind, data: Json) -> tuple[int, bool, int]:
+def _match_score(kind: Kind, data: Json) -> tuple[int, bool, int]:
     """How well a body is one of a kind: fields of it, all that are required, and hardly any that are not there.
 
     A name of the kind's own (``AppName``) is enough by itself.
@@ -112,7 +112,7 @@ def _fit(kind: Kind, data: Json) -> tuple[int, bool, int]:
     known = kind.fields.keys() | kind.read_only | kind.secret_fields
     count = len(data.keys() & known)
     is_named = kind.name_field in data and kind.name_field not in _COMMON
-    return max(count, _ENOUGH) if is_named else count, kind.required <= data.keys(), -len(known)
+    return max(count, _MIN_KNOWN_FIELDS) if is_named else count, kind.required <= data.keys(), -len(known)
 
 
 def _numbered(at: str, data: Json) -> list[tuple[str, Json]]:
@@ -192,11 +192,11 @@ def _assignments(assignments: Body, kind: Kind) -> Iterator[Fault]:
     for level in kind.levels:
         rows = assignments.get(level.name)
         if is_array(rows):
-            yield from _misshapen(level, rows)
+            yield from _malformed_rows(level, rows)
             yield from _same_but_for_case(level, rows)
 
 
-def _misshapen(level: Level, rows: Sequence[Json]) -> Iterator[Fault]:
+def _malformed_rows(level: Level, rows: Sequence[Json]) -> Iterator[Fault]:
     """Rows that name too few or too many parties."""
     for index, row in enumerate(rows):
         if isinstance(row, Mapping) and not _is_complete(level, row):

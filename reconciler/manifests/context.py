@@ -21,17 +21,17 @@ from reconciler.model.secret import SecretReference
 T = TypeVar("T")
 
 
-class Once:
+class Memo:
     """Key -> what is worked out for it, once, by whichever thread asks first; kept as long as this is."""
 
     def __init__(self) -> None:
         self._lock, self._known = RLock(), dict[Hashable, Any]()
 
-    def get(self, key: Hashable, work_out: Callable[[], T]) -> T:
+    def get(self, key: Hashable, compute: Callable[[], T]) -> T:
         """Give it; other threads wait."""
         with self._lock:
             if key not in self._known:
-                self._known[key] = work_out()
+                self._known[key] = compute()
             return cast("T", self._known[key])
 
 
@@ -75,7 +75,7 @@ class LoadContext:
     """File, as messages call it -> what is read in place of what it holds: to try a change before it is written."""
     scope: Scope = field(default_factory=Scope)
     """What of the marketplace manifests may name."""
-    once: Once | None = None
+    memo: Memo | None = None
     """Keeps what several environments of one run read and work out alike."""
     is_emulated: bool = False
     """Whether its service is the embedded emulator, which sends nothing to anybody."""
@@ -92,7 +92,7 @@ class LoadContext:
         content = self.contents.get(file.shown)
         if content is not None:
             return parse(content, file.shown)
-        return self.once.get(file, lambda: read(file.path, file.shown)) if self.once else read(file.path, file.shown)
+        return self.memo.get(file, lambda: read(file.path, file.shown)) if self.memo else read(file.path, file.shown)
 
     @property
     def allowed_paths(self) -> AllowedPaths:

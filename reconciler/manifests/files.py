@@ -27,13 +27,15 @@ from reconciler.model.json import Json
 from reconciler.model.secret import SecretReference, SecretSource
 
 _SUFFIXES: Final = (".yaml", ".yml")
-WAY_TO_FILL: Final = f"fill it with: reconciler export --write, or write a manifest: reconciler explain {DEFAULT_KIND}"
+EMPTY_FOLDER_HINT: Final = (
+    f"fill it with: reconciler export --write, or write a manifest: reconciler explain {DEFAULT_KIND}"
+)
 
 
 _JSON: Final = ".json"
 UNREAD: Final = "unread-manifest"
 """The rule that a file breaks which is not read and reads like a manifest."""
-_ENOUGH: Final = 4096
+_HEAD_LENGTH: Final = 4096
 """Bytes at the beginning of a file by which it is judged."""
 _WHOLE: Final = 1 << 20
 """Bytes of the largest manifest."""
@@ -117,7 +119,7 @@ class _Search:
         except OSError as error:
             fault = unreadable(error, path, name)
             is_folder = isinstance(error, FileNotFoundError) and not os.path.splitext(path)[1]  # noqa: PTH122  # see above
-            self.faults.append(replace(fault, hint=WAY_TO_FILL) if is_folder and not fault.hint else fault)
+            self.faults.append(replace(fault, hint=EMPTY_FOLDER_HINT) if is_folder and not fault.hint else fault)
             return
         if (status.st_dev, status.st_ino) in self._apart:
             message = "this is an overlay or a file of ids, not a manifest"
@@ -128,7 +130,7 @@ class _Search:
         elif not self._walk(path, name, status) and not self.may_be_empty:
             kind = "file of manifests" if self._apart else "file"
             message = f"there is no {' or '.join('*' + suffix for suffix in _SUFFIXES)} {kind} in this directory"
-            self.faults.append(Diagnostic(Place(name), message, "no-manifests", hint=WAY_TO_FILL))
+            self.faults.append(Diagnostic(Place(name), message, "no-manifests", hint=EMPTY_FOLDER_HINT))
 
     def _add_file(self, path: str, name: str, status: os.stat_result) -> None:
         if self._is_new(status):
@@ -166,7 +168,7 @@ class _Search:
         if lower.endswith(_SUFFIXES):
             return True
         is_json = lower.endswith(_JSON)
-        content = _content(entry, _WHOLE if is_json else _ENOUGH)
+        content = _content(entry, _WHOLE if is_json else _HEAD_LENGTH)
         if is_json:
             with suppress(ValueError, RecursionError):
                 return _is_manifest(json.loads(content.decode("utf-8-sig")))

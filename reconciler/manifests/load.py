@@ -136,9 +136,9 @@ def _elsewhere(paths: Sequence[Path], context: LoadContext) -> Mapping[str, tupl
 
 def _resources(paths: Sequence[Path], context: LoadContext) -> tuple[DesiredResource, ...]:
     """What the manifests ask for in another environment, which all others want to know, too."""
-    if context.once is None or context.contents:
+    if context.memo is None or context.contents:
         return inspect(paths, context).resources
-    return context.once.get((context.environment, *map(str, paths)), lambda: inspect(paths, context).resources)
+    return context.memo.get((context.environment, *map(str, paths)), lambda: inspect(paths, context).resources)
 
 
 def _check_all(

@@ -88,7 +88,7 @@ def check(document: Document, file: str, context: LoadContext, environments: Env
 
 
 @dataclass(frozen=True, slots=True)
-class _Weighed:
+class _AfterWaivers:
     """What is left of findings."""
 
     faults: tuple[Fault, ...] = ()
@@ -106,7 +106,7 @@ class Examined:
     secrets: Mapping[str, SecretReference | None]
     faults: tuple[Fault, ...]
     """All of them, those of the rules included."""
-    weighed: _Weighed
+    after_waivers: _AfterWaivers
     values: Mapping[str, tuple[str, ...]]
     """See `EffectiveManifest.values`."""
     named_secrets: tuple[NamedSecret, ...] | None
@@ -139,9 +139,9 @@ def examine(
     _add(faults, semantic_faults(plain, kind, context), values)
     has_named = "secrets" in plain and not any(fault.pointer.startswith("/secrets") for fault in faults)
     named_secrets = reader.named(plain["secrets"]) if has_named else None
-    weighed = _judge(plain, secrets, kind, context, faults, literals)
-    _add(faults, weighed.faults)
-    return Examined(substituted, secrets, tuple(faults), weighed, values, named_secrets, references)
+    after_waivers = _check_rules(plain, secrets, kind, context, faults, literals)
+    _add(faults, after_waivers.faults)
+    return Examined(substituted, secrets, tuple(faults), after_waivers, values, named_secrets, references)
 
 
 def _substituted(
@@ -192,7 +192,7 @@ def _check_manifest(document: Document, file: str, context: LoadContext, environ
     return CheckedDocument(
         tuple(fault.within(document) for fault in examined.faults),
         (_candidate(document, kind, address, examined, context),) if address else (),
-        tuple(Waived(fault.within(document), waiver) for fault, waiver in examined.weighed.waived),
+        tuple(Waived(fault.within(document), waiver) for fault, waiver in examined.after_waivers.waived),
     )
 
 
@@ -233,7 +233,7 @@ def _effective(
             if level.name in manifest.get("assignments", {})
         },
         policy=_policy(manifest.get("policy", {}), defaults),
-        waived=examined.weighed.waivers,
+        waived=examined.after_waivers.waivers,
         places=document.places,
     )
     overlay = document.above.file if isinstance(document, Layered) else None
@@ -250,14 +250,14 @@ def _policy(block: Mapping[str, Any], defaults: Policy) -> Policy:
     )
 
 
-def _judge(
+def _check_rules(
     manifest: Body,
     secrets: Mapping[str, SecretReference | None],
     kind: Kind,
     context: LoadContext,
     known: Iterable[Fault],
     literals: Mapping[str, str],
-) -> _Weighed:
+) -> _AfterWaivers:
     """Ask the rules. What has a fault already is open to them, so that none repeats it or builds on it.
 
     What is not certain is a warning at most. A resource that is to be absent has no fields to speak of. Beside a fault,
@@ -265,10 +265,10 @@ def _judge(
     """
     spec, policy = manifest.get("spec"), manifest.get("policy")
     if not isinstance(spec, Mapping):
-        return _Weighed()
+        return _AfterWaivers()
     policy = policy if isinstance(policy, Mapping) else {}
     if policy.get("state") == "absent":
-        return _weigh((), policy, context, needless=lambda _rule: False)
+        return _apply_waivers((), policy, context, is_pointless=lambda _rule: False)
     faulty = [pointer_parts(fault.pointer) for fault in known if fault.severity is Severity.ERROR]
     view = ManifestView(
         spec,
@@ -286,12 +286,12 @@ def _judge(
     if faulty:
         found = [(rule, objection) for rule, objection in found if objection.is_certain]
     if not found and "waivers" not in policy:
-        return _Weighed()
+        return _AfterWaivers()
 
-    def needless(rule: str) -> bool:
+    def is_pointless(rule: str) -> bool:
         return not faulty and all(other.name != rule for other, _ in objections_if_new(kind, view))
 
-    return _weigh(list(_faults(found, context)), policy, context, needless)
+    return _apply_waivers(list(_faults(found, context)), policy, context, is_pointless)
 
 
 def _faults(found: Iterable[tuple[Rule, Objection]], context: LoadContext) -> Iterator[Fault]:
@@ -322,14 +322,16 @@ def _assignments(block: Json, faulty: Sequence[Sequence[str]]) -> Mapping[str, S
     return {party: ids for party, ids in block.items() if is_array(ids) and party not in broken}
 
 
-def _weigh(found: Sequence[Fault], policy: Body, context: LoadContext, needless: Callable[[str], bool]) -> _Weighed:
+def _apply_waivers(
+    found: Sequence[Fault], policy: Body, context: LoadContext, is_pointless: Callable[[str], bool]
+) -> _AfterWaivers:
     """Let pass what is waived: a waiver holds for all that its rule finds in the manifest.
 
     Args:
         found: what the rules find.
         policy: the block of the manifest.
         context: levels, and the day that waivers are judged by.
-        needless: asked of the rule of a waiver for which nothing was found, whether nothing can be found either.
+        is_pointless: tells of a rule that found nothing whether it cannot find anything, so that a waiver is pointless.
     """
     faults: list[Fault] = []
     waived: dict[Fault, Waiver] = {}
@@ -341,10 +343,10 @@ def _weigh(found: Sequence[Fault], policy: Body, context: LoadContext, needless:
         matching = [fault for fault in found if fault.rule == waiver.rule and fault not in waived]
         waived |= dict.fromkeys(matching, waiver)
         waivers.add(waiver.rule)
-        if not matching and context.level(waiver.rule) is not RuleLevel.OFF and needless(waiver.rule):
+        if not matching and context.level(waiver.rule) is not RuleLevel.OFF and is_pointless(waiver.rule):
             message = f"the waiver of {waiver.rule} waives nothing"
             faults.append(Fault(f"{at}/rule", message, "unused-waiver", "remove it", severity=Severity.WARNING))
-    return _Weighed(
+    return _AfterWaivers(
         (*faults, *(fault for fault in found if fault not in waived)), tuple(waived.items()), frozenset(waivers)
     )
 

@@ -14,17 +14,17 @@ from typing import Any, Final
 from reconciler.kinds import KINDS, Kind, secrecy, secret_fields
 from reconciler.manifests.checks import API_VERSION, address_in, recognise
 from reconciler.manifests.context import LoadContext
-from reconciler.manifests.files import WAY_TO_FILL, File, find_files
+from reconciler.manifests.files import EMPTY_FOLDER_HINT, File, find_files
 from reconciler.manifests.schema import Fault, did_you_mean
 from reconciler.manifests.secrets import moved_paths, redacted
 from reconciler.manifests.yaml import Parsed
-from reconciler.manifests.yaml.tree import Document, Layered, lay, removals
+from reconciler.manifests.yaml.tree import Document, Layered, overlaid_by, removals
 from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Diagnostic, Place, Severity, listed
 from reconciler.model.json import ABSENT, Body, Json, get_at, pointer
 from reconciler.model.resource import Address
 
-_WAY_TO_CLEAR: Final = (
+_CLEARING_HINT: Final = (
     "null in an overlay removes a key of the manifest; "
     "to clear a field of the service, let the manifest say null, or ${values.KEY} where a value is null"
 )
@@ -64,7 +64,7 @@ class Overlays:
             return document
         self._manifests[address] = None
         overlay = self._found.get(address)
-        return _laid(document, path, overlay) if overlay else document
+        return _overlaid(document, path, overlay) if overlay else document
 
     def patch(self, data: Json) -> Body:
         """What is changed of a manifest; nothing where it has no overlay."""
@@ -116,7 +116,8 @@ def read_overlays(context: LoadContext) -> Overlays:
         overlays.files = found.files
         where = f"environment {context.environment} has it among its overlays"
         overlays.faults += [
-            replace(fault, hint=where if fault.hint in {"", WAY_TO_FILL} else fault.hint) for fault in found.faults
+            replace(fault, hint=where if fault.hint in {"", EMPTY_FOLDER_HINT} else fault.hint)
+            for fault in found.faults
         ]
         for file in found.files:
             overlays.add(file, context.parsed(file))
@@ -129,7 +130,7 @@ def advice(document: Document) -> Iterator[Diagnostic]:
         for path, has_it in removals(document.target, document.patch):
             if not has_it and secret_fields().isdisjoint(path[:-1]):  # a key in there may be the secret itself
                 message = f"there is no {path[-1]} in the manifest that this null could remove"
-                fault = Fault(pointer(*path), message, "nothing-to-remove", _WAY_TO_CLEAR, severity=Severity.WARNING)
+                fault = Fault(pointer(*path), message, "nothing-to-remove", _CLEARING_HINT, severity=Severity.WARNING)
                 yield fault.within(document.above)
 
 
@@ -165,7 +166,7 @@ def _overlay(document: Document, path: str) -> _Overlay:
     return _Overlay(document, path, {"metadata": metadata, **others})
 
 
-def _laid(document: Document, path: str, overlay: _Overlay) -> Layered:
+def _overlaid(document: Document, path: str, overlay: _Overlay) -> Layered:
     """Lay an overlay over a manifest. A reference to a secret is one value, though it is written as a mapping."""
     target: Any = document.data
     patch: Any = overlay.patch
@@ -180,7 +181,7 @@ def _laid(document: Document, path: str, overlay: _Overlay) -> Layered:
     if references and isinstance(target.get("spec"), Mapping):
         bare = secrecy.without(target["spec"], references)
         target, patch = {**target, "spec": bare}, {**patch, "spec": secrecy.with_secrets(spec, references)}
-    return lay(document, overlay.document, target, patch)
+    return overlaid_by(document, overlay.document, target, patch)
 
 
 @dataclass(frozen=True)
@@ -217,12 +218,12 @@ class Environments:
         named = [
             name
             for name, overlays in ((str(self.context.environment), self.overlays), *self._others)
-            if not _says_otherwise(base, overlays.patch(base), path)
+            if not _overrides(base, overlays.patch(base), path)
         ]
         return sorted(named) if len(named) > 1 and str(self.context.environment) in named else []
 
 
-def _says_otherwise(base: Body, patch: Body, path: tuple[str, ...]) -> bool:
+def _overrides(base: Body, patch: Body, path: tuple[str, ...]) -> bool:
     """Whether an overlay has a value of its own, or the environment wants no such object."""
     above = (path[:count] for count in range(1, len(path) + 1))
     values = [get_at(patch, at) for at in above]

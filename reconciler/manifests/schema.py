@@ -54,13 +54,13 @@ class Fault:
         return Diagnostic(place, self.message, self.rule, self.pointer, self.hint, self.severity)
 
 
-UNPARTED: Final[Mapping[str, str]] = {
+UNSEPARATED_HINTS: Final[Mapping[str, str]] = {
     ":": "is a space missing after it?",
     "=": "write ': ' after the name of a field",
     " ": "write the name of a field without spaces, and ': ' after it",
 }
 """Sign in an unknown field -> the hint, where it may be "ClientSecret:value", which is not quoted."""
-_ALIKE: Final = 0.7
+_MIN_SIMILARITY: Final = 0.7
 
 
 def closest(word: str, choices: Iterable[str]) -> str | None:
@@ -75,7 +75,7 @@ def closest(word: str, choices: Iterable[str]) -> str | None:
         ours, theirs = _words(word), _words(choice)
         return ratio, ratio + len(ours & theirs) / len(ours | theirs)
 
-    scored = [(total, choice) for choice in choices for ratio, total in (likeness(choice),) if ratio >= _ALIKE]
+    scored = [(total, choice) for choice in choices for ratio, total in (likeness(choice),) if ratio >= _MIN_SIMILARITY]
     return max(scored)[1] if scored else None
 
 
@@ -253,12 +253,12 @@ def _unknown_fields(problem: _Problem) -> Iterator[Fault]:
     known = problem.schema.get("properties", {})
     writable = [name for name, schema in known.items() if not schema.get("readOnly")]
     for key in problem.value:
-        sign = next((one for one in UNPARTED if one in key), None)
+        sign = next((one for one in UNSEPARATED_HINTS if one in key), None)
         if key in known:
             continue
         if sign:
             message = f"unknown field with a '{sign}' in it"
-            yield Fault(problem.pointer, message, "unknown-field", UNPARTED[sign])
+            yield Fault(problem.pointer, message, "unknown-field", UNSEPARATED_HINTS[sign])
         else:
             at, hint = pointer(*problem.at, key), did_you_mean(key, writable)
             yield Fault(at, f"unknown field {_shown(key)}", "unknown-field", hint, at_key=True)

@@ -12,7 +12,7 @@ from typing import Any, Final
 from reconciler.kinds import Kind, secrecy
 from reconciler.manifests.context import LoadContext
 from reconciler.manifests.files import AllowedPaths, hint_for
-from reconciler.manifests.schema import UNPARTED, Fault, meant, part_validator
+from reconciler.manifests.schema import UNSEPARATED_HINTS, Fault, meant, part_validator
 from reconciler.manifests.substitution import Substitution, texts
 from reconciler.manifests.yaml.tree import Document
 from reconciler.model.dataclass import dataclass
@@ -89,8 +89,8 @@ def without_tails(
         if is_after and each.rule in _OF_A_KEY:
             keys[file] = each.pointer
         is_held = file in keys and f"{each.pointer}/".startswith(f"{keys[file]}/")
-        is_beside = start is not None and each.place.line == start.line and each.rule != "required"
-        quiet.append(_unquoted(each) if is_after and (is_held or is_beside) else each)
+        is_adjacent = start is not None and each.place.line == start.line and each.rule != "required"
+        quiet.append(_unquoted(each) if is_after and (is_held or is_adjacent) else each)
         if is_secret:
             starts[file] = each.place
     return quiet
@@ -99,7 +99,7 @@ def without_tails(
 def _has_secret(found: Diagnostic, secret_fields: frozenset[str]) -> bool:
     """Whether a secret may stand there in clear: in its field, in one of nearly its name, or in a key."""
     if found.rule == "unknown-field":
-        return found.hint in {*UNPARTED.values(), *map(meant, secret_fields)}
+        return found.hint in {*UNSEPARATED_HINTS.values(), *map(meant, secret_fields)}
     return not secret_fields.isdisjoint(pointer_parts(found.pointer)[-1:])
 
 
@@ -136,7 +136,7 @@ class SecretReader:
     def named(self, block: Any) -> tuple[NamedSecret, ...] | None:  # noqa: ANN401  # JSON of a known schema
         """Read the block of named secrets. Where a part of it is at fault, nothing of it is used."""
         known, found = len(self.faults), []
-        self.faults += [*_crowd(block, self.kind), *_repeated(block)]
+        self.faults += [*_over_limit(block, self.kind), *_repeated(block)]
         for index, entry in enumerate(block):
             at = _AT + pointer(index)
             self.faults += _entry_faults(entry, at)
@@ -302,7 +302,7 @@ def _moved(path: Json, of: str, to: str) -> Json:
 _AT: Final = "/secrets"
 
 
-def _crowd(block: Sequence[Json], kind: Kind) -> Iterator[Fault]:
+def _over_limit(block: Sequence[Json], kind: Kind) -> Iterator[Fault]:
     """A rotation needs room for one more."""
     if kind.named_secrets and len(block) >= kind.named_secrets.limit:
         limit = kind.named_secrets.limit

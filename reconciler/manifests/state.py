@@ -182,7 +182,7 @@ def misplaced(
         elsewhere: what the same manifests ask for in the other environments, by their names; asked only where needed.
     """
     uses = list(_uses(candidates, context))
-    yield from _crossed(uses)
+    yield from _duplicate_deliveries(uses)
     to_files = [use for use in uses if not isinstance(use.delivery, ToGithubOutput)]
     if to_files:
         others = elsewhere()
@@ -192,7 +192,7 @@ def misplaced(
         yield from _read_as_secrets(to_files, context, chain(*others.values(), here))
 
 
-def _crossed(uses: Iterable[_Use]) -> Iterator[Diagnostic]:
+def _duplicate_deliveries(uses: Iterable[_Use]) -> Iterator[Diagnostic]:
     """Find secrets that would be delivered to one place, where the later one overwrites the other."""
     taken: dict[Path, list[_Use]] = defaultdict(list)
     for use in uses:

@@ -100,7 +100,7 @@ _MOST_SPANS_EACH: Final = 8
 """Times of windows that are looked at: of one that holds every day for more than two years, of many for a week each."""
 _EVER: Final = datetime.min.replace(tzinfo=UTC)
 _NEVER: Final = datetime.max.replace(tzinfo=UTC)
-_IN_SIGHT: Final = _NEVER - timedelta(days=1)
+_LAST_MOMENT: Final = _NEVER - timedelta(days=1)
 """Up to here every time zone has a day in the calendar."""
 Span: TypeAlias = tuple[datetime, datetime]
 """When a window begins and ends, in UTC."""
@@ -190,7 +190,7 @@ def opening(windows: Sequence[Window], moment: datetime) -> datetime | None:
         if not spans or spans[0][0] > moment:
             return moment
         _, end, number = spans[0]
-        if end > _IN_SIGHT:
+        if end > _LAST_MOMENT:
             return None
         moment = max(moment, end)
         following = windows[number].next_span(moment)

@@ -18,7 +18,7 @@ from reconciler.model.json import ABSENT, Absent, Body, Json, is_array, same
 from reconciler.model.named_secret import NamedSecret, secret_entry
 from reconciler.model.secret import Secret, SecretReference, delivery_entry
 
-_OTHER_THAN: Final = "not"
+_NOT: Final = "not"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Scope:
         """The same of its extended properties."""
         known = xp if isinstance(xp, Mapping) else {}
         return "; ".join(
-            why for key, wanted in self.xp.items() if (why := _unlike(key, known.get(key, ABSENT), wanted))
+            why for key, wanted in self.xp.items() if (why := _mismatch(key, known.get(key, ABSENT), wanted))
         )
 
     def document(self) -> Json:
@@ -71,10 +71,10 @@ def _pattern(glob: str) -> re.Pattern[str]:
     return re.compile(translate(glob), re.IGNORECASE)
 
 
-def _unlike(key: str, value: Json | Absent, wanted: Json) -> str:
+def _mismatch(key: str, value: Json | Absent, wanted: Json) -> str:
     is_missing = isinstance(value, Absent) or value is None
     found = f"xp.{key} is {'missing' if is_missing else json.dumps(value, ensure_ascii=False)}"
-    others = wanted[_OTHER_THAN] if isinstance(wanted, Mapping) else None
+    others = wanted[_NOT] if isinstance(wanted, Mapping) else None
     if not is_array(others):
         return "" if same(value, wanted) else f"{found}, and scope.xp requires {json.dumps(wanted, ensure_ascii=False)}"
     return f"{found}, which scope.xp excludes" if any(same(value, one) for one in others) else ""

@@ -24,7 +24,7 @@ from reconciler.model.json import Body
 from reconciler.model.plan import Action, Change, Finding, Plan, known_after
 from reconciler.model.resource import Address, DesiredResource, DesiredState, FieldsPolicy, ObjectKey
 from reconciler.planning import deletion, guards, hidden_secrets, planfile, references
-from reconciler.planning.comparison import NOBODY, Comparison, Target, givers
+from reconciler.planning.comparison import NO_LOGIN, Comparison, Target, granting_objects
 from reconciler.planning.deletion import Findings
 from reconciler.planning.diff.notices import likely_renames
 from reconciler.planning.diff.secret_changes import due_at_once
@@ -61,7 +61,7 @@ def check(compared: Comparison, remote: ReadRemote, target: Target, *, is_rollba
 
 def check_offline(compared: Comparison, base_url: str, target: Target) -> Plan:
     """Judge by what is known without a service and a login, and make the plan."""
-    context = replace(target.context(compared.manifests, NOBODY, compared.live), has_secrets=False)
+    context = replace(target.context(compared.manifests, NO_LOGIN, compared.live), has_secrets=False)
     checked = [Findings(guards.check(compared.whole, context)), *_of_manifests(compared, target)]
     return _terse(_plan(compared, base_url, target, checked))
 
@@ -82,7 +82,7 @@ def _plan(compared: Comparison, base_url: str, target: Target, checked: Sequence
         notices=compared.notices,
         out_of_scope=compared.out_of_scope,
         scope=compared.manifests.scope,
-        created_at=planfile.precise(target.now),
+        created_at=planfile.timestamp(target.now),
     )
 
 
@@ -95,7 +95,7 @@ def in_waves(changes: Sequence[Change], marketplace: str) -> tuple[Change, ...]:
         replace(
             change,
             wave=waves[change.address.kind],
-            depends_on=tuple(sorted(set(_awaited(change, written, users, marketplace)) - {change.address})),
+            depends_on=tuple(sorted(set(_dependencies(change, written, users, marketplace)) - {change.address})),
         )
         for change in changes
     )
@@ -122,7 +122,7 @@ def _users(changes: Sequence[Change], marketplace: str) -> Mapping[ObjectKey, li
     return users
 
 
-def _awaited(
+def _dependencies(
     change: Change, written: Mapping[ObjectKey, Address], users: Mapping[ObjectKey, list[Address]], marketplace: str
 ) -> Iterator[Address]:
     if change.action is Action.DELETE and change.key:
@@ -180,7 +180,7 @@ def check_saved(
     known = {planfile.objection(finding) for finding in saved.guards}
     partial = frozenset() if saved.selection.is_everything else guards.NEED_THE_WHOLE
     changes = target.protection.mark(saved.changes)
-    context = target.context(desired, remote.access(), givers(saved, desired, remote))
+    context = target.context(desired, remote.access(), granting_objects(saved, desired, remote))
     found = [*guards.check(changes, context), *frozen(saved, target.freeze, now)]
     found += references.check(saved.changes, desired, remote, marketplace).findings
     found += [*deletion.check(saved.changes, remote, marketplace).findings, *due_at_once(saved.changes, now)]
@@ -236,7 +236,7 @@ def _objections(resource: DesiredResource, levels: Mapping[str, RuleLevel]) -> I
 
 _ABOUT: Final = re.compile(r"^(?:\S+:\d+:\d+: )?([A-Z][A-Za-z]+/[^\s:,;]+)")
 """What a warning is about, after its place, if it has one."""
-_FEW: Final = 3
+_MAX_LISTED: Final = 3
 """So many warnings that say the same are shown one by one."""
 
 
@@ -245,7 +245,7 @@ def _terse(plan: Plan) -> Plan:
     same: dict[str, list[str]] = defaultdict(list)
     for one in plan.warnings:
         same[_ABOUT.sub("", one)].append(one)
-    said = (one for ones in same.values() for one in (ones if len(ones) <= _FEW else [_of_many(ones)]))
+    said = (one for ones in same.values() for one in (ones if len(ones) <= _MAX_LISTED else [_of_many(ones)]))
     return replace(plan, warnings=tuple(said))
 
 

@@ -15,7 +15,7 @@ from reconciler import live as reader
 from reconciler.errors import AccessDenied, InputError, NoSuchKind, ReconcilerError
 from reconciler.kinds import DEFAULT_KIND, KINDS, Kind
 from reconciler.kinds.checks import RuleLevel
-from reconciler.live import Beside, odd
+from reconciler.live import Related, unexpected_fields
 from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.inputs import Access, Checkout, Selection, Window
@@ -42,7 +42,7 @@ from reconciler.planning.restore import copied, may_be_restored, restored
 from reconciler.remote import ReadRemote
 from reconciler.secrets import Known, Resolve, look_up
 
-NOBODY: Final = Access("", None, as_context_user=False)
+NO_LOGIN: Final = Access("", None, as_context_user=False)
 """How a run is logged in that contacts no service."""
 
 
@@ -59,7 +59,7 @@ class Target:
     """See `Binding.expires_at`."""
     plan_key: bytes | None = field(default=None, repr=False)
     """Keys the fingerprints of secrets that a plan keeps; None: it keeps none."""
-    demands_secrets: bool = False
+    requires_secrets: bool = False
     """Whether a secret that cannot be read here is an error; else it is not compared, and the plan says so."""
     rules: Mapping[str, RuleLevel] = field(default_factory=dict)
     """How strictly rules are taken, as far as the environment says."""
@@ -149,22 +149,22 @@ def read(desired: DesiredState, remote: ReadRemote, target: Target, resolve: Res
     kinds, named = target.in_use(desired), {one.address.kind for one in desired.resources if not one.policy.absent}
     with _located(desired, target):
         secrets = look_up(considered, resolve)
-        if target.demands_secrets:
+        if target.requires_secrets:
             secrets.require()
-        beside = partial(_beside, considered, secrets.values, target.selection)
+        beside = partial(_related, considered, secrets.values, target.selection)
         found = reader.read(remote, target.environment, target.marketplace, kinds, expected=named, beside=beside)
     return Sides(considered, found.live, secrets, found.secrets, found.hidden, remote.client_id)
 
 
-def _beside(desired: DesiredState, values: Values, selected: Selection, live: LiveState) -> Beside:
+def _related(desired: DesiredState, values: Values, selected: Selection, live: LiveState) -> Related:
     """What is compared of the objects besides their bodies."""
     detailed = [one for one in desired.resources if one.assignments or one.secrets or one.named_secrets is not None]
     matches = match(desired, live) if detailed else {}
     there = [(one, found) for one in detailed if not one.policy.absent and (found := matches[one.address])]
     in_doubt = {found.key: hidden_secrets.in_doubt(one, found, values) for one, found in there}
-    return Beside(
+    return Related(
         assigned={found.key for one, found in there if _is_assigned(one, found, selected)},
-        secretive=[found.key for one, found in there if one.named_secrets is not None],
+        secret_owners=[found.key for one, found in there if one.named_secrets is not None],
         in_doubt={key: secrets for key, secrets in in_doubt.items() if secrets},
     )
 
@@ -176,7 +176,7 @@ def _is_assigned(manifest: DesiredResource, live: LiveResource, selected: Select
     return selection.is_selected(selected, manifest.address, manifest.labels) or may_be_restored(manifest, live)
 
 
-def givers(saved: Plan, desired: DesiredState, remote: ReadRemote) -> LiveState:
+def granting_objects(saved: Plan, desired: DesiredState, remote: ReadRemote) -> LiveState:
     """The profiles and groups of a saved plan, with the assignments that are compared, where it writes any of them.
 
     A login that may not read them is judged as if all of them were its own.
@@ -298,7 +298,7 @@ def _compared(
         target.protection,
         prunes=target.prunes,
         own_client_id=sides.login,
-        odd={Address(one.kind, one.id) for one in live.resources if one.faults},
+        unexpected_fields={Address(one.kind, one.id) for one in live.resources if one.faults},
     )
     selected = selection.restrict(settled, desired, target.selection)
     seen = selection.without(live, foreign)
@@ -306,7 +306,7 @@ def _compared(
         *target.warnings(selected.changes),
         *selected.warnings,
         *about_secrets(selected.changes, seen),
-        *odd(seen),
+        *unexpected_fields(seen),
         *about_settling,
         *selection.left_scope(selected.changes, desired.scope),
         *hints(selected.whole, desired),

@@ -66,8 +66,8 @@ def check(
             deleted[change.address.kind].append(change)
     known = changes if whole is None else whole
     warnings: list[str] = []
-    sought = {name: ones for name, ones in deleted.items() if everywhere or not KINDS[name].dependents}
-    elsewhere = _elsewhere(sought, {one.address.kind for one in known}, remote, warnings)
+    searched = {name: ones for name, ones in deleted.items() if everywhere or not KINDS[name].dependents}
+    elsewhere = _elsewhere(searched, {one.address.kind for one in known}, remote, warnings)
     places = {one.address: one.places for one in manifests.resources} if manifests else {}
     findings = list(_left_referring(deleted, [*known, *elsewhere], marketplace, places))
     for name, deletions in deleted.items():
@@ -260,18 +260,19 @@ def settle(
     *,
     prunes: bool,
     own_client_id: str,
-    odd: Container[Address] = (),
+    unexpected_fields: Container[Address] = (),
 ) -> tuple[tuple[Change, ...], tuple[str, ...]]:
     """Mark what is protected, and where it is asked for delete what no manifest claims.
 
-    Protected objects, `odd` ones, and the client that the run is logged in with are spared; a warning says so of each.
+    Protected objects, objects with unexpected fields and the client that the run is logged in with are kept, each with
+    a warning.
     """
     marked = protection.mark(changes)
     found, warnings = [], [*protection.idle(marked)]
     for change in marked:
         if not prunes or change.action is not Action.UNMANAGED:
             found.append(change)
-        elif reason := _spared(change, own_client_id, odd):
+        elif reason := _why_kept(change, own_client_id, unexpected_fields):
             found.append(change)
             warnings.append(f"{change.address} is in no manifest and is not pruned: it is {reason}")
         else:
@@ -279,8 +280,8 @@ def settle(
     return tuple(found), tuple(warnings)
 
 
-def _spared(change: Change, own_client_id: str, odd: Container[Address]) -> str:
-    if change.address in odd:
+def _why_kept(change: Change, own_client_id: str, unexpected_fields: Container[Address]) -> str:
+    if change.address in unexpected_fields:
         return "an object with fields of unexpected types"
     if change.key == login_key(own_client_id):
         return "the client that this run is logged in with"

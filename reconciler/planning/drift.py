@@ -91,19 +91,19 @@ def _with_fields(change: Change, more: Mapping[str, FieldChange]) -> Change:
 def _deviations(plan: Plan, change: Change, past: "_Past | None") -> Iterator[Deviation]:
     environment = plan.binding.environment
     if change.action is Action.UPDATE:
-        judge = _Judge(change, KINDS[change.address.kind], past)
+        judge = _FieldSides(change, KINDS[change.address.kind], past)
         for field in change.fields:
             live, wanted = judge.sides(field)
             known_by = fingerprint(environment, DriftKind.CHANGED, change.address, field.pointer, live, wanted)
-            yield Deviation(DriftKind.CHANGED, change, field, known_by, judge.who_moved(field, live, wanted))
+            yield Deviation(DriftKind.CHANGED, change, field, known_by, judge.side_of(field, live, wanted))
     elif change.action in _KINDS:
         kind = _KINDS[change.action]
-        known_by = fingerprint(environment, kind, _steady(change), "", ABSENT, ABSENT)
+        known_by = fingerprint(environment, kind, _stable_address(change), "", ABSENT, ABSENT)
         side = _whole_side(change, kind, KINDS[change.address.kind], past) if past else Side.UNKNOWN
         yield Deviation(kind, change, None, known_by, side, is_drift=kind is not DriftKind.UNMANAGED)
 
 
-def _steady(change: Change) -> Address:
+def _stable_address(change: Change) -> Address:
     """The address, of an unmanaged object in lower case: OrderCloud writes its id now in one case, now in another."""
     address = change.address
     return replace(address, name=address.name.casefold()) if change.action is Action.UNMANAGED else address
@@ -120,7 +120,7 @@ class _Past:
         self.watched = _watched(plan)
         self._is_complete = receipt.is_complete and not scope_changed(receipt, plan)
 
-    def unheard_of(self, otherwise: Side) -> Side:
+    def side_if_not_recorded(self, otherwise: Side) -> Side:
         """What follows from a receipt's silence, if it speaks of everything that there was."""
         return otherwise if self._is_complete else Side.UNKNOWN
 
@@ -143,16 +143,16 @@ def _whole_side(change: Change, kind: DriftKind, table: Kind, past: _Past) -> Si
         case DriftKind.SURPLUS if applied and applied.hashes is None:
             return Side.LIVE_DRIFTED
         case _:
-            return Side.GIT_AHEAD if applied else past.unheard_of(Side.GIT_AHEAD)
+            return Side.GIT_AHEAD if applied else past.side_if_not_recorded(Side.GIT_AHEAD)
 
 
 def _unmanaged_side(change: Change, past: _Past) -> Side:
-    address = str(_steady(change))
+    address = str(_stable_address(change))
     if address in past.unmanaged:
         return Side.NEITHER
     was = past.addresses.get(change.key) if change.key else None
     if was is None:
-        return past.unheard_of(Side.LIVE_DRIFTED)
+        return past.side_if_not_recorded(Side.LIVE_DRIFTED)
     return Side.LIVE_DRIFTED if was in past.wanted else Side.GIT_AHEAD  # it was renamed, or its manifest was removed
 
 
@@ -162,7 +162,7 @@ def _asks_for_more(kind: Kind, wanted: Body, applied: Applied) -> bool:
     return any(hashes_of(canonical[name]) != get_at(applied.hashes, (name,)) for name in wanted if name in canonical)
 
 
-class _Judge:
+class _FieldSides:
     """Compares the two sides of one resource's fields with what was applied."""
 
     def __init__(self, change: Change, kind: Kind, past: "_Past | None") -> None:
@@ -180,19 +180,19 @@ class _Judge:
         known = self._kind.fields.get(path[0]) if len(path) == 1 else None  # what is in an object is as it is
         return _canonical(known, field.before), _canonical(known, field.after)
 
-    def who_moved(self, field: FieldChange, live: Json | Absent, wanted: Json | Absent) -> Side:
+    def side_of(self, field: FieldChange, live: Json | Absent, wanted: Json | Absent) -> Side:
         """Compare both with what was applied."""
         if self._past is None or field.sensitive:
             return Side.UNKNOWN
         if self._applied is None:
-            return self._past.unheard_of(Side.GIT_AHEAD)
+            return self._past.side_if_not_recorded(Side.GIT_AHEAD)
         path = field.path
         if get_at(self._applied.hashes, path[:1]) is ABSENT:
             return Side.UNKNOWN
         was = get_at(self._applied.hashes, path)
         # What is only watched was there beside what git asked for.
-        is_beside = not field.added and (self._change.address, field.pointer) in self._past.watched
-        return _side(git=not is_beside and hashes_of(wanted) != was, live=hashes_of(live) != was)
+        is_watched = not field.added and (self._change.address, field.pointer) in self._past.watched
+        return _side(git=not is_watched and hashes_of(wanted) != was, live=hashes_of(live) != was)
 
 
 def _canonical(known: Field | None, value: Json | Absent) -> Json | Absent:
@@ -241,7 +241,7 @@ def receipt_of(
         is_complete=plan.selection.is_everything and result.is_complete,
         resources=tuple(_applied(plan, result, desired, known)),
         scope=desired.scope.document(),  # a plan that was saved does not say
-        unmanaged=tuple(sorted(str(_steady(one)) for one in plan.changes if one.action is Action.UNMANAGED)),
+        unmanaged=tuple(sorted(str(_stable_address(one)) for one in plan.changes if one.action is Action.UNMANAGED)),
     )
 
 

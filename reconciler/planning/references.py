@@ -26,7 +26,7 @@ from reconciler.remote import ReadRemote, at_least
 from reconciler.remote.threads import Threads
 
 _SUPPLIERS: Final = ("/suppliers", "SupplierReader")
-_FEW: Final = 3
+_MAX_SINGLE_READS: Final = 3
 """Things that are asked for one by one, whatever a list would take."""
 _AT_A_TIME: Final = 32
 """Looks side by side; the remote lets fewer through where it has to."""
@@ -171,7 +171,7 @@ class _Lookup:
 
 def _is_listed(remote: ReadRemote, path: str, wanted: int) -> bool:
     """Whether a list takes fewer requests than to ask for so many things of it one by one."""
-    if wanted <= _FEW:
+    if wanted <= _MAX_SINGLE_READS:
         return False
     try:
         return remote.pages(path) + 1 < wanted

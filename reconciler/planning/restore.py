@@ -26,10 +26,10 @@ def restored(changes: Sequence[Change]) -> frozenset[Address]:
     """The changes of a plan that only put back what the restore took."""
     kept = [one for one in changes if one.before and _has_kept(KINDS[one.address.kind], one.before)]
     kinds = {one.address.kind for one in kept}
-    found = [one for one in changes if one.address.kind not in kinds and _puts_back(one)]
+    found = [one for one in changes if one.address.kind not in kinds and _undoes_restore(one)]
     if any(map(_is_cleared, found)):
         others = {one.address.kind for one in kept if one.action is not Action.NO_OP}
-        found += [one for one in changes if one.address.kind in kinds - others and _puts_back(one)]
+        found += [one for one in changes if one.address.kind in kinds - others and _undoes_restore(one)]
     if len(found) < _SEVERAL:
         return frozenset()
     return frozenset(
@@ -59,7 +59,7 @@ def _has_kept(kind: Kind, live: Body) -> bool:
     return any(not _is_empty(live.get(one.name)) for one in kind.cleared)
 
 
-def _puts_back(change: Change) -> bool:
+def _undoes_restore(change: Change) -> bool:
     kind = KINDS[change.address.kind]
     if change.action is Action.CREATE:
         return kind.restore_removes
@@ -84,10 +84,10 @@ def _is_cleared(change: Change) -> bool:
 def _is_copied(change: Change) -> bool:
     """Whether it only puts back what points at hosts of another environment."""
     kind = KINDS[change.address.kind]
-    return bool(_other_hosts(change)) and all(_comes_along(kind, one) for one in change.fields)
+    return bool(_other_hosts(change)) and all(_is_copied_with_host(kind, one) for one in change.fields)
 
 
-def _comes_along(kind: Kind, changed: FieldChange) -> bool:
+def _is_copied_with_host(kind: Kind, changed: FieldChange) -> bool:
     row = next((one for one in kind.table if one.name == changed.name), None)
     return bool(row and row.restore is Restore.COPIES) or changed.sensitive or _is_symptom(kind, changed)
 

@@ -70,11 +70,11 @@ def _resource(document: Mapping[str, Any], name: str) -> LiveResource:
     if kind is None:
         hint = "take and read it with the same version of reconciler"
         raise ReconcilerError(f"{name} has a kind that this version does not know: {document['kind']}", hint=hint)
-    faults = kind.faults(document["body"])
-    if faults:
+    wrong = kind.faults(document["body"])
+    if wrong:
         raise ReconcilerError(
-            f"{name} is not a snapshot: {document['kind']} {document['id']}: {'; '.join(faults.values())}"
+            f"{name} is not a snapshot: {document['kind']} {document['id']}: {'; '.join(wrong.values())}"
         )
     parties = {party: tuple(ids) for party, ids in document["assignments"].items()}
-    at_fault = tuple(document.get("faults", ()))
-    return LiveResource(kind.name, document["id"], document["body"], assignments=parties, faults=at_fault)
+    faults = tuple(document.get("faults", ()))
+    return LiveResource(kind.name, document["id"], document["body"], assignments=parties, faults=faults)

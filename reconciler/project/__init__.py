@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from reconciler.config.settings import Config
-    from reconciler.manifests.context import Once
+    from reconciler.manifests.context import Memo
     from reconciler.model.diagnostic import Diagnostic
     from reconciler.model.outcome import RecordedRun
     from reconciler.remote.messages import Stats
@@ -97,7 +97,7 @@ class Settings:
     listener: Listener = SILENT
     loaded: "Config | None" = None
     """The configuration, if it is already loaded."""
-    once: "Once | None" = None
+    memo: "Memo | None" = None
     """Caches what the environments of one run have in common."""
 
 

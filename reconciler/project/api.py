@@ -200,14 +200,14 @@ class Project:
         """
         # Imported in this thread: threads that import the same modules at once can see one half-initialized.
         from reconciler import pipeline  # noqa: F401
-        from reconciler.manifests.context import Once
+        from reconciler.manifests.context import Memo
         from reconciler.project.environment import configuration
         from reconciler.remote import client  # noqa: F401
         from reconciler.remote.threads import Threads
 
         shared = self.settings
         if not in_turn:
-            shared = replace(shared, loaded=configuration(shared), once=Once())
+            shared = replace(shared, loaded=configuration(shared), memo=Memo())
 
         def part(name: str) -> "Part[T]":
             found = _part(name, partial(find, replace(self, settings=shared).of(name)), noun, end)

@@ -129,7 +129,7 @@ def _judged(session: Session, remote: ReadRemote) -> tuple[Plan, Sequence[Findin
     """The plan, and findings that it does not contain."""
     if session.saved:
         return session.saved, session.check(session.saved, remote)
-    plan = session.plan_with(remote, demands_secrets=True)
+    plan = session.plan_with(remote, requires_secrets=True)
     return plan, session.frozen(plan)
 
 
@@ -270,8 +270,8 @@ def _of_plan(plan: Plan, reviewed: Plan) -> Review:
     if digest == planfile.changes_digest(reviewed):
         reason = f"the changes are those of the reviewed plan, {digest[:12]}"
         return Review(is_reviewed=True, reason=reason, unseen=plan)
-    unseen = replace(plan, changes=planfile.changes_besides(plan, reviewed))
-    gone = [f"{change.action} {change.address}" for change in planfile.changes_besides(reviewed, plan)]
+    unseen = replace(plan, changes=planfile.changes_not_in(plan, reviewed))
+    gone = [f"{change.action} {change.address}" for change in planfile.changes_not_in(reviewed, plan)]
     return Review(is_reviewed=False, reason=_difference(plan, reviewed), unseen=unseen, gone=tuple(gone))
 
 
@@ -279,7 +279,7 @@ def _difference(plan: Plan, reviewed: Plan) -> str:
     here, there = plan.binding, reviewed.binding
     if (here.environment, here.marketplace.casefold()) != (there.environment, there.marketplace.casefold()):
         return f"the reviewed plan is of environment {there.environment}, marketplace {there.marketplace}"
-    if planfile.changes_besides(plan, reviewed) or planfile.changes_besides(reviewed, plan):
+    if planfile.changes_not_in(plan, reviewed) or planfile.changes_not_in(reviewed, plan):
         return "the changes differ from those of the reviewed plan"
     return "the findings of the guards differ from those of the reviewed plan"
 

@@ -14,7 +14,7 @@ from typing import Final
 from reconciler.config import find_config, load_config, misnamed_config, select_environment
 from reconciler.config.settings import EMULATOR_MARKETPLACE, Config, Environment
 from reconciler.errors import ReconcilerError, UsageError, WouldOverwrite
-from reconciler.manifests.context import Once
+from reconciler.manifests.context import Memo
 from reconciler.manifests.files import find_files, resolved
 from reconciler.manifests.git import in_git
 from reconciler.manifests.load import LoadContext
@@ -126,7 +126,7 @@ def load_context(
     *,
     allow_unknown_roles: bool,
     partial: bool = False,
-    once: Once | None = None,
+    memo: Memo | None = None,
 ) -> LoadContext:
     """What the loader needs to know of an environment and of the others; see `LoadContext.partial`."""
 
@@ -153,13 +153,13 @@ def load_context(
                 inputs=config.inputs,
                 resolved_inputs=resolved_inputs,
                 apart=config.apart,
-                once=once,
+                memo=memo,
                 partial=partial,
             )
             for name, each in config.environments.items()
         }
 
-    contexts = once.get(("contexts", partial, allow_unknown_roles), of_all) if once else of_all()
+    contexts = memo.get(("contexts", partial, allow_unknown_roles), of_all) if memo else of_all()
     others = tuple(other for name, other in contexts.items() if name != environment.name)
     return replace(contexts[environment.name], ask_git=in_git, others=others)
 

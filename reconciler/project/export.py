@@ -125,7 +125,7 @@ class Destination:
             environment,
             allow_unknown_roles=options.allow_unknown_roles,
             partial=paths != config.manifests,
-            once=settings.once,
+            memo=settings.memo,
         )
         loaded = load(paths, replace(context, may_be_empty=True))
         opened = cls(
@@ -288,7 +288,7 @@ def from_live(settings: Settings, options: ExportOptions) -> ExportResult:
     optional = options.kinds - {LOGIN_KIND} if options.with_all_kinds else frozenset()
     with connect.reader(settings, environment, config.path.parent) as remote:
         live = pipeline.live(remote, target, kinds, optional)
-        secrets = pipeline.secrets_beside(remote, live) if options.with_secrets else {}
+        secrets = pipeline.named_secrets(remote, live) if options.with_secrets else {}
         own = "" if options.with_own_client else remote.client_id
     source = f"marketplace {live.marketplace}"
     return destination.make(
@@ -366,7 +366,7 @@ def snapshot(settings: Settings) -> Snapshot:
     """
     config = configuration(settings)
     environment = chosen_environment(config, settings)
-    context = load_context(config, environment, allow_unknown_roles=True, once=settings.once)
+    context = load_context(config, environment, allow_unknown_roles=True, memo=settings.memo)
     target = _target(environment)
     kinds = target.in_use(DesiredState(inspect(config.manifests, context).resources, ""))
     with connect.reader(settings, environment, config.path.parent) as remote:

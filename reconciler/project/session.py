@@ -97,7 +97,7 @@ class Session:
         sources = tuple(paths) or config.manifests
         keep_manifests_apart(settings, sources, config)
         context = load_context(
-            config, environment, allow_unknown_roles=allow_unknown_roles, partial=bool(paths), once=settings.once
+            config, environment, allow_unknown_roles=allow_unknown_roles, partial=bool(paths), memo=settings.memo
         )
         return cls(
             settings,
@@ -163,7 +163,7 @@ class Session:
         own = {one.name for one in self.environment.own_credentials if one.source is SecretSource.ENVIRONMENT}
         return Deliverer(self.allowed_paths, self.settings.listener.masked, self.settings.variables, withheld=own)
 
-    def target(self, *, demands_secrets: bool = False) -> Target:
+    def target(self, *, requires_secrets: bool = False) -> Target:
         """The target of a plan."""
         environment = self.environment
         return Target(
@@ -174,7 +174,7 @@ class Session:
             expires_at=self.expires_at,
             plan_key=self.plan_key,
             fingerprints=self.fingerprints,
-            demands_secrets=demands_secrets,
+            requires_secrets=requires_secrets,
             rules=environment.rules,
             selection=self.selection,
             prunes=self.prunes,
@@ -212,9 +212,9 @@ class Session:
         snapshot = loads(read_file(file), str(file), self.plan_key)
         return pipeline.plan_from(snapshot, self.loaded.desired, self.environment.base_url, self.target())
 
-    def plan_with(self, remote: ReadRemote, *, demands_secrets: bool = False) -> Plan:
+    def plan_with(self, remote: ReadRemote, *, requires_secrets: bool = False) -> Plan:
         """Plan over an open connection; a plan that is applied at once needs all secrets."""
-        target = self.target(demands_secrets=demands_secrets)
+        target = self.target(requires_secrets=requires_secrets)
         plan = pipeline.plan(self.loaded.desired, remote, target, self.resolve)
         may_matter = self.prunes or not plan.scope.is_everything  # else reading the receipt only costs time
         said = scope_changed(self.config.journal, plan, self.plan_key) if may_matter else ""

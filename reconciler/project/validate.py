@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from reconciler.config import load_config
 from reconciler.errors import InputError
-from reconciler.manifests.context import Once
+from reconciler.manifests.context import Memo
 from reconciler.manifests.load import LoadContext, inspect, load
 from reconciler.manifests.yaml import shown
 from reconciler.model.dataclass import dataclass
@@ -61,9 +61,9 @@ def check(settings: Settings, paths: Sequence[Path], *, allow_unknown_roles: boo
     environments = [chosen_environment(config, settings)] if is_chosen else list(config.environments.values())
     partial, paths = bool(paths), paths or config.manifests
     keep_manifests_apart(settings, paths, config)
-    once = Once() if len(environments) > 1 else None
+    memo = Memo() if len(environments) > 1 else None
     contexts = [
-        load_context(config, each, allow_unknown_roles=allow_unknown_roles, partial=partial, once=once)
+        load_context(config, each, allow_unknown_roles=allow_unknown_roles, partial=partial, memo=memo)
         for each in environments
     ]
     return _report({str(context.environment): _check(paths, context) for context in contexts})

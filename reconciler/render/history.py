@@ -230,9 +230,9 @@ def json_run(run: Listed, _style: Style) -> str:
         document |= {name: getattr(applied, name) for name in about} | {"follows_up": list(applied.follows_up)}
         document |= {"changes": [_change(change) for change in applied.changes]}
     elif run.rotation:
-        whence = ("base_url", "marketplace", "host", "pid", "tool_version")
+        origin_fields = ("base_url", "marketplace", "host", "pid", "tool_version")
         turns = [_turn(turn) | {"steps": [asdict(step) for step in turn.steps]} for turn in run.rotation.turns]
-        document |= {name: getattr(run.rotation, name) for name in whence} | {"rotations": turns}
+        document |= {name: getattr(run.rotation, name) for name in origin_fields} | {"rotations": turns}
     else:
         document |= {"events": [asdict(event) for event in run.events]}
     return json_text(document)

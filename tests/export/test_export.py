@@ -38,7 +38,7 @@ def exported(service: Shop, folder: Path, context: LoadContext = STRICT) -> Expo
     """Export as the command does, over what is there, and write it."""
     with service.reader() as reader:
         live = pipeline.live(reader, NO_LIMITS, ["ApiClient"])
-        secrets = pipeline.secrets_beside(reader, live)
+        secrets = pipeline.named_secrets(reader, live)
     made = export(live, loaded(folder, context).manifests, context, folder, ORIGIN, secrets)
     made.write()
     return made

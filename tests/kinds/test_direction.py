@@ -16,7 +16,7 @@ ROLES = st.lists(st.sampled_from("ABC"), unique=True).map(sorted)
 
 
 @pytest.mark.parametrize(
-    ("judge", "before", "after"),
+    ("direction_of", "before", "after"),
     [
         (grows, False, True),
         (grows, 10, 600),
@@ -30,8 +30,8 @@ ROLES = st.lists(st.sampled_from("ABC"), unique=True).map(sorted)
         (acts_as, "bot", "admin"),
     ],
 )
-def test_these_changes_let_more_people_in(judge: object, before: Json, after: Json) -> None:
-    assert judge(before, after) is Direction.WIDENS  # type: ignore[operator]  # a table of judges
+def test_these_changes_let_more_people_in(direction_of: object, before: Json, after: Json) -> None:
+    assert direction_of(before, after) is Direction.WIDENS  # type: ignore[operator]  # a table of functions
 
 
 @given(st.integers(0, 99), st.integers(0, 99))
@@ -55,10 +55,10 @@ def test_swapping_the_sides_of_a_demand_flips_the_answer_unless_neither_holds_th
     assert required_roles(before, after) is (FLIPPED[required_roles(after, before)] if nested else Direction.WIDENS)
 
 
-@pytest.mark.parametrize("judge", [grows, granted, required_roles, acts_as])
-def test_what_does_not_change_has_no_direction(judge: object) -> None:
-    value: Json = 5 if judge is grows else ["A"] if judge is not acts_as else "bot"
-    assert judge(value, value) is Direction.NEUTRAL  # type: ignore[operator]  # a table of judges
+@pytest.mark.parametrize("direction_of", [grows, granted, required_roles, acts_as])
+def test_what_does_not_change_has_no_direction(direction_of: object) -> None:
+    value: Json = 5 if direction_of is grows else ["A"] if direction_of is not acts_as else "bot"
+    assert direction_of(value, value) is Direction.NEUTRAL  # type: ignore[operator]  # a table of functions
 
 
 def test_taking_the_user_away_narrows() -> None:
@@ -87,13 +87,13 @@ URL = ("https://a.example.com/x", "https://b.example.com/x")
 def test_the_tables_know_what_widens_access(kind: str, field: str, before: Json, after: Json) -> None:
     one = KINDS[kind].fields[field]
     sides = one.canonical_value(before), one.canonical_value(after)
-    assert one.judge(*sides) is Direction.WIDENS
-    assert one.judge(sides[1], sides[1]) is Direction.NEUTRAL
+    assert one.direction_of(*sides) is Direction.WIDENS
+    assert one.direction_of(sides[1], sides[1]) is Direction.NEUTRAL
 
 
 @pytest.mark.parametrize("letters", ["\u00df ss", "\ufb01 fi", "\u017f s"])
 def test_hosts_that_only_look_alike_without_case_are_two(letters: str) -> None:
     one, other = (f"https://a{each}.example/x" for each in letters.split())
-    judge = KINDS["OpenIdConnect"].fields["TokenEndpoint"].judge
-    assert judge(one, other) is Direction.WIDENS
-    assert judge(one, one.replace("https://a", "HTTPS://A")) is Direction.NEUTRAL
+    direction_of = KINDS["OpenIdConnect"].fields["TokenEndpoint"].direction_of
+    assert direction_of(one, other) is Direction.WIDENS
+    assert direction_of(one, one.replace("https://a", "HTTPS://A")) is Direction.NEUTRAL

@@ -6,13 +6,13 @@ from threading import Barrier, Thread
 import pytest
 
 from reconciler.kinds.checks import RuleLevel
-from reconciler.manifests.context import LoadContext, Once
+from reconciler.manifests.context import LoadContext, Memo
 from reconciler.manifests.files import find_files
 from reconciler.manifests.rules import RULES
 
 
 def test_a_value_is_worked_out_once_for_each_key_however_many_threads_ask() -> None:
-    once, made, found, barrier = Once(), list[str](), list[int](), Barrier(4)
+    once, made, found, barrier = Memo(), list[str](), list[int](), Barrier(4)
 
     def work_out() -> int:
         made.append("a")
@@ -32,7 +32,7 @@ def test_a_value_is_worked_out_once_for_each_key_however_many_threads_ask() -> N
 
 
 def test_a_failure_is_not_kept() -> None:
-    once = Once()
+    once = Memo()
     with pytest.raises(ZeroDivisionError):
         once.get("a", lambda: 1 // 0)
     assert once.get("a", lambda: 1) == 1
@@ -41,11 +41,11 @@ def test_a_failure_is_not_kept() -> None:
 def test_a_file_is_parsed_once_in_a_run_and_what_stands_in_for_it_is_taken_first(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("kind: ApiClient\n")
     (file,) = find_files([tmp_path / "a.yaml"]).files
-    shared = LoadContext(once=Once())
+    shared = LoadContext(memo=Memo())
     first = shared.parsed(file)
     assert shared.parsed(file) is first
     assert LoadContext().parsed(file) is not first
-    instead = LoadContext(once=shared.once, contents={file.shown: b"kind: Webhook\n"}).parsed(file)
+    instead = LoadContext(memo=shared.memo, contents={file.shown: b"kind: Webhook\n"}).parsed(file)
     assert [one.data for one in (*first.documents, *instead.documents)] == [{"kind": "ApiClient"}, {"kind": "Webhook"}]
 
 

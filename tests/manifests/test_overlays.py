@@ -14,7 +14,7 @@ from reconciler.config.settings import Config
 from reconciler.errors import InputError
 from reconciler.manifests.load import LoadContext, Loaded, load
 from reconciler.manifests.yaml import parse
-from reconciler.manifests.yaml.tree import Layered, lay, merge_patch, removals
+from reconciler.manifests.yaml.tree import Layered, merge_patch, overlaid_by, removals
 from reconciler.model.json import Json, get_at, pointer_parts
 from tests.manifests.test_load import contents
 
@@ -173,7 +173,7 @@ def layered(target: Json, patch: Json) -> Layered:
     """Lay one over the other, each from a file of its own."""
     pairs = ((target, "below"), (patch, "above"))
     below, above = (parse(json.dumps(data).encode(), name).documents[0] for data, name in pairs)
-    return lay(below, above, below.data, above.data)
+    return overlaid_by(below, above, below.data, above.data)
 
 
 @given(MAPPINGS, MAPPINGS)

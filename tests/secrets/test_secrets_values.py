@@ -309,7 +309,7 @@ def test_a_secret_that_is_missing_is_planned_unseen_and_demanded_by_apply(tmp_pa
 
 def test_what_is_applied_at_once_demands_its_secrets_while_it_is_planned(tmp_path: Path) -> None:
     with legacy(tmp_path, "old") as one, pytest.raises(SecretMissing, match="A_SECRET"):
-        one.plan(desired(with_secret(FROM_ENV)), replace(NO_LIMITS, demands_secrets=True))
+        one.plan(desired(with_secret(FROM_ENV)), replace(NO_LIMITS, requires_secrets=True))
 
 
 def test_a_secret_field_against_the_current_generation_spells_out_the_migration(one: Shop) -> None:

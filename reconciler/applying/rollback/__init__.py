@@ -53,7 +53,7 @@ def read(run: RecordedRun, manifests: DesiredState, remote: ReadRemote, target: 
     live = reader.read_objects(remote, kinds, marketplace)
     created = _created(taken, live)
     assigned = {ObjectKey(one.address.kind, one.id) for one in taken.changes if one.assignments and one.id}
-    found = reader.read_beside(remote, live, reader.Beside(assigned.union(created), created, is_optional=True))
+    found = reader.read_related(remote, live, reader.Related(assigned.union(created), created, is_optional=True))
     return Sides(taken, found.live, found.secrets)
 
 

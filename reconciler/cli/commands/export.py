@@ -116,7 +116,7 @@ def command(  # noqa: PLR0913  # one for each option
     """
     from reconciler.project.export import ExportOptions, from_live
 
-    mean_overlays(common, overlaid)
+    select_overlay_environments(common, overlaid)
     every = kinds is not None and not kinds
     of_kinds = frozenset(KINDS) if every else kinds or frozenset()
     options = ExportOptions(out, only, bool(overlaid), own_client, named_secrets, of_kinds, every, allow_unknown_roles)
@@ -136,7 +136,7 @@ def command(  # noqa: PLR0913  # one for each option
     return of_writing(code, is_written=bool(written))
 
 
-def mean_overlays(common: Common, names: "Sequence[str]") -> None:
+def select_overlay_environments(common: Common, names: "Sequence[str]") -> None:
     """Have the environments that --into-overlay names be the ones that are meant.
 
     Raises:

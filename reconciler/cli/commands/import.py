@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from reconciler.cli.commands.export import mean_overlays
+from reconciler.cli.commands.export import select_overlay_environments
 from reconciler.cli.console import settings_of
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.options import Common, common_options, file_name, unknown_roles_option, valued
@@ -56,7 +56,7 @@ def command(  # noqa: PLR0913  # one for each option
     """Make manifests of the objects in a seeding file, offline."""
     from reconciler.project.export import ExportOptions, from_file
 
-    mean_overlays(common, [overlaid] if overlaid else [])
+    select_overlay_environments(common, [overlaid] if overlaid else [])
     options = ExportOptions(out, into_overlay=bool(overlaid), allow_unknown_roles=allow_unknown_roles)
     made = from_file(settings_of(common), file, options)
     done = made.write() if write else made

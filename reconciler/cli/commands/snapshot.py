@@ -11,7 +11,7 @@ from reconciler.cli.failures import tell_error, tell_problem
 from reconciler.cli.options import Common, output_file, reading_options, valued
 from reconciler.cli.streams import tell
 from reconciler.errors import ReconcilerError
-from reconciler.live import odd
+from reconciler.live import unexpected_fields
 from reconciler.model.inputs import Snapshot
 from reconciler.planning import snapshot as snapshotfile
 from reconciler.project.api import Project
@@ -72,5 +72,5 @@ def _tell(common: Common, taken: Snapshot, file: Path) -> None:
     if not common.quiet:
         saved = number(len(taken.live.resources), "object")
         tell(f"Saved {saved} of {taken.environment} to {escape(str(file))}.\n")
-        for text in odd(taken.live):
+        for text in unexpected_fields(taken.live):
             tell_problem(ReconcilerError(text))

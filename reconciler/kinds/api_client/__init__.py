@@ -8,7 +8,7 @@ from typing import Final
 from reconciler.kinds.assignments import Assignments, levels
 from reconciler.kinds.base import Dependent, IdChoice, Kind
 from reconciler.kinds.common import data, flag, reference, to_event
-from reconciler.kinds.direction import Judge, acts_as, granted, grows, required_roles
+from reconciler.kinds.direction import DirectionOf, acts_as, granted, grows, required_roles
 from reconciler.kinds.fields import (
     Field,
     Many,
@@ -28,9 +28,9 @@ _ACCESS: Final = 'knowledge base, "Introduction to API Clients", "Defining User 
 _ROLES: Final = "release notes of API 1.0.196"
 
 
-def _door(name: str, meaning: str, source: str = _ACCESS) -> Field:
+def _login_flag(name: str, meaning: str, source: str = _ACCESS) -> Field:
     """A flag that lets people in."""
-    return flag(name, meaning, source=source, judge=grows)
+    return flag(name, meaning, source=source, direction_of=grows)
 
 
 def _event(event_type: str, called: str, example: str, since: str) -> Field:
@@ -47,10 +47,19 @@ def _event(event_type: str, called: str, example: str, since: str) -> Field:
     )
 
 
-def _roles(name: str, meaning: str, judge: Judge) -> Field:
+def _roles(name: str, meaning: str, direction_of: DirectionOf) -> Field:
     """A set of roles, or of custom roles."""
     of, example = (Text(), ["order-approver"]) if "Custom" in name else (Role(), ["Shopper", "MeAdmin"])
-    return Field(name, Many(of), meaning, examples=(example,), source=_ROLES, default=[], judge=judge, since="1.0.196")
+    return Field(
+        name,
+        Many(of),
+        meaning,
+        examples=(example,),
+        source=_ROLES,
+        default=[],
+        direction_of=direction_of,
+        since="1.0.196",
+    )
 
 
 def _event_name(event_type: str) -> Field:
@@ -71,7 +80,7 @@ _FIELDS: Final = (
         "Active",
         "Whether anybody can log in through this client. false locks everybody out at once. null: the API's default, "
         "false.",
-        judge=grows,
+        direction_of=grows,
     ),
     Field(
         "AccessTokenDuration",
@@ -80,7 +89,7 @@ _FIELDS: Final = (
         "existing client keeps its value. Anonymous shoppers' tokens last AnonymousTokenDuration instead.",
         examples=(600, 60),
         source='.NET SDK, ApiClient: "between 10 and 600"',
-        judge=grows,
+        direction_of=grows,
         required=True,
     ),
     Field(
@@ -91,7 +100,7 @@ _FIELDS: Final = (
         examples=(0, 5760),
         source=".NET SDK, ApiClient; the default is inferred",
         default=0,
-        judge=grows,
+        direction_of=grows,
     ),
     Field(
         "AnonymousTokenDuration",
@@ -101,7 +110,7 @@ _FIELDS: Final = (
         examples=(10_080, 43_200),
         source='API 1.0.393; developer documentation, "Anonymous shopping": 7 to 60 days, in minutes by inference',
         default=DEFAULT_ANONYMOUS_TOKEN_MINUTES,
-        judge=grows,
+        direction_of=grows,
         since="1.0.393",
     ),
     Field(
@@ -110,24 +119,24 @@ _FIELDS: Final = (
         "The username (not the ID) of the user that this client acts as: with the client-credentials grant, and for "
         "anonymous shoppers. The user must exist. null: none.",
         examples=("anonymous-shopper",),
-        judge=acts_as,
+        direction_of=acts_as,
         refers_to=UserReference(buyer_flag="IsAnonBuyer"),
     ),
-    _door(
+    _login_flag(
         "AllowAnyBuyer",
         "Whether the users of every buyer may log in through this client. Assignments of buyers then mean nothing.",
     ),
-    _door(
+    _login_flag(
         "AllowAnySupplier",
         "Whether the users of every supplier may log in through this client. Assignments of suppliers then mean "
         "nothing.",
     ),
-    _door(
+    _login_flag(
         "AllowSeller",
         "Whether the users of the seller (the marketplace's own administrators) may log in through this client. A "
         "marketplace needs one active client with this, or its integration events get no elevated tokens.",
     ),
-    _door(
+    _login_flag(
         "IsAnonBuyer",
         "Whether anonymous shopping is on. Needs a buyer user as DefaultContextUserName.",
         'knowledge base, "Anonymous Shopping"; error code ApiClient.RequiredNotAnonBuyer',
@@ -232,7 +241,7 @@ API_CLIENT: Final = Kind(
         "secrets",
         value_field="ClientSecret",
         limit=10,
-        doors=("AllowSeller", "AllowAnyBuyer", "AllowAnySupplier"),
+        login_flags=("AllowSeller", "AllowAnyBuyer", "AllowAnySupplier"),
         open_field="IsAnonBuyer",
     ),
     dependents=(_IMPERSONATION, _SUBSCRIPTION),

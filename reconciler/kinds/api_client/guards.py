@@ -92,7 +92,7 @@ def _harms(change: Change, context: Context) -> Iterator[str]:
         yield "it would be deleted"
         return
     changed = {field.pointer.removeprefix("/") for field in change.fields}
-    yield from _doors(change, changed)
+    yield from _closed_logins(change, changed)
     yield from _user(change, changed, context.access)
     yield from _cap(change, changed, context.access)
     yield from _new_requirements(change, changed, context.access)
@@ -102,7 +102,7 @@ def _harms(change: Change, context: Context) -> Iterator[str]:
         yield "it would be renamed, and nothing but its name binds it to its manifest"
 
 
-def _doors(change: Change, changed: set[str]) -> Iterator[str]:
+def _closed_logins(change: Change, changed: set[str]) -> Iterator[str]:
     after = change.after or {}
     if "Active" in changed and not after.get("Active"):
         yield "it would be deactivated, and nobody could log in through it"

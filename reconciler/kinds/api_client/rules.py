@@ -18,7 +18,7 @@ SHORT_TOKEN_MINUTES: Final = 60
 """The longest access token that goes unremarked beside administrative roles."""
 
 _FLAGS: Final = ("AllowSeller", *EVERYONE.values())
-_DEMANDED: Final = {
+_REQUIRED_ROLES: Final = {
     "MinimumRequiredRoles": "MaximumGrantedRoles",
     "MinimumRequiredCustomRoles": "MaximumGrantedCustomRoles",
 }
@@ -81,7 +81,7 @@ def anonymous_duration_without_anonymous(view: ManifestView) -> Iterator[Objecti
 
 def public_client_with_admin_role(view: ManifestView) -> Iterator[Objection]:
     """Object to administrative roles, or any at all, where nothing proves who asks for a token."""
-    why, at = _publicity(view)
+    why, at = _why_public(view)
     roles = view.members("MaximumGrantedRoles") if why else None
     if roles is None:
         return
@@ -93,7 +93,7 @@ def public_client_with_admin_role(view: ManifestView) -> Iterator[Objection]:
         yield Objection(at, f"{why}, and the client may grant {listed(found)}", hint)
 
 
-def _publicity(view: ManifestView) -> tuple[str, str]:
+def _why_public(view: ManifestView) -> tuple[str, str]:
     """Why anybody can ask the client for a token, and where that is said; two empty texts where it is not certain."""
     if view.is_on("IsAnonBuyer"):
         return "IsAnonBuyer is true", "/spec/IsAnonBuyer"
@@ -145,7 +145,7 @@ def nobody_can_log_in(view: ManifestView) -> Iterator[Objection]:
 
 def required_roles_not_granted(view: ManifestView) -> Iterator[Objection]:
     """Object to roles that a user must have and no token can hold. Whether FullAccess holds them all is not certain."""
-    for requirement, cap in _DEMANDED.items():
+    for requirement, cap in _REQUIRED_ROLES.items():
         granted = view.members(cap)
         if not granted or "FullAccess" in granted:
             continue

@@ -77,7 +77,7 @@ _PROBLEMS: Final[Mapping[str, tuple[str, str]]] = {
     "found unknown directive name": ("a line that starts with % is a directive, and this one is unknown", _QUOTE),
     "did not find expected <document start>": ("the document above ended here", "start the next one with '---'"),
 }
-_BEGUN_AT: Final = frozenset(
+_REPORTED_AT_START: Final = frozenset(
     {"found unexpected end of stream", "found unexpected document indicator", "could not find expected ':'"}
 )
 """Where the context begins says more than where the parser gave up."""
@@ -115,7 +115,7 @@ def character_fault(content: bytes, file: str) -> Diagnostic:
 def syntax_fault(error: MarkedYAMLError, content: bytes, file: str) -> Diagnostic:
     """Put the parser's complaint into plain words."""
     begun = error.context_mark
-    mark = begun if begun is not None and error.problem in _BEGUN_AT else error.problem_mark
+    mark = begun if begun is not None and error.problem in _REPORTED_AT_START else error.problem_mark
     lines = content.decode("utf-8-sig").splitlines()
     line = lines[mark.line] if mark.line < len(lines) else ""
     message, hint = _PROBLEMS.get(error.problem, (f"this is not YAML: {error.problem}", ""))

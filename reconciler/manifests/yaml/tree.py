@@ -202,7 +202,7 @@ class Layered(Document):
         return self.below if isinstance(target, Mapping) and isinstance(patch, Mapping) else self.above
 
 
-def lay(below: Document, above: Document, target: Json, patch: Json) -> Layered:
+def overlaid_by(below: Document, above: Document, target: Json, patch: Json) -> Layered:
     """Merge a patch, which stands in the document above, into a target: the data of the document below, or less."""
     merged = merge_patch(target, patch)
     return Layered(below.file, merged, below._marks, below, above, target, patch)  # noqa: SLF001  # of this package

@@ -39,7 +39,7 @@ def created_fields(kind: Kind, after: Body) -> tuple[FieldChange, ...]:
             f"/{name}",
             ABSENT,
             after[name],
-            direction=field.judge(field.canonical_value(None), field.canonical_value(after[name])),
+            direction=field.direction_of(field.canonical_value(None), field.canonical_value(after[name])),
             added=_members(after[name]) if field.is_set else (),
         )
         for name, field in {**kind.fields, **kind.initial_fields}.items()
@@ -51,7 +51,7 @@ def _field_changes(field: Field, before: Body, after: Body) -> Iterator[FieldCha
     old, new = field.canonical_value(before.get(field.name)), field.canonical_value(after.get(field.name))
     if same(old, new):
         return
-    direction = field.judge(old, new)
+    direction = field.direction_of(old, new)
     if field.is_set:
         added = tuple(member for member in _members(new) if member not in _members(old))
         removed = tuple(member for member in _members(old) if member not in _members(new))
@@ -69,7 +69,7 @@ def _leaves(field: Field, before: Body, after: Body, direction: Direction) -> It
     for path, was, becomes in explain(old, new) if isinstance(old, Mapping) and isinstance(new, Mapping) else ():
         if not same(*(get_at(side, path) for side in known)):
             member = members.get(path[0])
-            way = member.judge(*(_member(side, member) for side in known)) if member else direction
+            way = member.direction_of(*(_member(side, member) for side in known)) if member else direction
             yield FieldChange(pointer(field.name, *path), was, becomes, way)
 
 

@@ -69,7 +69,7 @@ def match(desired: DesiredState, live: LiveState) -> dict[Address, LiveResource 
     looks = [(resource, finder.look(resource)) for resource in desired.resources]
     matches = {resource.address: look.found for resource, look in looks}
     faults = [_ambiguity(resource, look.candidates) for resource, look in looks if look.is_ambiguous]
-    faults += _odd(desired, matches)
+    faults += _unexpected_fields(desired, matches)
     faults += _rivals((resource, look.found) for resource, look in looks).values()
     if faults:
         raise InputError(faults)
@@ -83,16 +83,16 @@ def require_valid(desired: DesiredState, live: LiveState) -> None:
         InputError: with every such manifest.
     """
     finder = Finder(live, desired.scope)
-    faults = _odd(desired, {one.address: finder.look(one).found for one in desired.resources})
+    faults = _unexpected_fields(desired, {one.address: finder.look(one).found for one in desired.resources})
     if faults:
         raise InputError(faults)
 
 
-def _odd(desired: DesiredState, matches: Mapping[Address, LiveResource | None]) -> list[Diagnostic]:
+def _unexpected_fields(desired: DesiredState, matches: Mapping[Address, LiveResource | None]) -> list[Diagnostic]:
     return [
         Diagnostic(
             resource.place,
-            f"{resource.address}: {KINDS[found.kind].odd(found)}",
+            f"{resource.address}: {KINDS[found.kind].unexpected_fields(found)}",
             rule="odd-object",
             hint="correct the object in the service",
         )

@@ -27,7 +27,7 @@ from reconciler.model.resource import (
 )
 from reconciler.planning.diff.identity import known_ids, with_ids
 
-_ALIKE: Final = 0.6
+_MIN_SIMILARITY: Final = 0.6
 _COMMON: Final = 64
 """Objects that have a feature in common: of more, the feature tells nothing."""
 _COMPARED: Final = 8
@@ -68,7 +68,7 @@ class _Objects:
         name = self._name(wanted)
         ratios = {index: self._ratio(name, index) for index in self._of_similar_name(name)}
         best = max(ratios, key=lambda index: (ratios[index], -index), default=None)
-        if best is None or ratios[best] < _ALIKE:
+        if best is None or ratios[best] < _MIN_SIMILARITY:
             best = next(self._equal(wanted), None)
         return None if best is None else self._objects[best]
 
@@ -144,7 +144,7 @@ def _is_open(change: Change, resource: DesiredResource | None) -> bool:
         or (change.after or {}).get(kind.named_secrets.open_field)
     ):
         return False
-    return bool(change.assignments) or any((change.after or {}).get(door) for door in kind.named_secrets.doors)
+    return bool(change.assignments) or any((change.after or {}).get(flag) for flag in kind.named_secrets.login_flags)
 
 
 def _without_secret(change: Change) -> str:
@@ -305,7 +305,7 @@ def _unowned(kind: Kind, resource: DesiredResource, live: Body) -> Iterator[Fiel
 
 
 def _widens(field: Field, value: Json) -> bool:
-    return field.judge(field.canonical_value(None), field.canonical_value(value)) is Direction.WIDENS
+    return field.direction_of(field.canonical_value(None), field.canonical_value(value)) is Direction.WIDENS
 
 
 def _kept(kind: Kind, address: Address, fields: Sequence[FieldChange]) -> str:

@@ -170,8 +170,8 @@ def with_named_secrets(
         due = [(secret, why) for secret in new if (why := secret.due_at_once(now))]
         findings += [_due(change.address, secret, why) for secret, why in due]
         found.append(_with(change, new, is_first=not there) if new else change)
-        warnings += [f"{change.address}: {text}" for one in judged for text in _told(one)]
-        warnings += list(_crowd(change, judged, new))
+        warnings += [f"{change.address}: {text}" for one in judged for text in _warnings_of(one)]
+        warnings += list(_over_limit(change, judged, new))
     return tuple(found), tuple(findings), tuple(warnings)
 
 
@@ -194,7 +194,7 @@ def _due(address: Address, secret: NamedSecret, why: str) -> Finding:
     return Finding("secret-expiry", message, fix, (address,), can_be_acknowledged=False)
 
 
-def _told(state: SecretState) -> Iterator[str]:
+def _warnings_of(state: SecretState) -> Iterator[str]:
     """What is worth a warning. A moment is named, not the days that are left: equal states, equal plans."""
     secret, live, wanted = f"secret {state.name}", state.live, state.wanted
     expiry = moment_text(live.expires) if live and live.expires else "never"
@@ -225,7 +225,7 @@ def _told(state: SecretState) -> Iterator[str]:
             return
 
 
-def _crowd(change: Change, judged: Sequence[SecretState], new: Sequence[NamedSecret]) -> Iterator[str]:
+def _over_limit(change: Change, judged: Sequence[SecretState], new: Sequence[NamedSecret]) -> Iterator[str]:
     """Say what there is no room for, or what is given up for it: see `secrets.rotation.due`."""
     named, names = KINDS[change.address.kind].named_secrets, {secret.name for secret in new}
     there = [one.live for one in judged if one.live]

@@ -59,7 +59,7 @@ TIMED: Final = frozenset({"freeze"})
 
 def check(changes: Sequence[Change], context: Context) -> tuple[Finding, ...]:
     """All objections to these changes, in the order of the rules."""
-    context = replace(context, spared=restored(changes) if context.limits.restore else frozenset())
+    context = replace(context, exempt=restored(changes) if context.limits.restore else frozenset())
     findings = [finding for guard in GUARDS for finding in guard(changes, context)]
     for kind, limits in context.limits.kinds.items():
         of_kind = [change for change in changes if change.address.kind == kind]

@@ -174,10 +174,10 @@ def _unique_values(change: Change) -> Iterator[tuple[tuple[str, ...], bool]]:
     """What an object has while others are written, or may have; and whether it keeps that."""
     kind = KINDS[change.address.kind]
     stays = change.action in {Action.DELETE, Action.UNMANAGED}
-    gives_up = change.action is Action.UPDATE and _takes_unique(change)
+    frees_value = change.action is Action.UPDATE and _takes_unique(change)
     for body, is_kept in (
         (change.before if stays else change.after, True),
-        (change.before if gives_up else None, False),
+        (change.before if frees_value else None, False),
     ):
         if body and kind.unique and (values := kind.unique_values(body)):
             yield values, is_kept
@@ -190,11 +190,11 @@ def _not_unique(
     names = sorted({f"{one.address}{' (live)' * (one.action is Action.UNMANAGED)}" for one, _, _ in others})
     fields = " and ".join(KINDS[change.address.kind].unique)
     place = f"{change.place}: " if change.place else ""
-    doubt = "" if is_certain else ", which differs in case or is changed by the same plan"
+    caveat = "" if is_certain else ", which differs in case or is changed by the same plan"
     fix = "change one of them; what is to be deleted or changed goes in a plan before this one"
     return Finding(
         "not-unique",
-        f"{place}{change.address}: it would have the same {fields} as {', '.join(names)}{doubt}",
+        f"{place}{change.address}: it would have the same {fields} as {', '.join(names)}{caveat}",
         fix if is_certain else f"{fix}; or acknowledge it, and OrderCloud may refuse the write",
         (change.address,),
         can_be_acknowledged=not is_certain,
@@ -268,8 +268,8 @@ def limit_changes_percent(changes: Sequence[Change], context: Context) -> Iterat
 def limit_deletes(changes: Sequence[Change], context: Context) -> Iterator[Finding]:
     """More resources and assignments would be deleted than `limits.deletes` allows (0 unless configured)."""
     deletes, limit = [change for change in changes if change.action is Action.DELETE], context.limits.deletes
-    losing = [change for change in changes if any(not step.assign for step in change.assignments)]
-    rows = sum(not step.assign for change in losing for step in change.assignments)
+    unassigning = [change for change in changes if any(not step.assign for step in change.assignments)]
+    rows = sum(not step.assign for change in unassigning for step in change.assignments)
     if limit is not None and len(deletes) + rows > limit:
         counts = [_resources(len(deletes))] * bool(deletes) + [_number(rows, "assignment")] * bool(rows)
         kept = ", or name the assignments in the manifest, or only watch them (policy.assignments: watch)"
@@ -277,7 +277,7 @@ def limit_deletes(changes: Sequence[Change], context: Context) -> Iterator[Findi
             "limit-deletes",
             f"{' and '.join(counts)} would be deleted; {context.limits.name}.deletes allows {limit}",
             f"raise {context.limits.name}.deletes of this environment{kept if rows else ''}",
-            addresses([*deletes, *losing]),
+            addresses([*deletes, *unassigning]),
         )
 
 
@@ -298,7 +298,7 @@ def limit_widens(changes: Sequence[Change], context: Context) -> Iterator[Findin
 
 def _counted(changes: Sequence[Change], context: Context) -> list[Change]:
     """What would be written; not what only puts back what the restore took, where `limits.restore` says so."""
-    return [change for change in writing(changes) if change.address not in context.spared]
+    return [change for change in writing(changes) if change.address not in context.exempt]
 
 
 def _resources(count: int) -> str:

@@ -28,7 +28,7 @@ def own_roles(changes: Sequence[Change], context: Context) -> Iterator[Finding]:
     groups = {(one.id or "").casefold(): one for one in changes if KINDS[one.address.kind].members}
     parties = _Parties(context, profiles, groups)
     for change in writing(changes):
-        lost = parties.lost_by(change)
+        lost = parties.roles_lost_by(change)
         held = lost if context.access.roles is None else context.access.roles & lost
         left = frozenset() if context.access.roles is None else context.access.roles - lost
         nouns = sorted(kind.noun for kind in used if held & {*kind.reading_roles} and not left & {*kind.writing_roles})
@@ -52,18 +52,18 @@ class _Parties:
     groups: Mapping[str, Change]
     """By ID, in lower case."""
 
-    def lost_by(self, change: Change) -> frozenset[str]:
+    def roles_lost_by(self, change: Change) -> frozenset[str]:
         """The roles that the user of the run may lose by a change."""
         kind, user = KINDS[change.address.kind], self.context.access.user
         gone = [step for step in change.assignments if not step.assign]
         if kind.gives:
             before = names(change.before, kind.gives)
-            if any(self._may_be_ours(step.party, step.id) for step in gone):
+            if any(self._may_be_own_party(step.party, step.id) for step in gone):
                 return before
             return before - names(change.after, kind.gives) if self._may_give(change) else frozenset()
         if kind.members and any(step.party == kind.members and same_id(step.id, user) for step in gone):
             return self._given(change) if self.profiles else self.context.access.roles or _every_role()
-        is_gone = kind.members and change.action is Action.DELETE and self._may_have_us(change)
+        is_gone = kind.members and change.action is Action.DELETE and self._may_contain_own_user(change)
         return self._given(change) if is_gone else frozenset()
 
     def _given(self, group: Change) -> frozenset[str]:
@@ -78,16 +78,16 @@ class _Parties:
     def _may_give(self, profile: Change) -> bool:
         """Whether a profile may be assigned to the user of the run; one whose assignments were not read may be."""
         held = self._held(profile)
-        return held is None or any(self._may_be_ours(level, row) for level in held for row in held[level])
+        return held is None or any(self._may_be_own_party(level, row) for level in held for row in held[level])
 
-    def _may_be_ours(self, level: str, party: str) -> bool:
+    def _may_be_own_party(self, level: str, party: str) -> bool:
         """Whether the user of the run may be, or be in, a party."""
         if level == _GROUPS:
             group = self.groups.get(party.casefold())
-            return group is None or self._may_have_us(group)
+            return group is None or self._may_contain_own_user(group)
         return level == _SELLER or (level == _USERS and self._is_user(party))
 
-    def _may_have_us(self, group: Change) -> bool:
+    def _may_contain_own_user(self, group: Change) -> bool:
         """Whether the user of the run may be in a group; in one whose members were not read, they may."""
         held = self._held(group)
         return held is None or any(map(self._is_user, held.get(KINDS[group.address.kind].members, ())))

@@ -45,7 +45,7 @@ def changes_digest(plan: Plan, findings: Sequence[Finding] | None = None) -> str
     )
 
 
-def changes_besides(plan: Plan, other: Plan) -> tuple[Change, ...]:
+def changes_not_in(plan: Plan, other: Plan) -> tuple[Change, ...]:
     """The changes that would be written and that the other plan does not have, or has otherwise."""
     known = {digest(_key_change(change)) for change in other.changes if change.action.writes}
     return tuple(change for change in plan.changes if change.action.writes and digest(_key_change(change)) not in known)
@@ -117,7 +117,7 @@ def plan_digest(plan: Plan) -> str:
     return digest_of_members(_members(plan))
 
 
-def precise(moment: datetime) -> str:
+def timestamp(moment: datetime) -> str:
     """UTC, ISO 8601 with microseconds, which tell apart plans that are made in the same second, and a Z."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 

@@ -313,7 +313,7 @@ def diagnose(settings: Settings) -> Diagnosis:
     """
     config = configuration(settings)
     environment = chosen_environment(config, settings)
-    context = load_context(config, environment, allow_unknown_roles=True, once=settings.once)
+    context = load_context(config, environment, allow_unknown_roles=True, memo=settings.memo)
     resources = inspect(config.manifests, context).resources  # invalid ones are skipped
     subject = Subject(
         shown(config.path),

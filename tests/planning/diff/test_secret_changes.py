@@ -244,4 +244,4 @@ def test_every_secret_that_no_answer_has_says_which_url_it_is_sent_to() -> None:
     for kind in KINDS.values():
         for name in kind.write_only_fields:
             if field_of(name) == name:
-                assert kind.fields[kind.secret_rows[name].sent_to].judge is sends_to
+                assert kind.fields[kind.secret_rows[name].sent_to].direction_of is sends_to
