@@ -291,7 +291,8 @@ class Metering:
         now, seconds = time.time(), time.monotonic() - self.began
         finished = []
         for one in self.found.values():
-            cost, success = costs.get(one.environment, Stats()), now if one.succeeded else _last_success(old, one)
+            cost = costs.get(one.environment, Stats())
+            success = now if one.succeeded else _last_success(old, one)
             run = replace(one, ended_at=now, seconds=seconds, requests=cost.requests, retries=cost.retries)
             finished.append(replace(run, last_success_at=success))
         return finished

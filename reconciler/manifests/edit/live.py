@@ -355,7 +355,7 @@ def _rows(manifest: EffectiveManifest, keys: At, changed: FieldChange) -> Json:
 def _has_null(value: Json | Absent) -> bool:
     """Whether a mapping says null somewhere, which would remove a key if it stood in an overlay."""
     if isinstance(value, Mapping):
-        return any(child is None or _has_null(child) for child in value.values())
+        return any(map(_has_null, value.values()))
     return value is None
 
 
