@@ -1,6 +1,7 @@
 """Where tests are: those of a module are found by its path, and a file of tests is named after what it tests."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -8,6 +9,7 @@ from typing import Final
 import pytest
 
 from reconciler.kinds import TABLES
+from tools.mutants import DECIDING
 
 TESTS: Final = Path(__file__).parent
 PACKAGE: Final = TESTS.parent / "reconciler"
@@ -69,6 +71,20 @@ def test_a_file_of_tests_is_named_after_a_module() -> None:
     files = {path.relative_to(TESTS) for path in TESTS.rglob("test_*.py")}
     others = {file for file in files - named if str(file.parent) not in OF_THE_WHOLE}
     assert sorted(others) == []
+
+
+def test_the_tests_that_other_files_name_are_there() -> None:
+    root = TESTS.parent
+    texts = [root / "Makefile", root / "CONTRIBUTING.md", *(root / "docs").rglob("*.md"), *(root / "tools").glob("*")]
+    named = {
+        (text.name, path.rstrip("."))
+        for text in texts
+        if text.is_file()
+        for path in re.findall(r"(?<![\w/.])tests/[\w./-]+", text.read_text(encoding="utf-8"))
+    }
+    named |= {("mutants.py", f"tests/{path}") for paths in DECIDING.values() for path in paths}
+    assert len(named) > 50
+    assert sorted(one for one in named if not (root / one[1]).exists()) == []
 
 
 @pytest.mark.parametrize(

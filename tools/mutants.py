@@ -62,6 +62,11 @@ DECIDING: Final[Mapping[str, Sequence[str]]] = {
         "planning/test_restore.py",
         "cli/test_scope.py",
     ],
+    "kinds/api_client/guards": [
+        "kinds/test_api_client_guards.py",
+        "cli/test_apply_guards.py",
+        "cli/test_apply_own_client.py",
+    ],
     "planning/hidden_secrets": [
         "planning/test_hidden_secrets.py",
         "kinds/test_delivery_config.py",
@@ -87,7 +92,11 @@ DECIDING: Final[Mapping[str, Sequence[str]]] = {
         "cli/test_scope.py",
         "cli/test_write_only.py",
     ],
-    "planning/references": ["planning/test_references.py"],
+    "planning/references": [
+        "planning/test_references.py",
+        "planning/test_references_members.py",
+        "kinds/test_references.py",
+    ],
     "planning/deletion": ["planning/test_deletion.py", "cli/test_apply_prune.py"],
     "secrets/delivery": [
         "secrets/test_delivery.py",
