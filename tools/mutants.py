@@ -48,7 +48,7 @@ DECIDING: Final[Mapping[str, Sequence[str]]] = {
         "applying/test_write_assignments.py",
         "live/test_live_odd_objects.py",
         "planning/test_hidden_secrets.py",
-        "cli/test_watching.py",
+        "cli/test_drift_watching.py",
         "kinds/test_delivery_config.py",
         "kinds/test_references.py",
         "kinds/test_singletons.py",
@@ -60,7 +60,7 @@ DECIDING: Final[Mapping[str, Sequence[str]]] = {
         "planning/test_guards_login.py",
         "kinds/test_delivery_config.py",
         "planning/test_restore.py",
-        "cli/test_scope.py",
+        "cli/test_apply_scope.py",
     ],
     "kinds/api_client/guards": [
         "kinds/test_api_client_guards.py",
@@ -89,8 +89,8 @@ DECIDING: Final[Mapping[str, Sequence[str]]] = {
     "planning/selection": [
         "planning/test_selection.py",
         "cli/test_plan_selection.py",
-        "cli/test_scope.py",
-        "cli/test_write_only.py",
+        "cli/test_apply_scope.py",
+        "cli/test_apply_write_only.py",
     ],
     "planning/references": [
         "planning/test_references.py",
