@@ -79,6 +79,25 @@ def test_the_readme_fits_on_two_pages() -> None:
     assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 100
 
 
+BY_HAND = [page for page in PAGES if page.relative_to(ROOT).as_posix() not in generate.PAGES]
+
+
+@pytest.mark.parametrize(("folder", "most"), [("docs", 20_000), ("docs/decisions", 3_500)])
+def test_what_people_have_to_read_stays_short(folder: str, most: int) -> None:
+    decisions = ROOT / "docs" / "decisions"
+    pages = [page for page in BY_HAND if (page.parent == decisions) == (folder == "docs/decisions")]
+    words = sum(len(page.read_text(encoding="utf-8").split()) for page in pages)
+    assert words <= most, "say it in fewer words, or on one page only"
+
+
+@pytest.mark.parametrize("page", BY_HAND, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_page_starts_with_what_it_is_for(page: Path) -> None:
+    title, *blocks = page.read_text(encoding="utf-8").split("\n\n")
+    first = next(block for block in blocks if not block.startswith("<!--"))
+    assert title.startswith("# ")
+    assert re.match(r"(\*\*)?[A-Z][a-z]+", first), "a sentence comes before the first heading, table or block"
+
+
 def test_the_readme_leads_to_every_page() -> None:
     links = re.findall(r"\]\((docs/[^)#]+\.md)\)", (ROOT / "README.md").read_text(encoding="utf-8"))
     assert sorted(set(links)) == sorted(page.relative_to(ROOT).as_posix() for page in (ROOT / "docs").glob("*.md"))
