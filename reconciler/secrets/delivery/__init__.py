@@ -15,20 +15,11 @@ from typing import TypeAlias
 
 from reconciler.errors import PartlyDelivered, ReconcilerError
 from reconciler.manifests.files import AllowedPaths
+from reconciler.model import secret
 from reconciler.model.dataclass import dataclass
 from reconciler.model.named_secret import UNTRIED, LiveSecret, NamedSecret, family
 from reconciler.model.resource import Address
-from reconciler.model.secret import (
-    Delivery,
-    InFile,
-    Secret,
-    ToCommand,
-    ToEnvFile,
-    ToFile,
-    ToGithubOutput,
-    ToKubernetesSecret,
-    is_own_variable,
-)
+from reconciler.model.secret import Delivery, Secret, ToCommand, ToEnvFile, ToFile, ToGithubOutput, ToKubernetesSecret
 from reconciler.secrets.delivery import files
 from reconciler.secrets.delivery.files import Undo
 
@@ -132,7 +123,7 @@ class Deliverer:
         return self.allowed_paths.at(path, to_write=True)
 
     def _surroundings(self) -> dict[str, str]:
-        given = [name for name in self.environ if name not in self.withheld and not is_own_variable(name)]
+        given = [name for name in self.environ if name not in self.withheld and not secret.is_own_variable(name)]
         return {name: self.environ[name] for name in given}
 
 
@@ -219,7 +210,7 @@ def recall(wanted: NamedSecret, live: Sequence[LiveSecret], deliverer: Deliverer
 
 def lost(wanted: NamedSecret, deliverer: Deliverer) -> tuple[Delivery, ...]:
     """The deliveries that can be read back and have no value: it is lost."""
-    return tuple(one for one in wanted.deliver if isinstance(one, InFile) and not deliverer.recall(one))
+    return tuple(one for one in wanted.deliver if isinstance(one, secret.InFile) and not deliverer.recall(one))
 
 
 def _command(argv: Sequence[str], environ: Mapping[str, str], folder: Path) -> list[str]:
