@@ -106,7 +106,7 @@ class Grant:
 def _life(value: Json) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
         raise MalformedAnswer("expected expires_in to be a positive number of seconds")
-    return float(value)
+    return float(min(value, MAX_MOMENT))  # an integer may be too large for a float
 
 
 @dataclass(frozen=True, slots=True)

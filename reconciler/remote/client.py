@@ -3,7 +3,6 @@
 A `ReadClient` cannot write: its connection allows only GET and the login.
 """
 
-import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -23,7 +22,7 @@ from reconciler.remote.auth import Claims, ClientCredentials, has_secret, prove
 from reconciler.remote.exchange import Connection, Exchange
 from reconciler.remote.http import RequestGuard, Wire, http_client
 from reconciler.remote.messages import Call, MalformedAnswer, call_with_body, object_in, path_of, unusable
-from reconciler.remote.paging import PAGE_SIZE, ListKeepsChanging, Page, Paged, Query
+from reconciler.remote.paging import ListKeepsChanging, Page, Paged, Query, pages_of
 from reconciler.remote.threads import Job, Threads
 
 
@@ -152,7 +151,7 @@ class ReadClient:
 
     def pages(self, path: str) -> int:
         """Give how many requests it takes to read a list."""
-        return math.ceil(self._page(path, "ID", (), 1, (("page", "1"), ("pageSize", "1"))).total / PAGE_SIZE)
+        return pages_of(self._page(path, "ID", (), 1, (("page", "1"), ("pageSize", "1"))).total)
 
     def _page(self, path: str, key: str | None, filters: Query, number: int, query: Query) -> Page:
         call = Call("GET", path_of(path), (*filters, *query))

@@ -8,7 +8,6 @@ again from the start.
 What cannot be seen: one item added and another removed between two pages of one reading, with no total changed.
 """
 
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Final, Protocol, TypeVar
@@ -62,8 +61,8 @@ class Page:
             raise MalformedAnswer(f"expected page {number} and found page {meta['Page']}")
         size, total = _count(meta, "PageSize", least=1), _count(meta, "TotalCount", least=0)
         # A full page whose total says that it is the only one would else hide all others.
-        pages = meta.get("TotalPages", math.ceil(total / size))
-        if pages != math.ceil(total / size) and total > 0:
+        pages = pages_of(total, size)
+        if meta.get("TotalPages", pages) != pages and total > 0:
             raise MalformedAnswer("expected Meta.TotalPages to agree with TotalCount and PageSize")
         return cls(number, size, total, tuple(items))  # type: ignore[arg-type]  # checked above
 
@@ -148,7 +147,7 @@ class Paged:
 
     def _rest_of(self, first: Page, query: Query, left: int) -> list[Item]:
         """All items of the window whose first page this is, `left` items being left in the list."""
-        count = min(WINDOW, math.ceil(left / first.size))
+        count = min(WINDOW, pages_of(left, first.size))
         numbers = range(first.number + 1, first.number + count)
         rest = self.side_by_side(lambda number: self._page(number, query), numbers)
         items: list[Item] = []
@@ -167,6 +166,11 @@ class Paged:
     def _name(self, item: Item) -> str:
         """IDs are compared without case: the service writes one ID in either."""
         return str(item[self.key]).casefold() if self.key else canonical_text(item)
+
+
+def pages_of(count: int, size: int = PAGE_SIZE) -> int:
+    """How many pages there are of so many items, however many the service says."""
+    return -(-count // size)
 
 
 def _check(item: Json, key: str | None) -> None:

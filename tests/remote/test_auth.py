@@ -162,6 +162,12 @@ def test_a_login_is_retried_like_a_read() -> None:
     assert len(service.waits) == 3
 
 
+def test_a_token_may_live_longer_than_any_clock_can_tell() -> None:
+    token = ok({"access_token": "abc", "expires_in": 10**400})
+    with Service(always(lambda: ok(ME)), login=in_order(token)).reader() as client:
+        assert client.me() == ME
+
+
 def test_a_login_that_stays_unanswered_is_unreachable() -> None:
     service = Service(login=always(lambda: httpx.ConnectError("refused")))
     with service.reader() as client, pytest.raises(Unreachable, match=r"no connection to [a-z.0-9]+ \(6 attempts\)"):
