@@ -169,7 +169,7 @@ def test_the_picture_of_a_plan_is_small_and_asks_nobody_for_anything() -> None:
 
 
 def test_every_path_that_contributors_are_sent_to_exists() -> None:
-    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    text = "".join((ROOT / name).read_text(encoding="utf-8") for name in ("CONTRIBUTING.md", "docs/new-kind.md"))
     named = {one for one in re.findall(r"`([\w./-]+(?:/|\.py))`", text) if "NAME" not in one}
     package = ROOT / "reconciler"
     below = [ROOT, package, *(folder for folder in package.iterdir() if folder.is_dir())]

@@ -41,7 +41,7 @@ SAMPLE = Path(__file__).parent / "sample.yaml"  # a seed to try things on
 
 Profile = Literal["current", "legacy"]
 
-# The other reading of what OrderCloud's documentation leaves open; docs/emulator.md explains each.
+# The other reading of what OrderCloud's documentation leaves open; docs/decisions/0009 has each.
 READINGS = (
     "put-keeps-write-only",
     "patch-merges-deep",
