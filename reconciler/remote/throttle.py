@@ -192,7 +192,10 @@ _SECONDS: Final = 0.25
 
 
 class Latency:
-    """Notices that a service has become slower than it was (after Netflix's Gradient2 limit). Not thread-safe."""
+    """Notices that a service has become slower than it was (after Netflix's Gradient2 limit). Not thread-safe.
+
+    docs/decisions/0006 says why it stands beside the pace after a 429.
+    """
 
     def __init__(self) -> None:
         self._long = self._short = 0.0
