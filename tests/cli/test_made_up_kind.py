@@ -61,6 +61,7 @@ def has_changes(run: Runner, *arguments: str) -> bool:
 
 def test_it_is_validated_planned_and_applied_and_then_in_step(shop: Project, run: Runner) -> None:
     assert "Valid: 2 documents" in done(run, "validate").out
+    assert "ClientID:\n    ref: front" in done(run, "show", "--resolved").out
     shown = done(run, "plan").out
     assert "+ create MadeUpThing/gadget (id gadget, manifests/gadget.yaml:1:1)" in shown
     assert "HashKey             (secret, will be set)" in shown
@@ -82,6 +83,7 @@ def test_faults_of_its_manifest_have_their_places(shop: Project, run: Runner) ->
     assert "manifests/gadget.yaml:1:123: error: Size must be 1 to 9, got 10 (at /spec/Size)" in said
     assert "did you mean front?" in said
     assert "Range    1 to 9" in done(run, "explain", "MadeUpThing.spec.Size").out
+    assert json.loads(done(run, "schema", "MadeUpThing").out)["title"] == "made-up thing manifest"
 
 
 def test_what_widens_it_and_who_has_the_same_is_refused(shop: Project, run: Runner) -> None:
