@@ -113,17 +113,17 @@ def show(
     find: Callable[[Project], T],
     end: Callable[[T], ExitCode] = lambda _found: ExitCode.DONE,
     *,
-    in_turn: bool = False,
+    sequential: bool = False,
 ) -> ExitCode:
     """Show what is found in the chosen environment, or in each of several, in one document.
 
-    For `end` and `in_turn` see `Project.each`.
+    For `end` and `sequential` see `Project.each`.
 
     Raises:
         ReconcilerError: what `find` or `end` raises, for one environment.
     """
     if common.is_of_several:
-        return show_parts(each(common, find, outputs.noun, end, in_turn=in_turn), outputs)
+        return show_parts(each(common, find, outputs.noun, end, sequential=sequential), outputs)
     found = find(project_of(common))
     outputs.show(found)
     return end(found)
@@ -182,13 +182,13 @@ def each(
     noun: str,
     end: Callable[[T], ExitCode] = lambda _found: ExitCode.DONE,
     *,
-    in_turn: bool = False,
+    sequential: bool = False,
     names: Sequence[str] = (),
 ) -> "tuple[Part[T], ...]":
     """Find it in each, or in those that are named; see `Project.each`."""
     names = names or names_of(common)
     with requests_told(wanted=common.is_verbose, sign_of_life=not common.quiet, named=True) as ended:
-        parts = project_of(common).each(names, find, noun, end, jobs=common.jobs, in_turn=in_turn, ended=ended)
+        parts = project_of(common).each(names, find, noun, end, jobs=common.jobs, sequential=sequential, ended=ended)
     tell_all_warnings(common, names)
     return parts
 

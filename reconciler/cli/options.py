@@ -45,7 +45,7 @@ class Common:
     reads: list[Path] = field(default_factory=list)
     """The files that options and arguments name for reading."""
     writes: list[Path] = field(default_factory=list)
-    """Those that they name for writing; see `environment.keep_apart`."""
+    """Those that they name for writing; see `environment.protect_inputs`."""
     jobs: int = 0
     """How many environments run side by side; 0: not given."""
     warned: "dict[str, Sequence[Diagnostic]]" = field(default_factory=dict)

@@ -93,7 +93,7 @@ class Settings:
     reads: tuple[Path, ...] = ()
     """Files that the caller reads: no output overwrites them."""
     writes: tuple[Path, ...] = ()
-    """Files that the caller is going to write; see `environment.keep_apart`."""
+    """Files that the caller is going to write; see `environment.protect_inputs`."""
     listener: Listener = SILENT
     loaded: "Config | None" = None
     """The configuration, if it is already loaded."""

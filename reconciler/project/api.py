@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-AT_A_TIME: Final = 32
+DEFAULT_JOBS: Final = 32
 """Environments that are read side by side by default."""
 
 
@@ -184,7 +184,7 @@ class Project:
         end: Callable[[T], int],
         *,
         jobs: int = 0,
-        in_turn: bool = False,
+        sequential: bool = False,
         ended: Callable[[str, str], None] = lambda _name, _how: None,
     ) -> "tuple[Part[T], ...]":
         """Read these environments side by side. One that fails does not stop the others.
@@ -194,8 +194,8 @@ class Project:
             find: called for each.
             noun: what the document is called.
             end: gives the exit code of what was found; may raise an error although there is a document.
-            jobs: how many run side by side; 0: up to `AT_A_TIME`.
-            in_turn: for what writes files: one environment after another, each reading what the previous one wrote.
+            jobs: how many run side by side; 0: up to `DEFAULT_JOBS`.
+            sequential: for what writes files: one environment after another, each reading what the previous one wrote.
             ended: called with each environment and how it ended, in a word.
         """
         # Imported in this thread: threads that import the same modules at once can see one half-initialized.
@@ -206,7 +206,7 @@ class Project:
         from reconciler.remote.threads import Threads
 
         shared = self.settings
-        if not in_turn:
+        if not sequential:
             shared = replace(shared, loaded=configuration(shared), memo=Memo())
 
         def part(name: str) -> "Part[T]":
@@ -214,7 +214,7 @@ class Project:
             ended(name, "failed" if found.error else "done")
             return found
 
-        with Threads(1 if in_turn else jobs or min(len(names), AT_A_TIME) or 1) as pool:
+        with Threads(1 if sequential else jobs or min(len(names), DEFAULT_JOBS) or 1) as pool:
             return tuple(pool.map(part, names))
 
     def drift(
@@ -232,7 +232,7 @@ class Project:
 
         settings = self._named(environment)
         session = Session.open(settings, paths, selection=selection, allow_unknown_roles=allow_unknown_roles)
-        return (view or DriftView()).see(session, session.plan())
+        return (view or DriftView()).find_drift(session, session.plan())
 
     def _named(self, environment: str | None) -> Settings:
         return replace(self.settings, environment=environment or self.settings.environment)

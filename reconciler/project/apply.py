@@ -23,7 +23,14 @@ from reconciler.project import Settings, environment_name
 from reconciler.project.checkout import require_tip
 from reconciler.project.environment import chosen_environment, configuration
 from reconciler.project.files import read_file
-from reconciler.project.records import check_first, finished, keep, look_back, recorder_of, require_newest
+from reconciler.project.records import (
+    check_interrupted_runs,
+    finish,
+    recorder_of,
+    require_newest,
+    require_not_applied,
+    write_receipt,
+)
 from reconciler.project.session import EVERYTHING, Session
 from reconciler.remote import ReadRemote, SecretRemote
 
@@ -80,7 +87,7 @@ class ApplyOptions:
         return next(plan for plan in self.saved if plan.binding.environment == settings.environment)
 
 
-def look(settings: Settings, options: ApplyOptions) -> tuple[Plan, GuardRefusal | None]:
+def preview(settings: Settings, options: ApplyOptions) -> tuple[Plan, GuardRefusal | None]:
     """The plan that would be applied, and a refusal that it does not contain. The connection cannot write.
 
     Raises:
@@ -89,7 +96,7 @@ def look(settings: Settings, options: ApplyOptions) -> tuple[Plan, GuardRefusal 
     session = options.opened(settings)
     _check(session, options, receipt=None)
     with session.reader() as remote:
-        plan, objections = _judged(session, remote)
+        plan, objections = _plan_and_findings(session, remote)
     return plan, planfile.refusal(plan, options.ack, objections) if objections else None
 
 
@@ -103,17 +110,17 @@ def apply(session: Session, options: ApplyOptions) -> ApplyResult:
         GuardRefusal: a guard refuses it; nothing was written.
         ReconcilerError: it was not approved; nothing was written.
     """
-    with session.exclusively():
+    with session.locked():
         _check(session, options, options.receipt)
         with session.writer() as remote:
-            plan, objections = _judged(session, remote)
-            follows_up = look_back(session, remote, plan)
+            plan, objections = _plan_and_findings(session, remote)
+            follows_up = check_interrupted_runs(session, remote, plan)
             if not session.saved:
                 options.approve(plan, objections)
                 objections = session.frozen(plan)
             result = _execute(session, remote, options, plan, objections, follows_up=follows_up)
     with cutting_off(lambda: bool(result.run)):
-        keep(options.receipt, session, plan, result)
+        write_receipt(options.receipt, session, plan, result)
         options.ended(plan, result)
     return result
 
@@ -122,10 +129,10 @@ def _check(session: Session, options: ApplyOptions, receipt: Path | None) -> Non
     require_newest(session, options.receipt)
     if session.saved:
         session.check_here(session.saved)
-        check_first(session.saved, session.config.journal, receipt, session.plan_key)
+        require_not_applied(session.saved, session.config.journal, receipt, session.plan_key)
 
 
-def _judged(session: Session, remote: ReadRemote) -> tuple[Plan, Sequence[Finding]]:
+def _plan_and_findings(session: Session, remote: ReadRemote) -> tuple[Plan, Sequence[Finding]]:
     """The plan, and findings that it does not contain."""
     if session.saved:
         return session.saved, session.check(session.saved, remote)
@@ -164,7 +171,7 @@ def _execute(  # noqa: PLR0913  # both ends, what to do, and what is known of ea
                 plan_key=session.plan_key,
                 deliverer=session.deliverer,
             )
-        return finished(session, recorder, result, follows_up)
+        return finish(session, recorder, result, follows_up)
 
 
 # ------------------------------------------------------------------------------------------------------------ rollback
@@ -198,13 +205,13 @@ def run_to_roll_back(settings: Settings, name: str) -> RecordedRun:
     return run
 
 
-def look_at_rollback(
+def preview_rollback(
     settings: Settings, run: RecordedRun, only: Sequence[str], ack: str | None
 ) -> tuple[Plan, GuardRefusal | None]:
-    """The plan that `roll_back` would apply, and a refusal, as `look` gives them."""
+    """The plan that `roll_back` would apply, and a refusal, as `preview` gives them."""
     session = Session.open(replace(settings, environment=run.environment), allow_unknown_roles=True)
     with session.reader() as remote:
-        plan = session.plan_back(run, only, remote)
+        plan = session.plan_rollback(run, only, remote)
     objections = session.frozen(plan)
     return plan, planfile.refusal(plan, ack, objections) if objections else None
 
@@ -217,11 +224,11 @@ def roll_back(settings: Settings, run: RecordedRun, only: Sequence[str], options
         ReconcilerError: it was not approved, or the service has changed since; nothing was written.
     """
     session = Session.open(replace(settings, environment=run.environment), allow_unknown_roles=True)
-    with session.exclusively(), session.writer() as remote:
-        plan = session.plan_back(run, only, remote)
-        follows_up = look_back(session, remote, plan)
+    with session.locked(), session.writer() as remote:
+        plan = session.plan_rollback(run, only, remote)
+        follows_up = check_interrupted_runs(session, remote, plan)
         if options.approve(plan, session.frozen(plan)):
-            _require_unchanged(plan, session.plan_back(run, only, remote))
+            _require_unchanged(plan, session.plan_rollback(run, only, remote))
         objections = session.frozen(plan)
         return _execute(session, remote, options, plan, objections, follows_up=follows_up, rolls_back=run.id)
 
@@ -233,9 +240,9 @@ def _require_unchanged(shown: Plan, now: Plan) -> None:
         GuardRefusal: something that would be rolled back was changed.
         ReconcilerError: the plan has changed.
     """
-    moved = [finding for finding in now.guards if finding.rule == RULE]
-    if moved:
-        raise GuardRefusal(moved)
+    refused = [finding for finding in now.guards if finding.rule == RULE]
+    if refused:
+        raise GuardRefusal(refused)
     if now.changes != shown.changes:
         message = "the service has changed since the plan was shown; nothing was written"
         raise ReconcilerError(message, hint="run it again to see the plan as it is now")
@@ -259,13 +266,13 @@ def review(plan: Plan, file: Path, key: bytes | None) -> Review:
     try:
         text = read_file(file)
         if '"resource_changes"' in text:
-            return _of_plan(plan, reading.loads(text, str(file)))
-        return _of_receipt(plan, text, file, key)
+            return _compared_with_plan(plan, reading.loads(text, str(file)))
+        return _compared_with_receipt(plan, text, file, key)
     except ReconcilerError as error:
         return Review(is_reviewed=False, reason=error.message, unseen=plan)
 
 
-def _of_plan(plan: Plan, reviewed: Plan) -> Review:
+def _compared_with_plan(plan: Plan, reviewed: Plan) -> Review:
     digest = planfile.changes_digest(plan)
     if digest == planfile.changes_digest(reviewed):
         reason = f"the changes are those of the reviewed plan, {digest[:12]}"
@@ -284,7 +291,7 @@ def _difference(plan: Plan, reviewed: Plan) -> str:
     return "the findings of the guards differ from those of the reviewed plan"
 
 
-def _of_receipt(plan: Plan, text: str, file: Path, key: bytes | None) -> Review:
+def _compared_with_receipt(plan: Plan, text: str, file: Path, key: bytes | None) -> Review:
     receipt = receiptfile.loads(text, str(file), key)
     receiptfile.check(receipt, plan.binding)
     is_reviewed = receipt.manifest_digest == plan.binding.manifest_digest

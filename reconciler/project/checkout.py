@@ -94,7 +94,7 @@ def require_tip(folder: Path, inputs: Inputs, branch: str) -> None:
         PlanRefused: they differ, or cannot be compared.
     """
     try:
-        different = _not_as_at_tip(folder, inputs, branch)
+        different = _different_from_tip(folder, inputs, branch)
     except GitFailed as failure:
         raise PlanRefused("tip", failure.problem, hint=failure.fix) from failure
     if different:
@@ -102,7 +102,7 @@ def require_tip(folder: Path, inputs: Inputs, branch: str) -> None:
         raise PlanRefused("tip", message, hint=f"check out {branch}, plan again and apply that plan")
 
 
-def _not_as_at_tip(folder: Path, inputs: Inputs, branch: str) -> list[str]:
+def _different_from_tip(folder: Path, inputs: Inputs, branch: str) -> list[str]:
     repository = Repository.around(folder)
     tip = repository.tip(branch) if repository else None
     if repository is None or tip is None:
@@ -129,10 +129,10 @@ def _compare(repository: Repository, commit: str, inputs: Inputs) -> Comparison:
     folders = _names(top, (os.path.realpath(os.fsencode(path)) for path in inputs.folders))
     outside = sorted(path for path in read if not _is_inside(top, path))
     tree = repository.tree(commit, [*folders, *(name for name in chosen if not _is_below(name, folders))])
-    doubtful = {name for name in chosen & tree.keys() if not _holds(top, name, tree[name])}
+    doubtful = {name for name in chosen & tree.keys() if not _is_equal(top, name, tree[name])}
     filters = repository.filters(doubtful)
     stored = dict(repository.contents(tree[name].id for name in doubtful - filters.keys()))
-    different = {name for name in doubtful - filters.keys() if not _holds_lines(top, name, stored[tree[name].id])}
+    different = {name for name in doubtful - filters.keys() if not _has_equal_lines(top, name, stored[tree[name].id])}
     different |= required - tree.keys()
     different |= {name for name in tree.keys() - chosen if _is_missing(top, name) and _is_below(name, folders)}
     return Comparison(
@@ -181,7 +181,7 @@ def _is_missing(top: bytes, name: bytes) -> bool:
     return name.lower().endswith(_SUFFIXES) and not os.path.lexists(os.path.join(top, name))
 
 
-def _holds(top: bytes, name: bytes, blob: Blob) -> bool:
+def _is_equal(top: bytes, name: bytes, blob: Blob) -> bool:
     """Whether a file equals that of the commit, byte for byte."""
     content = _content(os.path.join(top, name), blob)
     if content is None:
@@ -191,7 +191,7 @@ def _holds(top: bytes, name: bytes, blob: Blob) -> bool:
     return hashed.hexdigest().encode() == blob.id
 
 
-def _holds_lines(top: bytes, name: bytes, stored: bytes | None) -> bool:
+def _has_equal_lines(top: bytes, name: bytes, stored: bytes | None) -> bool:
     """Whether it is equal except for line ends. An object that this clone lacks counts as different."""
     content = _content(os.path.join(top, name), None)
     return content is not None and stored is not None and _lines(content) == _lines(stored)

@@ -118,13 +118,13 @@ def _credentials(settings: Settings, environment: Environment, root: Path) -> Cr
         from reconciler.emulator import ADMIN_CLIENT_ID, ADMIN_CLIENT_SECRET  # noqa: PLC0415  # only for emulators
 
         return ClientCredentials(ADMIN_CLIENT_ID, Secret(ADMIN_CLIENT_SECRET))
-    given = _given(
+    values = _resolved(
         environment.name, auth, partial(value_of, allowed_paths=AllowedPaths(root), variables=settings.variables)
     )
-    client_id, secret = given["clientId"].reveal(), given.get("clientSecret")
-    if "username" not in given:
+    client_id, secret = values["clientId"].reveal(), values.get("clientSecret")
+    if "username" not in values:
         return ClientCredentials(client_id, secret)
-    return PasswordGrant(client_id, given["username"].reveal(), given["password"], secret)
+    return PasswordGrant(client_id, values["username"].reveal(), values["password"], secret)
 
 
 def named_credentials(auth: Auth) -> Mapping[str, SecretReference | str]:
@@ -138,23 +138,23 @@ def named_credentials(auth: Auth) -> Mapping[str, SecretReference | str]:
     return {key: value for key, value in named.items() if value is not None}
 
 
-def _given(environment: str, auth: Auth, resolve: Resolve) -> Mapping[str, Secret]:
+def _resolved(environment: str, auth: Auth, resolve: Resolve) -> Mapping[str, Secret]:
     """The values of these entries. Names are treated as secrets, too.
 
     Raises:
         ReconcilerError: lists everything that is missing on this machine.
     """
-    given, missing = {}, []
+    values, missing = {}, []
     for key, value in named_credentials(auth).items():
         try:
-            given[key] = Secret(value) if isinstance(value, str) else resolve(value)
+            values[key] = Secret(value) if isinstance(value, str) else resolve(value)
         except SecretMissing as error:
             missing.append(f"auth.{key}: {error.message}")
     if missing:
         them = "it" if len(missing) == 1 else "them"
         hint = f"set {them} where this runs; in CI, pass {them} to the step"
         raise ReconcilerError(f"environment {environment} lacks credentials: {'; '.join(missing)}", hint=hint)
-    return given
+    return values
 
 
 @contextmanager

@@ -30,8 +30,8 @@ from reconciler.planning import seal as sealed
 from reconciler.planning.seal import OtherKeyError
 from reconciler.project import NOTIFY_VARIABLE, Settings
 from reconciler.project.environment import configuration
-from reconciler.project.files import OWN_FOLDER, failing, own_folder, read_file
-from reconciler.project.records import of_journal
+from reconciler.project.files import OWN_FOLDER, os_errors_as, own_folder, read_file
+from reconciler.project.records import newest_receipt
 from reconciler.project.session import Session
 from reconciler.remote import ReadRemote
 from reconciler.render.json import DRIFT_FORMAT_VERSION
@@ -65,10 +65,10 @@ class DriftView:
             ReconcilerError: a file cannot be read, or is something else.
         """
         known = fingerprints(read_file(baseline), str(baseline)) if baseline else frozenset()
-        past = receiptfile.loads(read_file(receipt), str(receipt), key) if receipt else None
-        return cls(known, past, since_receipt, strict)
+        given_receipt = receiptfile.loads(read_file(receipt), str(receipt), key) if receipt else None
+        return cls(known, given_receipt, since_receipt, strict)
 
-    def see(self, session: Session, plan: Plan) -> Drift:
+    def find_drift(self, session: Session, plan: Plan) -> Drift:
         """Turn a plan of this session into drift.
 
         Raises:
@@ -78,7 +78,7 @@ class DriftView:
         if self.receipt:
             receiptfile.check(self.receipt, plan.binding)
         try:
-            receipt = self.receipt or of_journal(session.config.journal, plan.binding, session.plan_key)
+            receipt = self.receipt or newest_receipt(session.config.journal, plan.binding, session.plan_key)
         except (OtherKeyError, Untrusted) as error:
             if self.since_receipt:
                 raise
@@ -161,18 +161,18 @@ def written_back(
     """
     session = Session.open(settings, paths, selection=selection, allow_unknown_roles=allow_unknown_roles)
     with session.reader() as remote:
-        drift = view.see(session, session.plan_with(remote))
-        fitting = _fitting(session, drift)
-        faults = tuple(sorted(fitting.refused.values()))
-        if not fitting.contents and faults:
+        drift = view.find_drift(session, session.plan_with(remote))
+        valid = _valid_contents(session, drift)
+        faults = tuple(sorted(valid.refused.values()))
+        if not valid.contents and faults:
             raise InputError(faults)
-        left = _tried(fitting, view, remote) if fitting.contents else drift
-    require_inside(map(Path, fitting.contents), session.root)
-    return WriteBack(drift, left, fitting.contents, faults)
+        left = _verified(valid, view, remote) if valid.contents else drift
+    require_inside(map(Path, valid.contents), session.root)
+    return WriteBack(drift, left, valid.contents, faults)
 
 
 @dataclass(frozen=True, slots=True)
-class _Fitting:
+class _ValidContents:
     """Contents that are valid manifests, and the session that has loaded them."""
 
     session: Session
@@ -187,32 +187,32 @@ class _Fitting:
         return (deviation.address, deviation.pointer) in self.refused
 
 
-def _fitting(session: Session, drift: Drift) -> _Fitting:
+def _valid_contents(session: Session, drift: Drift) -> _ValidContents:
     """Write back everything that leaves the files valid manifests."""
     names = Names({one.key: one.address for one in drift.plan.changes if one.key and one.after})
     manifests, environment = session.loaded.manifests, session.environment.name
-    odd: dict[tuple[Address, str], Diagnostic] = {}
+    misfitting: dict[tuple[Address, str], Diagnostic] = {}
     while True:
-        taken = [one for one in drift.deviations if (one.address, one.pointer) not in odd]
-        contents, refused = bring_back(taken, manifests, environment, names)
+        accepted = [one for one in drift.deviations if (one.address, one.pointer) not in misfitting]
+        contents, refused = bring_back(accepted, manifests, environment, names)
         try:
             changed = session.with_contents(contents) if contents else session
         except InputError as error:
             faults = [replace(one, message=f"with what is live: {one.message}") for one in error.diagnostics]
-            found = {(one.address, one.pointer): fault for one, fault in misfits(contents, faults, taken, manifests)}
+            found = {(one.address, one.pointer): fault for one, fault in misfits(contents, faults, accepted, manifests)}
             if not found:
                 raise InputError(faults) from error
-            odd |= found
+            misfitting |= found
             continue
-        told = {(one.address, one.at.removeprefix("/spec")): one.diagnostic for one in refused}
-        return _Fitting(changed, contents, {**told, **odd})
+        not_writable = {(one.address, one.at.removeprefix("/spec")): one.diagnostic for one in refused}
+        return _ValidContents(changed, contents, {**not_writable, **misfitting})
 
 
-def _tried(fitting: _Fitting, view: DriftView, remote: ReadRemote) -> Drift:
-    left = view.see(fitting.session, fitting.session.plan_with(remote))
-    still = [one for one in left.deviations if one.kind is not DriftKind.UNMANAGED and not fitting.leaves(one)]
-    if still:
-        named = ", ".join(f"{one.address}{one.pointer}" for one in still)
+def _verified(valid: _ValidContents, view: DriftView, remote: ReadRemote) -> Drift:
+    left = view.find_drift(valid.session, valid.session.plan_with(remote))
+    remaining = [one for one in left.deviations if one.kind is not DriftKind.UNMANAGED and not valid.leaves(one)]
+    if remaining:
+        named = ", ".join(f"{one.address}{one.pointer}" for one in remaining)
         hint = "the service may have changed in the meantime: try again"
         raise ReconcilerError(f"the manifests would still differ in {named}; nothing was written", hint=hint)
     return left
@@ -249,7 +249,7 @@ class Notifier:
         except ReconcilerError as error:
             raise UsageError(error.message, hint=error.hint) from None
 
-    def tell(self, drifts: Iterable[Drift], settings: Settings) -> Iterator[ReconcilerError]:
+    def notify(self, drifts: Iterable[Drift], settings: Settings) -> Iterator[ReconcilerError]:
         """Send a message for each environment with news; give the failures."""
         if self.webhook is None:
             return
@@ -261,9 +261,9 @@ class Notifier:
         write = NOTIFICATIONS[self.format_name or format_for(self.webhook.host)]
         for drift in drifts:
             try:
-                if notice := state.news(drift):
+                if notice := state.notice(drift):
                     self.webhook.post(write(notice))
-                state.keep(drift)
+                state.record(drift)
             except ReconcilerError as error:
                 yield error
 
@@ -275,7 +275,7 @@ class _State:
     path: Path
     known: dict[str, list[str]]
 
-    def news(self, drift: Drift) -> Notice | None:
+    def notice(self, drift: Drift) -> Notice | None:
         """What was not notified yet."""
         known, found = self.known.get(_subject(drift), []), [one for one in drift.deviations if one.is_drift]
         new = tuple(one for one in found if one.fingerprint not in known)
@@ -283,7 +283,7 @@ class _State:
             return Notice(drift.plan.binding.environment, new, len(found) - len(new))
         return None
 
-    def keep(self, drift: Drift) -> None:
+    def record(self, drift: Drift) -> None:
         """Record all of this as notified.
 
         Raises:
@@ -294,7 +294,7 @@ class _State:
         if self.known.get(subject, []) != found:
             self.known[subject] = found
             own_folder(self.path)
-            with failing(f"cannot write {self.path}"):
+            with os_errors_as(f"cannot write {self.path}"):
                 replace_file(self.path, json.dumps(self.known, indent=2, sort_keys=True) + "\n")
 
 

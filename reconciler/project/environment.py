@@ -41,9 +41,9 @@ def configuration(settings: Settings) -> Config:
     path = configuration_path(settings)
     if path is None:
         raise no_configuration()
-    keep_apart(settings, [path])
+    protect_inputs(settings, [path])
     config = load_config(path)
-    keep_manifests_apart(settings, config.manifests, config)
+    protect_manifests(settings, config.manifests, config)
     return config
 
 
@@ -57,7 +57,7 @@ def no_configuration() -> ReconcilerError:
     return ReconcilerError(message, hint="change to its folder, give --config FILE, or create one: reconciler init")
 
 
-def chosen_environment(config: Config, settings: Settings, otherwise: str | None = None) -> Environment:
+def chosen_environment(config: Config, settings: Settings, default_name: str | None = None) -> Environment:
     """The chosen environment; else the default that is given, or the only one.
 
     Raises:
@@ -65,7 +65,7 @@ def chosen_environment(config: Config, settings: Settings, otherwise: str | None
     """
     name = environment_name(settings)
     try:
-        environment = select_environment(config, name or otherwise)
+        environment = select_environment(config, name or default_name)
     except UsageError as error:
         if settings.environment or not name:
             raise
@@ -101,7 +101,7 @@ def names_of(settings: Settings, named: Iterable[str]) -> list[str]:
         InputError: the configuration has faults.
         UsageError: an environment does not exist; nothing was contacted.
     """
-    return [one.name for one in _all_or(configuration(settings), named)]
+    return [one.name for one in _named_or_all(configuration(settings), named)]
 
 
 def listed(settings: Settings, named: Iterable[str]) -> list[Listed]:
@@ -111,11 +111,11 @@ def listed(settings: Settings, named: Iterable[str]) -> list[Listed]:
     default = settings.variables.get(ENVIRONMENT_VARIABLE) or only
     return [
         Listed(one.name, None if one.emulator else one.base_url, one.marketplace, one.name == default)
-        for one in _all_or(config, named)
+        for one in _named_or_all(config, named)
     ]
 
 
-def _all_or(config: Config, named: Iterable[str]) -> list[Environment]:
+def _named_or_all(config: Config, named: Iterable[str]) -> list[Environment]:
     """These environments; none named: all."""
     return [select_environment(config, name) for name in named] or list(config.environments.values())
 
@@ -164,7 +164,7 @@ def load_context(
     return replace(contexts[environment.name], ask_git=in_git, others=others)
 
 
-def keep_apart(settings: Settings, reads: Iterable[Path | str]) -> None:
+def protect_inputs(settings: Settings, reads: Iterable[Path | str]) -> None:
     """Refuse outputs that are among these files, or among those that the settings name as inputs.
 
     Raises:
@@ -180,11 +180,11 @@ def keep_apart(settings: Settings, reads: Iterable[Path | str]) -> None:
         raise WouldOverwrite(f"{path} is named for two outputs of this run", hint="name another file for one of them")
 
 
-_OF_RUNS: Final = ("*.jsonl", "*.receipt.json", "*.lock")
+_RUN_FILES: Final = ("*.jsonl", "*.receipt.json", "*.lock")
 """What a run leaves in the folder of journals."""
 
 
-def keep_manifests_apart(settings: Settings, paths: Iterable[Path], config: Config | None = None) -> None:
+def protect_manifests(settings: Settings, paths: Iterable[Path], config: Config | None = None) -> None:
     """The same for the manifests below these paths, and for all files that a configuration names."""
     if not settings.writes:
         return
@@ -192,9 +192,9 @@ def keep_manifests_apart(settings: Settings, paths: Iterable[Path], config: Conf
     kept: list[Path] = []
     if config:
         own = [config.path, *config.apart]
-        kept = [*config.inputs, *chain.from_iterable(map(config.journal.glob, _OF_RUNS))]
+        kept = [*config.inputs, *chain.from_iterable(map(config.journal.glob, _RUN_FILES))]
         for path in settings.writes:
-            if any(map(path.match, _OF_RUNS)) and resolved(path.parent) == resolved(config.journal):
+            if any(map(path.match, _RUN_FILES)) and resolved(path.parent) == resolved(config.journal):
                 message = f"{path} would be taken for the record of a run: {config.journal.name}/ keeps them"
                 raise WouldOverwrite(message, hint="name a file in another folder")
-    keep_apart(settings, [*(file.path for file in find_files([*paths, *own]).files), *own, *kept])
+    protect_inputs(settings, [*(file.path for file in find_files([*paths, *own]).files), *own, *kept])

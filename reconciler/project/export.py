@@ -116,10 +116,10 @@ class Destination:
         """
         first = next((path for path in config.manifests if not path.is_file()), config.path.parent / FOLDER)
         folder = _absolute(options.out or first)
-        among = any(folder.is_relative_to(path) for path in config.manifests)
-        if among or options.out is None:
+        is_configured = any(folder.is_relative_to(path) for path in config.manifests)
+        if is_configured or options.out is None:
             require_inside([folder, *config.manifests], config.path.parent)
-        paths = tuple(path for path in (config.manifests if among else (folder,)) if path.exists())
+        paths = tuple(path for path in (config.manifests if is_configured else (folder,)) if path.exists())
         context = load_context(
             config,
             environment,
@@ -133,7 +133,7 @@ class Destination:
             loaded,
             context,
             config.path.parent / _SCHEMA,
-            ids_file=(environment.ids_file or config.path) if among else None,
+            ids_file=(environment.ids_file or config.path) if is_configured else None,
         )
         return opened._into_overlay(config, environment) if options.into_overlay else opened
 
@@ -158,7 +158,7 @@ class Destination:
         return replace(self, overlay=root / OVERLAYS / environment.name, configuration={file: content})
 
     @classmethod
-    def bare(cls, options: ExportOptions) -> "Destination":
+    def without_configuration(cls, options: ExportOptions) -> "Destination":
         """The destination if there is no configuration."""
         folder = _absolute(options.out or Path(FOLDER))
         context = LoadContext(allow_unknown_roles=options.allow_unknown_roles, partial=True, may_be_empty=True)
@@ -183,11 +183,11 @@ class Destination:
             why = "out of scope: other repositories manage them"
             left_out.append(LeftOut(number(made.out_of_scope, "object"), why))
         not_named = _NOT_NAMED if made.new and self.context.defaults.fields is FieldsPolicy.MERGE else ()
-        end = (*not_named, *found.end, *self._only_here(made))
+        end = (*not_named, *found.end, *self._only_in_environment(made))
         shows = Exporting(found.title, made.objects, changes, left_out, end=end)
         return ExportResult(made, shows, self.context.ids_at, self.ids_file if found.is_of_environment else None)
 
-    def _only_here(self, made: Export) -> Iterator[str]:
+    def _only_in_environment(self, made: Export) -> Iterator[str]:
         """Name the objects that no other environment is known to have."""
         files = {shown(path) for path in made.new if path.parent == self.folder}
         if self.overlay and files:
@@ -235,7 +235,7 @@ class ExportResult:
         return replace(self, shown=replace(self.shown, written=True))
 
 
-def written_once(made: Mapping[str, ExportResult | None]) -> tuple[Mapping[str, ExportResult], str]:
+def write_shared(made: Mapping[str, ExportResult | None]) -> tuple[Mapping[str, ExportResult], str]:
     """Write the manifests that environments share, if each has the same to write, and the ids of each.
 
     Returns:
@@ -298,7 +298,7 @@ def from_live(settings: Settings, options: ExportOptions) -> ExportResult:
             f"Environment {environment.name}: {source} at {environment.base_url}",
             Choice(options.only, own, kinds=options.kinds),
             secrets,
-            [*map(_lacking, sorted(kinds - live.kinds))],
+            [*map(_missing_kind, sorted(kinds - live.kinds))],
             end=[*_other_kinds(kinds), *_unwatched(options, target, live)],
         )
     )
@@ -308,7 +308,7 @@ def _target(environment: Environment) -> Target:
     return Target(environment.name, environment.marketplace, environment.limits, manages=environment.manages)
 
 
-def _lacking(kind: str) -> LeftOut:
+def _missing_kind(kind: str) -> LeftOut:
     return LeftOut(kind, f"this service does not have it: GET /v1{KINDS[kind].path} answers 404")
 
 
@@ -346,7 +346,7 @@ def from_file(settings: Settings, file: Path, options: ExportOptions) -> ExportR
         raise InputError([unreadable(error, file, name)]) from error
     seeds = read_seeds(content, name)
     if configuration_path(settings) is None and not options.into_overlay:
-        destination = Destination.bare(options)
+        destination = Destination.without_configuration(options)
     else:
         config = configuration(settings)
         environment = chosen_environment(config, settings)

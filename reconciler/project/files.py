@@ -16,7 +16,7 @@ _MANIFESTS: Final = frozenset({".yaml", ".yml"})
 
 
 @contextmanager
-def failing(what: str, hint: str = "") -> Iterator[None]:
+def os_errors_as(what: str, hint: str = "") -> Iterator[None]:
     """Say what failed where the operating system refuses it.
 
     Raises:
@@ -35,7 +35,7 @@ def read_file(path: Path) -> str:
         ReconcilerError: it cannot be read, or is not UTF-8.
     """
     try:
-        with failing(f"cannot read {path}"):
+        with os_errors_as(f"cannot read {path}"):
             return path.read_text(encoding="utf-8")
     except UnicodeError:
         raise ReconcilerError(f"{path} is not UTF-8 text") from None
@@ -52,7 +52,7 @@ def write_file(path: Path, text: str | Iterable[str], mode: int = 0o600) -> None
         ReconcilerError: it cannot be written.
     """
     hint = "" if path.parent.is_dir() else f"create the folder {path.parent}, or choose one that exists"
-    with failing(f"cannot write {path}", hint):
+    with os_errors_as(f"cannot write {path}", hint):
         if path.exists() and (not path.is_file() or _is_descriptor(path)):
             with path.open("a", encoding="utf-8") as device:
                 device.writelines([text] if isinstance(text, str) else text)
@@ -72,7 +72,7 @@ def new_file(path: Path, text: str) -> None:
     Raises:
         ReconcilerError: it exists, or cannot be written.
     """
-    with failing(f"cannot write {path}"):
+    with os_errors_as(f"cannot write {path}"):
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("x", encoding="utf-8", newline="\n") as file:
             file.write(text)
@@ -84,7 +84,7 @@ def remove_file(path: Path) -> None:
     Raises:
         ReconcilerError: it cannot be removed.
     """
-    with failing(f"cannot remove {path}"):
+    with os_errors_as(f"cannot remove {path}"):
         path.unlink(missing_ok=True)
 
 
@@ -94,7 +94,7 @@ def make_folder(folder: Path) -> None:
     Raises:
         ReconcilerError: it cannot be created.
     """
-    with failing(f"cannot create {folder}"):
+    with os_errors_as(f"cannot create {folder}"):
         folder.mkdir(parents=True, exist_ok=True)
 
 
@@ -110,7 +110,7 @@ def own_folder(place: Path) -> None:
     if folder.is_symlink():
         raise ReconcilerError(f"{folder} is a symbolic link", hint="remove it; a real folder is then created")
     hint = "it must be a folder that this user can write to; in a container, a volume"
-    with failing(f"cannot write to {folder}", hint):
+    with os_errors_as(f"cannot write to {folder}", hint):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not (folder / ".gitignore").exists():
             replace_file(folder / ".gitignore", "*\n")

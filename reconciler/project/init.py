@@ -33,9 +33,11 @@ def start(settings: Settings, folder: Path, answers: Answers, *, exports: bool) 
     Raises:
         ReconcilerError: a file cannot be written. What the export raises is in what is given.
     """
-    top, below = _place(folder)
-    beside, above = files(answers), files_at_top(answers, below)
-    wanted = {folder / name: text for name, text in beside.items()} | {top / name: text for name, text in above.items()}
+    top, below = _place_in_repository(folder)
+    in_folder, at_top = files(answers), files_at_top(answers, below)
+    wanted = {folder / name: text for name, text in in_folder.items()} | {
+        top / name: text for name, text in at_top.items()
+    }
     require_inside(wanted, folder)
     started = Started(list(_written(wanted)))
     try:
@@ -49,7 +51,7 @@ def start(settings: Settings, folder: Path, answers: Answers, *, exports: bool) 
     return replace(started, exported=exported, commands=commands, conditions=conditions)
 
 
-def extensible(path: Path, name: str) -> Config:
+def config_to_extend(path: Path, name: str) -> Config:
     """The configuration to which an environment of this name can be added.
 
     Raises:
@@ -64,7 +66,7 @@ def extensible(path: Path, name: str) -> Config:
     return config
 
 
-def extended(path: Path, config: Config, answers: Answers) -> Started:
+def add_environment(path: Path, config: Config, answers: Answers) -> Started:
     """Add an environment to the configuration of this file.
 
     Raises:
@@ -73,7 +75,7 @@ def extended(path: Path, config: Config, answers: Answers) -> Started:
     name, before = answers.environment, path.read_bytes()
     changed = [
         (path, before, with_environment(before, answers, shown(path))),
-        *passing_on(*_place(path.parent), answers),
+        *passing_on(*_place_in_repository(path.parent), answers),
     ]
     require_inside([file for file, _, _ in changed], path.parent)
     write_contents({str(file): content for file, _, content in changed})
@@ -98,7 +100,7 @@ def _variables(environment: Environment) -> tuple[str, ...]:
     return tuple(sorted(one.name for one in environment.own_credentials if one.source is SecretSource.ENVIRONMENT))
 
 
-def _place(folder: Path) -> tuple[Path, PurePosixPath]:
+def _place_in_repository(folder: Path) -> tuple[Path, PurePosixPath]:
     """The top of the git repository around a folder, and where the folder is in it; without one, the folder itself."""
     here = resolved(folder)
     if here is None:

@@ -91,7 +91,7 @@ _FOUND: Final = {
 }
 
 
-def look_back(session: "Session", remote: ReadRemote, plan: Plan) -> tuple[str, ...]:
+def check_interrupted_runs(session: "Session", remote: ReadRemote, plan: Plan) -> tuple[str, ...]:
     """Report interrupted runs against this marketplace and their uncertain writes; give their ids.
 
     A journal that is not trusted is reported, too: its run may have been interrupted.
@@ -133,9 +133,7 @@ def recorder_of(
     )
 
 
-def finished(
-    session: "Session", recorder: ApplyRecorder, result: ApplyResult, follows_up: Sequence[str]
-) -> ApplyResult:
+def finish(session: "Session", recorder: ApplyRecorder, result: ApplyResult, follows_up: Sequence[str]) -> ApplyResult:
     """End the record; give the result with the id of its run, and whether the record is complete."""
     if follows_up:
         recorder.begin()
@@ -171,13 +169,13 @@ def listed(run: Run | ReconcilerError, path: Path) -> Listed:
 _SUFFIX: Final = ".receipt.json"
 
 
-def keep(path: Path | None, session: "Session", plan: Plan, result: ApplyResult) -> None:
+def write_receipt(path: Path | None, session: "Session", plan: Plan, result: ApplyResult) -> None:
     """Write the receipt of a run beside its journal, if it has one, and into a file, if one is given.
 
     A failure does not change the exit code, which is about the service.
     """
-    beside = session.config.journal / f"{result.run}{_SUFFIX}" if result.run else None
-    files = [file for file in (beside, path) if file]
+    in_journal = session.config.journal / f"{result.run}{_SUFFIX}" if result.run else None
+    files = [file for file in (in_journal, path) if file]
     if not files:
         return
     now = moment_text(datetime.now(UTC))
@@ -190,7 +188,7 @@ def keep(path: Path | None, session: "Session", plan: Plan, result: ApplyResult)
             session.settings.listener.failed(error)
 
 
-def check_first(saved: Plan, folder: Path, receipt: Path | None, key: bytes | None) -> None:
+def require_not_applied(saved: Plan, folder: Path, receipt: Path | None, key: bytes | None) -> None:
     """Refuse a plan that was applied before, according to the journal or a receipt.
 
     Args:
@@ -203,9 +201,9 @@ def check_first(saved: Plan, folder: Path, receipt: Path | None, key: bytes | No
         PlanRefused: it was applied before.
     """
     digest = plan_digest(saved)
-    beside = [*folder.glob(f"*{_SUFFIX}")]
-    doubted = {} if key else untrusted(beside)
-    kept = [(file, _read) for file in beside if file not in doubted]
+    in_journal = [*folder.glob(f"*{_SUFFIX}")]
+    distrusted = {} if key else untrusted(in_journal)
+    kept = [(file, _read) for file in in_journal if file not in distrusted]
     named = [(receipt, read_file)] if receipt and receipt.is_file() else []
     found = applied(folder, digest) or next(
         (str(file) for file, read in (*kept, *named) if _applied(file, read, key) == digest), None
@@ -236,8 +234,8 @@ def require_newest(session: "Session", receipt: Path | None) -> None:
 
 def _last_commits(session: "Session", receipt: Path | None) -> Iterator[tuple[Path, str]]:
     """The commit that was applied last, according to the journal and a receipt."""
-    begun = [file for file in run_files(session.config.journal) if file.stat().st_size]
-    if run := last_run(begun, session.environment.name):
+    started = [file for file in run_files(session.config.journal) if file.stat().st_size]
+    if run := last_run(started, session.environment.name):
         yield run.path, str(run.facts.get("git_commit") or "")
     if receipt and receipt.is_file():
         kept = receiptfile.loads(read_file(receipt), str(receipt), None)
@@ -270,7 +268,7 @@ def _applied(file: Path, read: Callable[[Path], str], key: bytes | None) -> str:
     return ""
 
 
-def of_journal(folder: Path, now: Binding, key: bytes | None) -> Receipt | None:
+def newest_receipt(folder: Path, now: Binding, key: bytes | None) -> Receipt | None:
     """The receipt of the newest run against this environment.
 
     None if there is none, if it is of another base URL or marketplace, or if that run was interrupted or a rollback:
@@ -293,12 +291,12 @@ def of_journal(folder: Path, now: Binding, key: bytes | None) -> Receipt | None:
 def scope_changed(folder: Path, plan: Plan, key: bytes | None) -> str:
     """A warning if the newest run had another scope; empty if that is unknown."""
     with suppress(ReconcilerError):
-        receipt = of_journal(folder, plan.binding, key)
+        receipt = newest_receipt(folder, plan.binding, key)
         return drifts.scope_changed(receipt, plan) if receipt else ""
     return ""
 
 
-def last_written(
+def last_fingerprints(
     folder: Path, environment: "Environment", desired: DesiredState, key: bytes | None
 ) -> Mapping[tuple[Address, str], str]:
     """The fingerprints of write-only secrets from the newest run, if a manifest names any.

@@ -21,7 +21,7 @@ from reconciler.project.session import Session
 from reconciler.remote import ReadRemote
 from reconciler.render.secrets import Rotated, Turned
 from reconciler.secrets.rotation import Tools
-from reconciler.secrets.rotation import carry_out as take
+from reconciler.secrets.rotation import carry_out as rotate_secret
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -78,14 +78,14 @@ def _show(session: Session, options: RotateOptions) -> Rotation:
 
 def _carry_out(session: Session, options: RotateOptions) -> Rotation:
     """Have the steps approved, carry them out, and record them."""
-    with session.exclusively(), session.writer() as remote:
+    with session.locked(), session.writer() as remote:
         plan = _planned(session, options, remote)
-        if not plan.does_something:
+        if not plan.has_work:
             return Rotation(_shown(session, plan))
         plan = _approved(session, options, plan, remote)
         plan.require(options.ack, session.environment.freeze, _utc_now())
         with Journal.start(session.config.journal, _facts(session, plan)) as journal, cutting_off(lambda: True):
-            return _taken(
+            return _carry_out_turns(
                 session, plan, Tools(remote, session.deliverer, _utc_now, journal.append, options.begin()), journal
             )
 
@@ -114,10 +114,10 @@ def _approved(session: Session, options: RotateOptions, plan: Planned, remote: R
     return now
 
 
-def _taken(session: Session, plan: Planned, tools: Tools, journal: Journal) -> Rotation:
+def _carry_out_turns(session: Session, plan: Planned, tools: Tools, journal: Journal) -> Rotation:
     turns, is_written, record = [], False, _Record(journal, session.settings.listener)
     for turn in plan.turns:
-        turned, written = _turned(session, turn, tools)
+        turned, written = _carry_out_turn(session, turn, tools)
         turns.append(turned)
         is_written |= written
         ended, message = turned.ended or Ended.COMPLETED, turned.error.message if turned.error else turned.postponed
@@ -153,19 +153,19 @@ class _Record:
             self.fault = error
 
 
-def _turned(session: Session, turn: Turn, tools: Tools) -> tuple[Turned, bool]:
+def _carry_out_turn(session: Session, turn: Turn, tools: Tools) -> tuple[Turned, bool]:
     """Carry out the steps for one secret; also gives whether anything was written."""
     if turn.error:
-        return _unturned(turn), False
+        return _planned_turn(turn), False
     if tools.should_stop():
-        return replace(_unturned(turn), ended=Ended.NOT_STARTED), False
-    told = replace(tools, on_step=lambda step: session.settings.listener.noted(f"done: {step.text}"))
-    done = take(turn.subject, turn.steps, told)
-    turned = replace(_unturned(turn), done=done.steps, ended=done.ended, error=done.error, postponed=done.postponed)
+        return replace(_planned_turn(turn), ended=Ended.NOT_STARTED), False
+    reporting = replace(tools, on_step=lambda step: session.settings.listener.noted(f"done: {step.text}"))
+    done = rotate_secret(turn.subject, turn.steps, reporting)
+    turned = replace(_planned_turn(turn), done=done.steps, ended=done.ended, error=done.error, postponed=done.postponed)
     return turned, done.has_written
 
 
-def _unturned(turn: Turn) -> Turned:
+def _planned_turn(turn: Turn) -> Turned:
     return Turned(*turn.about, turn.steps, ended=Ended.FAILED if turn.error else None, error=turn.error)
 
 
@@ -175,7 +175,7 @@ def _shown(session: Session, plan: Planned, *, is_dry_run: bool = False) -> Rota
         environment.name,
         plan.marketplace,
         environment.base_url,
-        list(map(_unturned, plan.turns)),
+        list(map(_planned_turn, plan.turns)),
         is_dry_run=is_dry_run,
         findings=plan.findings,
         acknowledgement=plan.acknowledgement if plan.findings else "",

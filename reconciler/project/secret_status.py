@@ -202,7 +202,7 @@ class Rotation:
     findings: tuple[Finding, ...] = ()
 
     @property
-    def does_something(self) -> bool:
+    def has_work(self) -> bool:
         """Whether there is anything to do besides waiting."""
         return any(step.kind is not StepKind.WAIT for turn in self.turns for step in turn.steps)
 
@@ -222,8 +222,8 @@ class Rotation:
         Raises:
             GuardRefusal: they do, and that is not acknowledged.
         """
-        lasting = [one for one in self.findings if one.rule not in guard.TIMED]
-        findings = [*lasting, *guard.freeze(self.changes, freeze, now)]
+        permanent = [one for one in self.findings if one.rule not in guard.TIMED]
+        findings = [*permanent, *guard.freeze(self.changes, freeze, now)]
         final = [one for one in findings if not one.can_be_acknowledged]
         if final:
             raise GuardRefusal(final, hint="an acknowledgement does not override these")
@@ -296,8 +296,8 @@ def _resource(desired: DesiredState, address: str) -> DesiredResource:
     known = {str(one.address).casefold(): one for one in desired.resources}
     if address.casefold() not in known:
         names = [str(one.address) for one in desired.resources]
-        whole = next((name for name in names if name.casefold().endswith(f"/{address.casefold()}")), "")
-        hint = f"did you mean {whole}?" if whole else did_you_mean(address, names)
+        full_address = next((name for name in names if name.casefold().endswith(f"/{address.casefold()}")), "")
+        hint = f"did you mean {full_address}?" if full_address else did_you_mean(address, names)
         raise UsageError(f"there is no manifest {address}", hint=hint)
     return known[address.casefold()]
 
@@ -308,11 +308,11 @@ def _secret(resource: DesiredResource, name: str | None) -> NamedSecret:
         raise _nothing_listed(resource)
     if name is None and len(listed) == 1:
         return next(iter(listed.values()))
-    there_are = f"there are: {', '.join(listed)}"
+    available = f"there are: {', '.join(listed)}"
     if name is None:
-        raise UsageError(f"{resource.address} has several secrets", hint=f"choose one with --secret; {there_are}")
+        raise UsageError(f"{resource.address} has several secrets", hint=f"choose one with --secret; {available}")
     if name not in listed:
-        raise UsageError(f"{resource.address} lists no secret {name}", hint=did_you_mean(name, listed) or there_are)
+        raise UsageError(f"{resource.address} lists no secret {name}", hint=did_you_mean(name, listed) or available)
     return listed[name]
 
 
@@ -355,11 +355,11 @@ def _subject(
 
 def _turn(subject: Subject, remote: ReadRemote, target: Target, choice: SecretChoice) -> Iterator[Turn]:
     """The rotation of one secret; none if only due ones are wanted and it is not due. One that was named may raise."""
-    judged = states((subject.wanted,), subject.live, target.now, is_active=subject.is_active)
-    if choice.only_due and not any(one.is_due for one in judged):
+    current = states((subject.wanted,), subject.live, target.now, is_active=subject.is_active)
+    if choice.only_due and not any(one.is_due for one in current):
         return
     try:
-        _spare_ourselves(subject, remote)
+        _protect_own_client(subject, remote)
         yield Turn(subject, due(subject, target.now, Begin.IF_DUE if choice.only_due else Begin.ANYWAY))
     except ReconcilerError as error:
         if not choice.only_due:
@@ -367,7 +367,7 @@ def _turn(subject: Subject, remote: ReadRemote, target: Target, choice: SecretCh
         yield Turn(subject, error=error)
 
 
-def _spare_ourselves(subject: Subject, remote: ReadRemote) -> None:
+def _protect_own_client(subject: Subject, remote: ReadRemote) -> None:
     """Without an overlap, the next login of this run would fail before it had the new secret."""
     if not subject.wanted.overlap and ObjectKey(subject.address.kind, subject.client_id) == login_key(remote.client_id):
         message = "this run is logged in with this client, and without an overlap its secret would end at once"
@@ -384,8 +384,8 @@ def _changes(
     new: dict[Address, list[NamedSecret]] = {}
     for turn in turns:
         if any(step.writes for step in turn.steps):
-            makes = any(step.kind is StepKind.CREATE for step in turn.steps)
-            new.setdefault(turn.subject.address, []).extend([turn.subject.wanted] if makes else [])
+            is_created = any(step.kind is StepKind.CREATE for step in turn.steps)
+            new.setdefault(turn.subject.address, []).extend([turn.subject.wanted] if is_created else [])
     for resource in desired.resources:
         found = matches[resource.address]
         if found:
@@ -411,9 +411,9 @@ def _protected(changes: Sequence[Change], turns: Sequence[Turn], now: datetime) 
 
 def _ended_at_once(steps: Sequence[Step]) -> Iterator[LiveSecret]:
     """Deleted secrets that somebody may have: unproven ones until another one is delivered everywhere."""
-    had_by_nobody = {UNDELIVERED, RETIRED}
+    unused = {UNDELIVERED, RETIRED}
     for step in steps:
         if step.kind is StepKind.DELIVER:
-            had_by_nobody.add(UNPROVEN)
-        if step.kind is StepKind.DELETE and step.secret and step.secret.ending not in had_by_nobody:
+            unused.add(UNPROVEN)
+        if step.kind is StepKind.DELETE and step.secret and step.secret.ending not in unused:
             yield step.secret

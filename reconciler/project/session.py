@@ -30,12 +30,12 @@ from reconciler.project.checkout import Inputs, checkout, listed_commits
 from reconciler.project.environment import (
     chosen_environment,
     configuration,
-    keep_apart,
-    keep_manifests_apart,
     load_context,
+    protect_inputs,
+    protect_manifests,
 )
 from reconciler.project.files import own_folder, read_file
-from reconciler.project.records import last_written, scope_changed
+from reconciler.project.records import last_fingerprints, scope_changed
 from reconciler.remote import ReadRemote, SecretRemote
 from reconciler.secrets import Resolver
 from reconciler.secrets.delivery import Deliverer
@@ -95,7 +95,7 @@ class Session:
         config = configuration(settings)
         environment = chosen_environment(config, settings, _environment_of(saved, config, settings))
         sources = tuple(paths) or config.manifests
-        keep_manifests_apart(settings, sources, config)
+        protect_manifests(settings, sources, config)
         context = load_context(
             config, environment, allow_unknown_roles=allow_unknown_roles, partial=bool(paths), memo=settings.memo
         )
@@ -111,7 +111,7 @@ class Session:
             expires_at=moment_text(later(datetime.now(UTC), expires)) if expires else None,
             prunes=prunes,
             plan_key=key,
-            fingerprints=last_written(config.journal, environment, loaded.desired, key),
+            fingerprints=last_fingerprints(config.journal, environment, loaded.desired, key),
             commits=listed_commits(settings.variables),
         ).checked()
 
@@ -120,7 +120,7 @@ class Session:
         if self.prunes:
             require_all(self.loaded)
         inputs = self.inputs
-        keep_apart(self.settings, [*inputs.files, *inputs.named])
+        protect_inputs(self.settings, [*inputs.files, *inputs.named])
         listener, name, loaded = self.settings.listener, self.environment.name, self.loaded
         listener.noted(f"configuration {self.config.path}, environment {name}, manifests: {loaded.documents}")
         listener.warned(name, loaded.warnings)
@@ -208,7 +208,7 @@ class Session:
         if file != path and not file.exists():
             hint = f"a job with credentials writes it: reconciler snapshot --env {name} --out {file}"
             raise ReconcilerError(f"there is no snapshot of environment {name} in {path}", hint=hint)
-        keep_apart(self.settings, [file])
+        protect_inputs(self.settings, [file])
         snapshot = loads(read_file(file), str(file), self.plan_key)
         return pipeline.plan_from(snapshot, self.loaded.desired, self.environment.base_url, self.target())
 
@@ -217,10 +217,10 @@ class Session:
         target = self.target(requires_secrets=requires_secrets)
         plan = pipeline.plan(self.loaded.desired, remote, target, self.resolve)
         may_matter = self.prunes or not plan.scope.is_everything  # else reading the receipt only costs time
-        said = scope_changed(self.config.journal, plan, self.plan_key) if may_matter else ""
-        return replace(plan, warnings=(*plan.warnings, said)) if said else plan
+        warning = scope_changed(self.config.journal, plan, self.plan_key) if may_matter else ""
+        return replace(plan, warnings=(*plan.warnings, warning)) if warning else plan
 
-    def plan_back(self, run: RecordedRun, only: Sequence[str], remote: ReadRemote) -> Plan:
+    def plan_rollback(self, run: RecordedRun, only: Sequence[str], remote: ReadRemote) -> Plan:
         """Plan the rollback of a run."""
         return pipeline.plan_back(run, only, self.loaded.desired, remote, self.target())
 
@@ -236,7 +236,7 @@ class Session:
         """The findings of freeze windows at this moment."""
         return frozen(plan, self.environment.freeze, datetime.now(UTC))
 
-    def exclusively(self) -> AbstractContextManager[None]:
+    def locked(self) -> AbstractContextManager[None]:
         """Lock the environment against other runs from this checkout."""
         own_folder(self.config.journal)
         return exclusive(self.config.journal, self.environment.name)

@@ -17,10 +17,10 @@ from reconciler.project.environment import (
     chosen_environment,
     configuration,
     configuration_path,
-    keep_apart,
-    keep_manifests_apart,
     load_context,
     no_configuration,
+    protect_inputs,
+    protect_manifests,
 )
 from reconciler.render.escape import escape, joined
 
@@ -50,9 +50,9 @@ def check(settings: Settings, paths: Sequence[Path], *, allow_unknown_roles: boo
     if file is None:
         if not paths or environment_name(settings):
             raise no_configuration()
-        keep_manifests_apart(settings, paths)
+        protect_manifests(settings, paths)
         return _report({"": _check(paths, LoadContext(allow_unknown_roles=allow_unknown_roles))})
-    keep_apart(settings, [file])
+    protect_inputs(settings, [file])
     try:
         config = load_config(file)
     except InputError as error:
@@ -60,7 +60,7 @@ def check(settings: Settings, paths: Sequence[Path], *, allow_unknown_roles: boo
     is_chosen = environment_name(settings) is not None
     environments = [chosen_environment(config, settings)] if is_chosen else list(config.environments.values())
     partial, paths = bool(paths), paths or config.manifests
-    keep_manifests_apart(settings, paths, config)
+    protect_manifests(settings, paths, config)
     memo = Memo() if len(environments) > 1 else None
     contexts = [
         load_context(config, each, allow_unknown_roles=allow_unknown_roles, partial=partial, memo=memo)
@@ -116,7 +116,7 @@ def resolved_by_format(
 
     config = configuration(settings)
     environment = chosen_environment(config, settings)
-    keep_manifests_apart(settings, paths, config)
+    protect_manifests(settings, paths, config)
     context = load_context(config, environment, allow_unknown_roles=allow_unknown_roles, partial=bool(paths))
     loaded = load(paths or config.manifests, context)
     settings.listener.warned(environment.name, loaded.warnings)

@@ -53,7 +53,7 @@ def command(
         written.extend([adopted.adoption.environment] if adopted.written else [])
         return adopted
 
-    code = show(common, outputs, find, _code, in_turn=write)
+    code = show(common, outputs, find, _code, sequential=write)
     return of_writing(code, is_written=bool(written))
 
 

@@ -80,10 +80,10 @@ def command(  # what is not in `ApplyOptions`
     that does not exit with 0. Each plan is shown before it is applied. Run it again to go on: what is in step is left
     alone.
     """
-    from reconciler.project.apply import ApplyOptions, apply, look
-    from reconciler.project.environment import keep_apart
+    from reconciler.project.apply import ApplyOptions, apply, preview
+    from reconciler.project.environment import protect_inputs
 
-    keep_apart(settings_of(common), ())
+    protect_inputs(settings_of(common), ())
     saved, others = _parted(paths)
     asked = ApplyOptions(others, saved, **choices)
     _check(asked)
@@ -92,7 +92,7 @@ def command(  # what is not in `ApplyOptions`
         documents.require_formats(outputs, documents.PLANS)
         if is_of_several:
             return _several_shown(common, asked, outputs)
-        return documents.show_preview(outputs, look(settings_of(common), asked), asked.ack)
+        return documents.show_preview(outputs, preview(settings_of(common), asked), asked.ack)
 
     def ended(plan: Plan, result: ApplyResult) -> None:
         metering.count(plan.binding.environment, plan)
@@ -139,12 +139,12 @@ def _names(common: Common, asked: "ApplyOptions") -> list[str]:
 
 def _several_shown(common: Common, asked: "ApplyOptions", outputs: Outputs) -> ExitCode:
     """Show what would be carried out in each."""
-    from reconciler.project.apply import look
+    from reconciler.project.apply import preview
 
     refusals: dict[str, GuardRefusal | None] = {}
 
     def find(project: Project) -> Plan:
-        plan, refusals[str(project.settings.environment)] = look(project.settings, asked)
+        plan, refusals[str(project.settings.environment)] = preview(project.settings, asked)
         return plan
 
     def end(plan: Plan) -> ExitCode:

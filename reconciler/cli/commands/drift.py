@@ -148,7 +148,7 @@ def _shown(
 
 def _notify(common: Common, notifier: "Notifier", drifts: "Sequence[Drift]") -> None:
     """Send notifications; a failure does not change the exit code."""
-    for problem in notifier.tell(drifts, settings_of(common)):
+    for problem in notifier.notify(drifts, settings_of(common)):
         tell_problem(problem)
 
 

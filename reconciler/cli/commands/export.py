@@ -132,7 +132,7 @@ def command(  # noqa: PLR0913  # one for each option
 
     if write and common.is_of_several and not overlaid:
         return _write_shared(common, outputs, work_out)
-    code = show(common, outputs, find if write else work_out, in_turn=write)
+    code = show(common, outputs, find if write else work_out, sequential=write)
     return of_writing(code, is_written=bool(written))
 
 
@@ -155,10 +155,10 @@ def _write_shared(common: Common, outputs: Outputs, find: "Callable[[Project], E
     Raises:
         ReconcilerError: they differ, or one could not be read: all that was found is shown, and nothing was written.
     """
-    from reconciler.project.export import written_once
+    from reconciler.project.export import write_shared
 
     parts = each(common, find, outputs.noun)
-    found, refusal = written_once({one.environment: one.found for one in parts})
+    found, refusal = write_shared({one.environment: one.found for one in parts})
     code = show_parts([replace(one, found=found.get(one.environment)) for one in parts], outputs)
     if refusal:
         raise ReconcilerError(f"nothing was written: {refusal}", hint=_one_by_one(list(found)))

@@ -75,8 +75,8 @@ def command(
         hint = f"then: reconciler export --env {added}"
         raise UsageError("--add-env cannot be combined with --env or --from-live", hint=hint)
     if added:
-        config = init.extensible(path, added)
-        started = init.extended(path, config, _answers(common, given, added))
+        config = init.config_to_extend(path, added)
+        started = init.add_environment(path, config, _answers(common, given, added))
     else:
         answers = init.answers_of(path) if path.exists() else _answers(common, given)
         started = init.start(settings_of(common), folder, answers, exports=from_live)

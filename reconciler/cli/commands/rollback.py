@@ -55,14 +55,14 @@ def command(  # noqa: PLR0913  # one for each option
     Fields that the run touched go back to what they were, unless somebody has changed them since; all others stay. What
     it created is deleted if all of it is as the run left it; what it deleted is created again; secrets stay.
     """
-    from reconciler.project.apply import ApplyOptions, look_at_rollback, roll_back, run_to_roll_back
+    from reconciler.project.apply import ApplyOptions, preview_rollback, roll_back, run_to_roll_back
 
     settings = settings_of(common)
     recorded = run_to_roll_back(settings, run)
     options = ApplyOptions(ack=ack, keep_going=keep_going)
     if dry_run:
         require_formats(outputs, {*PLANS} - {"json"})  # that of a plan is a file that apply takes
-        return show_preview(outputs, look_at_rollback(settings, recorded, only, ack), ack)
+        return show_preview(outputs, preview_rollback(settings, recorded, only, ack), ack)
     options = attended(options, common, ask=not auto_approve, about=f"Rollback of {_about(recorded)}")
     result = roll_back(settings, recorded, only, options)
     write_result(outputs, lambda name, style: text_of(result, name, style))

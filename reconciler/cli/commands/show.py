@@ -63,11 +63,11 @@ def command(
 
     A plan that was altered is refused (exit 4).
     """
-    from reconciler.project.environment import keep_apart
+    from reconciler.project.environment import protect_inputs
     from reconciler.project.validate import resolved_by_format
 
     if reviewed:
-        keep_apart(settings_of(common), paths)
+        protect_inputs(settings_of(common), paths)
         return _against(_planfile(paths), reviewed, outputs, resolved=resolved)
     if resolved:
         _check(paths, outputs)
@@ -75,7 +75,7 @@ def command(
         outputs.write(lambda name, _style: writers[name]())
     else:
         path = _planfile(paths)
-        keep_apart(settings_of(common), [path])
+        protect_inputs(settings_of(common), [path])
         plan, written = _plan(path)
         outputs.write(
             lambda name, style: _pieces(written) if name == "json" else text_of(plan, name, style),

@@ -111,7 +111,7 @@ def roles_for_plan(known: Known) -> Result:
 
 
 @dataclass(frozen=True, slots=True)
-class _Need:
+class _Requirement:
     """Something that a run does, and the roles of which it needs one."""
 
     what: str
@@ -130,18 +130,18 @@ def _assigned(known: Known) -> list[Kind]:
     return [kind for kind in _used(known) if kind.assignments and known.subject.kinds[kind.name]]
 
 
-def _reading(known: Known) -> list[_Need]:
+def _reading(known: Known) -> list[_Requirement]:
     """What a plan reads. Some lists have no reader role, so a login that only plans could write them."""
     return [
-        *(_Need(f"{kind.noun}s", kind.reading_roles) for kind in _used(known)),
-        *(_Need(f"assignments of {kind.noun}s", kind.assignment_reading_roles) for kind in _assigned(known)),
+        *(_Requirement(f"{kind.noun}s", kind.reading_roles) for kind in _used(known)),
+        *(_Requirement(f"assignments of {kind.noun}s", kind.assignment_reading_roles) for kind in _assigned(known)),
     ]
 
 
-def _writing(known: Known) -> list[_Need]:
+def _writing(known: Known) -> list[_Requirement]:
     return [
-        *(_Need(f"{kind.noun}s", kind.writing_roles) for kind in _used(known)),
-        *(_Need(f"assignments of {kind.noun}s", kind.assigning_roles) for kind in _assigned(known)),
+        *(_Requirement(f"{kind.noun}s", kind.writing_roles) for kind in _used(known)),
+        *(_Requirement(f"assignments of {kind.noun}s", kind.assigning_roles) for kind in _assigned(known)),
     ]
 
 
@@ -267,7 +267,7 @@ STEPS: Final = (
 )
 """All checks, in order. Their names are part of the JSON document."""
 
-_PAST: Final = {Verdict.FAILED: "failed", Verdict.SKIPPED: "was skipped"}
+_VERDICT_TEXTS: Final = {Verdict.FAILED: "failed", Verdict.SKIPPED: "was skipped"}
 
 
 def examine(subject: Subject, tools: Tools) -> Diagnosis:
@@ -285,7 +285,7 @@ def examine(subject: Subject, tools: Tools) -> Diagnosis:
 def _skipped(step: Probe, done: Mapping[str, Check]) -> Result | None:
     for name in step.needs:
         if done[name].verdict in {Verdict.FAILED, Verdict.SKIPPED}:
-            return Result(Verdict.SKIPPED, f"needs {name}, which {_PAST[done[name].verdict]}")
+            return Result(Verdict.SKIPPED, f"needs {name}, which {_VERDICT_TEXTS[done[name].verdict]}")
     return None
 
 
