@@ -261,11 +261,8 @@ class Task:
             Conflict: it is not.
         """
         moved = self.kind.moved(self.change.before or {}, live.body)
-        appeared = [
-            intent.field
-            for intent in self.change.secrets
-            if intent.reference and intent.reference.is_generated and live.secrets.get(intent.field)
-        ]
+        generated = [one.field for one in self.change.secrets if one.reference and one.reference.is_generated]
+        appeared = [name for name in generated if live.secrets.get(name)]
         if moved or appeared:
             raise Conflict(f"somebody changed it since it was planned: {', '.join([*moved, *appeared])}")
 

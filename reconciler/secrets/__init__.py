@@ -189,11 +189,9 @@ class Prepared:
         """Add the fingerprints of what was set; undo deliveries for a change that was not written."""
         address = outcome.change.address
         names = [one.field for one in outcome.change.secrets if (address, one.field) in self.values]
-        prints = {
-            name: self.values[address, name].fingerprint(self.plan_key, f"{address} {name}")
-            for name in names
-            if self.plan_key
-        }
+        key = self.plan_key
+        values = {name: self.values[address, name] for name in names}
+        prints = {name: value.fingerprint(key, f"{address} {name}") for name, value in values.items() if key}
         return replace(self._settled(outcome), fingerprints=prints)
 
     def _settled(self, outcome: Outcome) -> Outcome:

@@ -118,11 +118,8 @@ def _still_asked_for(views: Sequence[View]) -> Iterator[str]:
 def _whole(changes: Sequence[Change], manifests: DesiredState) -> tuple[Change, ...]:
     """The changes as guards are to see them: an object that a manifest claims is managed, and stays as it is."""
     claimed = {ObjectKey(resource.address.kind, resource.id) for resource in manifests.resources if resource.id}
-    names = {
-        (resource.address.kind, resource.spec.get(KINDS[resource.address.kind].name_field))
-        for resource in manifests.resources
-        if not KINDS[resource.address.kind].has_chosen_ids
-    }
+    named = [one for one in manifests.resources if not KINDS[one.address.kind].has_chosen_ids]
+    names = {(one.address.kind, one.spec.get(KINDS[one.address.kind].name_field)) for one in named}
 
     def seen(change: Change) -> Change:
         name = (change.before or {}).get(KINDS[change.address.kind].name_field)

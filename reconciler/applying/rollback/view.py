@@ -153,16 +153,13 @@ class View:
 
     def _fields_since(self, live: LiveResource) -> Iterator[str]:
         """The fields that are no longer as the creation left them; of one that is not named, the API's default."""
-        if self.change.left is None:
+        left = self.change.left
+        if left is None:
             moved = [name for name in self.kind.fields if not self._is_as_left(name, live)]
         else:
-            left = self.change.left
-            moved = [
-                name
-                for name in self.kind.moved(left, live.body)
-                if not self._is_made_otherwise(name)
-                if name in self.kind.fields or left.get(name) or live.body.get(name)  # an answer may leave out a null
-            ]
+            names = [name for name in self.kind.moved(left, live.body) if not self._is_made_otherwise(name)]
+            # An answer may leave out a null.
+            moved = [name for name in names if name in self.kind.fields or left.get(name) or live.body.get(name)]
         if moved:
             yield f"changed {', '.join(moved)}"
 
