@@ -6,7 +6,7 @@ typed, since a typo in `--dry-run` must not lead to `--prune`.
 
 import sys
 import traceback
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -43,7 +43,14 @@ _ELSEWHERE: Final[Mapping[str, tuple[str, ...]]] = {
 """Options of similar tools -> ours; the first that the command has is suggested."""
 
 
-def wrong_usage(error: click.ClickException) -> UsageError:
+def misuse(error: BaseException, command: str) -> UsageError | None:
+    """The error of a wrong command line; a command that has started writes its documents itself."""
+    if isinstance(error, click.ClickException):
+        return _wrong_usage(error)
+    return error if isinstance(error, UsageError) and not command else None
+
+
+def _wrong_usage(error: click.ClickException) -> UsageError:
     """Convert an error of click."""
     context = getattr(error, "ctx", None)
     see = f"see {context.command_path if context else 'reconciler'} --help"
@@ -79,18 +86,14 @@ def _options(context: click.Context) -> Collection[str]:
 _PACKAGE: Final = Path(__file__).parents[1]
 
 
-def report(error: BaseException, *, verbose: bool, arguments: Sequence[str] = ()) -> int:
-    """Show an error, and give the exit code; documents of a wrong command line say so, too."""
+def report(error: BaseException, *, verbose: bool) -> int:
+    """Show an error, and give the exit code."""
     match error:
         case SystemExit():
             return int(error.code or 0)
         case click.Abort() | KeyboardInterrupt():
             tell("interrupted\n")
             return ExitCode.INTERRUPTED
-        case click.ClickException():
-            return _misused(wrong_usage(error), arguments)
-        case UsageError() if not _command_of(arguments):
-            return _misused(error, arguments)
         case ReconcilerError():
             return _show(error)
         case _:
@@ -155,19 +158,6 @@ def _has_folder() -> bool:
         return bool(Path.cwd())
     except OSError:
         return False
-
-
-def _misused(error: UsageError, arguments: Sequence[str]) -> int:
-    from reconciler.cli.outputs import misused  # noqa: PLC0415  # only mistakes need it
-
-    misused(arguments, _command_of(arguments) or "run", error)
-    return _show(error)
-
-
-def _command_of(arguments: Sequence[str]) -> str:
-    from reconciler.cli.main import COMMANDS  # noqa: PLC0415  # it imports this module, when something has failed
-
-    return next((word for word in arguments if word in COMMANDS), "")
 
 
 def _internal(error: BaseException, *, verbose: bool) -> int:

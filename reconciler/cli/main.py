@@ -9,14 +9,17 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
-from types import FrameType
-from typing import Any, Final
+from types import FrameType, ModuleType
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from reconciler import __version__
 from reconciler.cli import signals
 from reconciler.cli.options import Common, Log, common_options, log_format_of
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 COMMANDS: Final[Mapping[str, str]] = {
     "init": "Start a repository: configuration, CI, editor settings.",
@@ -69,7 +72,7 @@ class Commands(click.Group):
         del ctx
         if cmd_name not in COMMANDS:
             return None
-        command = import_module(f"reconciler.cli.commands.{cmd_name}").command
+        command = _module(cmd_name).command
         return command if isinstance(command, click.Command) else None
 
     def resolve_command(
@@ -87,6 +90,15 @@ class Commands(click.Group):
         del ctx
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
+
+    def complete(self, what: str | Sequence[str], ctx: click.Context, incomplete: str) -> "list[CompletionItem]":
+        """Complete a value; see `options.Completing`."""
+        offered: list[CompletionItem] = _module("completion").offered(what, ctx, incomplete)
+        return offered
+
+
+def _module(command: str) -> ModuleType:
+    return import_module(f"reconciler.cli.commands.{command}")
 
 
 def _version(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:  # noqa: FBT001  # click's signature
@@ -120,9 +132,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return int(cli.main(argv, _PROGRAM, standalone_mode=False, obj=common) or 0)
     except BaseException as error:  # noqa: BLE001  # the one place where every error becomes a message and a code
-        from reconciler.cli.failures import report  # noqa: PLC0415  # only failures need it
+        return _failed(error, arguments, verbose=common.verbose or bool(os.environ.get("RECONCILER_DEBUG")))
 
-        return report(error, verbose=common.verbose or bool(os.environ.get("RECONCILER_DEBUG")), arguments=arguments)
+
+def _failed(error: BaseException, arguments: Sequence[str], *, verbose: bool) -> int:
+    """Report an error; documents that a wrong command line names report it, too."""
+    from reconciler.cli.failures import misuse, report  # noqa: PLC0415  # only failures need it
+
+    command = next((word for word in arguments if word in COMMANDS), "")
+    wrong = misuse(error, command)
+    if wrong:
+        from reconciler.cli.outputs import misused  # noqa: PLC0415  # only a wrong command line needs it
+
+        misused(arguments, command or "run", wrong)
+    return report(wrong or error, verbose=verbose)
 
 
 def tolerate_any_encoding() -> None:

@@ -9,7 +9,7 @@ from dataclasses import field
 from functools import wraps
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, cast
 
 import click
 
@@ -145,13 +145,19 @@ def valued(
     return click.option(name, *[to] * bool(to), type=reads, metavar=metavar, help=help, **known)
 
 
+class Completing(Protocol):
+    """The program, which completes values of options and arguments."""
+
+    def complete(self, what: str | Sequence[str], ctx: click.Context, incomplete: str) -> "list[CompletionItem]":
+        """Give the values, or those with this name, that start with the incomplete word."""
+        ...
+
+
 def offer(what: str | Sequence[str]) -> "Callable[[click.Context, click.Parameter, str], list[CompletionItem]]":
-    """Offer values for completion: these, or those of this name in the command `completion`."""
+    """Offer values for completion: these, or those with this name in the command `completion`."""
 
     def offered(ctx: click.Context, _param: click.Parameter, incomplete: str) -> "list[CompletionItem]":
-        from reconciler.cli.commands.completion import offered  # noqa: PLC0415  # only a shell that completes needs it
-
-        return offered(what, ctx, incomplete)
+        return cast("Completing", ctx.find_root().command).complete(what, ctx, incomplete)
 
     return offered
 

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from typing import IO
 
 import click
@@ -39,9 +40,7 @@ def tell(text: str, events: Iterable[Mapping[str, Json]] = ()) -> None:
 
 
 def _logged(text: str, events: Iterable[Mapping[str, Json]]) -> str:
-    from datetime import UTC, datetime  # noqa: PLC0415  # only this format needs them
-
-    from reconciler.render.jsonl import event, lines  # noqa: PLC0415
+    from reconciler.render.jsonl import event, lines  # noqa: PLC0415  # only this format needs it
 
     stamp = {"@timestamp": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")}
     given = list(events) or [event("log", line) for line in text.splitlines() if line.strip()]

@@ -11,7 +11,6 @@ import click
 from click.shell_completion import BashComplete, CompletionItem, FishComplete, ShellComplete, ZshComplete
 
 from reconciler.cli.exit import ExitCode
-from reconciler.cli.main import cli
 from reconciler.cli.options import output_options
 from reconciler.cli.streams import emit
 from reconciler.errors import ReconcilerError
@@ -33,7 +32,8 @@ Examples:
 @output_options
 def command(shell: str) -> ExitCode:
     """Print the script that completes commands and options in bash, zsh or fish."""
-    emit(_SHELLS[shell](cli, {}, "reconciler", "_RECONCILER_COMPLETE").source())
+    program = click.get_current_context().find_root().command
+    emit(_SHELLS[shell](program, {}, "reconciler", "_RECONCILER_COMPLETE").source())
     return ExitCode.DONE
 
 
