@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 
 from reconciler.emulator.calls import DECODER, HTML, JSON, Reply, dumps
 from reconciler.emulator.errors import CODES, Fault, FaultSpecError, not_found_at
+from reconciler.emulator.lists import glob
 from reconciler.emulator.rows import kinds_of
 
 METHODS = ("*", "GET", "POST", "PUT", "PATCH", "DELETE")
@@ -43,11 +44,7 @@ class Rule:
 
     def matches(self, method: str, path: str) -> bool:
         """Tell whether the rule is about such a request."""
-        return self.method in {"*", method} and _glob(self.path).fullmatch(path.lower()) is not None
-
-
-def _glob(pattern: str) -> re.Pattern[str]:
-    return re.compile(".*".join(re.escape(part) for part in pattern.lower().split("*")), re.DOTALL)
+        return self.method in {"*", method} and glob(self.path).fullmatch(path.lower()) is not None
 
 
 @dataclass(slots=True)

@@ -67,8 +67,13 @@ def _equality(field: Field, text: str) -> Test:
     if field.kind in {"integer", "boolean", "datetime"}:
         wanted = _operand(field, text)
         return lambda value: value is not None and _operand(field, str(value)) == wanted
-    pattern = re.compile(".*".join(re.escape(part) for part in text.lower().split("*")), re.DOTALL)
+    pattern = glob(text)
     return lambda value: _matches(pattern, value)
+
+
+def glob(text: str) -> re.Pattern[str]:
+    """Make the pattern, in lower case, of a text in which * stands for anything."""
+    return re.compile(".*".join(re.escape(part) for part in text.lower().split("*")), re.DOTALL)
 
 
 def _matches(pattern: re.Pattern[str], value: object) -> bool:

@@ -178,11 +178,8 @@ class _Loader:
 
     def _object(self, row: Resource, entry: Body, place: str) -> Body:
         owner = self._text(entry, f"{row.parent}ID", place) if row.parent else ""
-        body: Body = {
-            "ID": row.singleton or self._object_id(row, entry, place),
-            "_parent": owner.lower(),
-            "_roles": entry.get("AvailableRoles") or [],
-        }
+        object_id = row.singleton or self._object_id(row, entry, place)
+        body: Body = {"ID": object_id, "_parent": owner.lower(), "_roles": entry.get("AvailableRoles") or []}
         body |= {each.name: self._value(each, entry, place) for each in row.fields}
         if row.parent and not owner:
             self._blame(f"{place}.{row.parent}ID", "is required: it says where the object belongs")

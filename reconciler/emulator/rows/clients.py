@@ -108,10 +108,8 @@ def _guard(market: Marketplace, body: Body) -> Iterator[Fault]:
 
 
 def _derived(market: Marketplace, body: Body, *, shouts: bool) -> Body:
-    shown = body | {
-        "AssignedBuyerCount": market.assigned(body["ID"], "Buyer"),
-        "AssignedSupplierCount": market.assigned(body["ID"], "Supplier"),
-    }
+    counts = {f"Assigned{each}Count": market.assigned(body["ID"], each) for each in ("Buyer", "Supplier")}
+    shown = body | counts
     for reference, name in _NAME_FIELDS.items():
         event = market.find("IntegrationEvent", body[reference]) if body[reference] else None
         shown[name] = event["Name"] if event else None
