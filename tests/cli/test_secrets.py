@@ -136,7 +136,7 @@ def test_ctrl_c_stops_between_steps_and_says_how_to_go_on(
         os.kill(os.getpid(), signal.SIGINT)
         return Done(interrupted=tools.should_stop())
 
-    monkeypatch.setattr("reconciler.project.rotate.take", interrupted)
+    monkeypatch.setattr("reconciler.project.rotate.rotate_secret", interrupted)
     stopped = run("secrets", "rotate", "ApiClient/front", "--auto-approve")
     assert (stopped.code, "Interrupted: 0 of 5" in stopped.out) == (130, True)
 
