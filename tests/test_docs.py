@@ -178,7 +178,7 @@ def test_every_path_that_contributors_are_sent_to_exists() -> None:
 
 
 NAMED = re.compile(r"`((?:[a-z_]+\.)+(?!ya?ml`)\w+)`")
-LIBRARIES = {"dataclasses", "httpx", "str", "urllib"}
+LIBRARIES = {"click", "dataclasses", "httpx", "str", "urllib"}
 KEYS = {"ids", "limits", "metadata", "policy", "safe", "values"}
 """How the keys of files begin that docstrings name, in the same way as modules."""
 
