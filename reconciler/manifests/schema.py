@@ -67,15 +67,15 @@ def closest(word: str, choices: Iterable[str]) -> str | None:
     """Give the choice that the word was most likely meant to be, or None.
 
     Case does not count. Whole words count more than letters, so that ``AllowAnySeller`` is taken for ``AllowSeller``
-    and not for ``AllowAnySupplier``.
+    and not for ``AllowAnySupplier``, and ``baseUrl`` for ``url``.
     """
 
-    def likeness(choice: str) -> tuple[float, float]:
+    def likeness(choice: str) -> tuple[bool, float]:
         ratio = difflib.SequenceMatcher(None, word.casefold(), choice.casefold()).ratio()
         ours, theirs = _words(word), _words(choice)
-        return ratio, ratio + len(ours & theirs) / len(ours | theirs)
+        return ratio >= _MIN_SIMILARITY or theirs <= ours, ratio + len(ours & theirs) / len(ours | theirs)
 
-    scored = [(total, choice) for choice in choices for ratio, total in (likeness(choice),) if ratio >= _MIN_SIMILARITY]
+    scored = [(total, choice) for choice in choices for is_alike, total in (likeness(choice),) if is_alike]
     return max(scored)[1] if scored else None
 
 

@@ -273,6 +273,14 @@ def test_a_mistaken_name_is_taken_for_the_likeliest(word: str, choice: str | Non
     assert did_you_mean(word, API_CLIENT.fields) == (f"did you mean {choice}?" if choice else "")
 
 
+ENVIRONMENT = read_schema("config.v1.schema.json")["$defs"]["environment"]["properties"]
+
+
+@pytest.mark.parametrize("word", ["baseUrl", "base_url", "BASE-URL", "apiUrl"])
+def test_a_name_with_a_known_one_among_its_words_is_taken_for_that(word: str) -> None:
+    assert closest(word, ENVIRONMENT) == "url"
+
+
 # -- the reference pages --
 
 DOCS = Path(__file__).parents[2] / "docs"
