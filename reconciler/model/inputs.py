@@ -7,6 +7,7 @@ from heapq import heapify, heappop, heapreplace
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from reconciler.model.dataclass import dataclass
+from reconciler.model.named_secret import later
 from reconciler.model.resource import LiveState
 
 if TYPE_CHECKING:
@@ -169,12 +170,6 @@ class Window:
 
     def __str__(self) -> str:
         return f"{self.when} {self.zone.key}"
-
-
-def later(moment: datetime, by: timedelta) -> datetime:
-    """A moment that is so much later, as far as the calendar goes."""
-    first, last = datetime.min.replace(tzinfo=moment.tzinfo), datetime.max.replace(tzinfo=moment.tzinfo)
-    return moment + min(max(by, first - moment), last - moment)
 
 
 def holding(windows: Iterable[Window], moment: datetime) -> tuple[Window, ...]:

@@ -68,6 +68,12 @@ def moment_of(text: str) -> datetime:
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
 
 
+def later(moment: datetime, by: timedelta) -> datetime:
+    """A moment that is so much later, as far as the calendar goes."""
+    first, last = datetime.min.replace(tzinfo=moment.tzinfo), datetime.max.replace(tzinfo=moment.tzinfo)
+    return moment + min(max(by, first - moment), last - moment)
+
+
 @dataclass(frozen=True, slots=True)
 class NamedSecret:
     """One entry of a manifest's ``secrets``."""
@@ -82,12 +88,12 @@ class NamedSecret:
 
     def expiry(self, now: datetime) -> datetime | None:
         """When one that is made now is to expire."""
-        return self.expires or (now + self.max_age if self.max_age is not None else None)
+        return self.expires or (later(now, self.max_age) if self.max_age is not None else None)
 
     def due_at_once(self, now: datetime) -> str:
         """Why one that is made now would have to be replaced at once; empty: it would not."""
         expiry = self.expiry(now)
-        if expiry is None or expiry > now + self.overlap:
+        if expiry is None or expiry > later(now, self.overlap):
             return ""
         overlap = duration_text(self.overlap)
         return f"expires at {moment_text(expiry)}, within its overlap of {overlap}: a new one would be due at once"
@@ -202,7 +208,7 @@ def new_id(name: str, live: Iterable[LiveSecret], now: datetime, salt: str) -> s
         salt: a few hexadecimal digits that nobody else draws.
     """
     known = [one.made_at for one in live if one.made_at]
-    moment = max([now.replace(microsecond=0), *(made_at + timedelta(seconds=1) for made_at in known)])
+    moment = max([now.replace(microsecond=0), *(later(made_at, timedelta(seconds=1)) for made_at in known)])
     word = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-")
     return f"{word}-{moment.strftime(_STAMP_FORMAT)}-{salt}"
 
@@ -431,9 +437,9 @@ def standing_of(secret: NamedSecret, current: LiveSecret | None, now: datetime) 
         return Standing.MISSING
     if current.is_over(now):
         return Standing.EXPIRED
-    if current.expires is not None and current.expires <= now + secret.overlap:
+    if current.expires is not None and current.expires <= later(now, secret.overlap):
         return Standing.EXPIRING
     latest = secret.expiry(now)
-    if latest is not None and (current.expires is None or current.expires > latest + _CLOCKS_DIFFER):
+    if latest is not None and (current.expires is None or current.expires > later(latest, _CLOCKS_DIFFER)):
         return Standing.OFF_POLICY
     return Standing.UNTRIED if current.ending == UNTRIED else Standing.IN_STEP

@@ -14,8 +14,8 @@ from reconciler.errors import PlanRefused, ReconcilerError, UsageError
 from reconciler.manifests.files import AllowedPaths
 from reconciler.manifests.load import LoadContext, Loaded, load, require_all
 from reconciler.model.dataclass import dataclass
-from reconciler.model.inputs import Checkout, Selection, later
-from reconciler.model.named_secret import moment_text
+from reconciler.model.inputs import Checkout, Selection
+from reconciler.model.named_secret import later, moment_text
 from reconciler.model.outcome import RecordedRun
 from reconciler.model.plan import Finding, Plan
 from reconciler.model.resource import Address

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.config.settings import window
-from reconciler.model.inputs import Dated, Span, Window, holding, later, opening
+from reconciler.model.inputs import Dated, Span, Window, holding, opening
+from reconciler.model.named_secret import later
 from reconciler.model.plan import Action, Change
 from reconciler.model.resource import Address
 from reconciler.planning.guards import freeze

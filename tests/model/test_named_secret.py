@@ -1,8 +1,8 @@
 """What the ids of named secrets say of their age and order."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
-from reconciler.model.named_secret import LiveSecret, family, new_id
+from reconciler.model.named_secret import LiveSecret, NamedSecret, Standing, family, new_id, standing_of
 from tests.secrets.test_rotation import START
 
 
@@ -17,6 +17,16 @@ def test_ids_tell_the_age_and_never_stand_still() -> None:
     assert LiveSecret(second, "x").made_at == START + timedelta(seconds=1)
     assert LiveSecret("portal", "x").made_at is None
     assert LiveSecret("x-20279999T999999Z-0a", "x").made_at is None
+
+
+def test_secrets_at_the_end_of_the_calendar_are_judged_and_followed_by_others() -> None:
+    never = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+    wanted = NamedSecret("primary", never, None, timedelta(days=2))
+    yearly = NamedSecret("primary", None, timedelta(days=365))
+    assert standing_of(wanted, live("primary", expires=never), START) is Standing.IN_STEP
+    assert standing_of(yearly, live("primary", expires=never), never) is Standing.EXPIRED
+    assert new_id("a", [live("a", "99991231T235959Z")], START, "0").startswith("a-99991231T235959Z")
+    assert yearly.expiry(never) == datetime.max.replace(tzinfo=UTC)
 
 
 def test_the_newest_of_one_name_is_the_current_one_and_ours_are_newer_than_others() -> None:

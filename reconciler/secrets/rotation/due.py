@@ -8,8 +8,7 @@ from reconciler.errors import ReconcilerError
 from reconciler.kinds import Kind, NamedSecrets
 from reconciler.model import named_secret
 from reconciler.model.dataclass import dataclass
-from reconciler.model.inputs import later
-from reconciler.model.named_secret import Begin, Family, LiveSecret, Standing, Step, StepKind, moment_text
+from reconciler.model.named_secret import Begin, Family, LiveSecret, Standing, Step, StepKind, later, moment_text
 from reconciler.model.resource import Address
 from reconciler.model.secret import Delivery, InFile, Secret
 
