@@ -34,14 +34,12 @@ class Party:
     group: str
 
 
-PARTIES = {
-    party.kind: party
-    for party in (
-        Party("AdminUser", "admin", "AllowSeller", None, "AdminUserGroup"),
-        Party("User", "buyer", "AllowAnyBuyer", "Buyer", "UserGroup"),
-        Party("SupplierUser", "supplier", "AllowAnySupplier", "Supplier", "SupplierUserGroup"),
-    )
-}
+_PARTIES = (
+    Party("AdminUser", "admin", "AllowSeller", None, "AdminUserGroup"),
+    Party("User", "buyer", "AllowAnyBuyer", "Buyer", "UserGroup"),
+    Party("SupplierUser", "supplier", "AllowAnySupplier", "Supplier", "SupplierUserGroup"),
+)
+PARTIES = {party.kind: party for party in _PARTIES}
 
 
 @dataclass(frozen=True, slots=True)

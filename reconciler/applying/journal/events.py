@@ -11,7 +11,7 @@ Those of named secrets (`secret-...`) are written by `secrets.rotation` and `pro
 """
 
 import threading
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
@@ -201,10 +201,8 @@ def recorded_rotation(run: Run) -> RecordedRotation | None:
 
 def _turn(run: Run, turn: Mapping[str, Any], outcome: Mapping[str, Any]) -> RecordedTurn:
     key = (turn["address"], turn["secret"])
-    begun, done = (
-        sum((one["address"], one["secret"]) == key for one in _said(run, event))
-        for event in ("secret-step-begun", "secret-step-done")
-    )
+    counts = Counter(one.event for one in run.entries if (one.facts.get("address"), one.facts.get("secret")) == key)
+    begun, done = counts["secret-step-begun"], counts["secret-step-done"]
     steps = tuple(
         RecordedStep(step["kind"], step["text"], "done" if at < done else "begun" if at < begun else "left")
         for at, step in enumerate(turn["steps"])
