@@ -94,7 +94,7 @@ def _require_usable(snapshot: Snapshot, desired: DesiredState, base_url: str, ta
         ("base URL", snapshot.base_url, base_url),
     ):
         if was != is_now:
-            raise ReconcilerError(f"the snapshot is of another {noun}: {was}, and this is {is_now}")
+            raise ReconcilerError(f"the snapshot is of {noun} {was}, not {is_now}")
     if lacking := target.in_use(desired) - snapshot.live.kinds:
         message = f"the snapshot has no objects of {', '.join(sorted(lacking))}, which the manifests name"
         hint = "take a new one: reconciler snapshot --out FILE, with these manifests or with the kinds under manage:"

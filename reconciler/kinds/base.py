@@ -419,5 +419,5 @@ def naming_roles(what: str, roles: Sequence[str]) -> Iterator[None]:
         yield
     except AccessDenied as error:
         if error.request.status == HTTPStatus.FORBIDDEN:
-            error.hint = "; ".join(filter(None, [f"{what} takes one of the roles {', '.join(roles)}", error.hint]))
+            error.hint = "; ".join(filter(None, [f"{what} requires one of the roles {', '.join(roles)}", error.hint]))
         raise

@@ -390,7 +390,7 @@ def _secrets_of(
         if is_optional:
             return ()
         message = f"{error.message}; the service has named secrets since API 1.0.368"
-        raise ReconcilerError(message, hint="leave secrets out of the manifests of this environment") from error
+        raise ReconcilerError(message, hint="remove secrets from the manifests of this environment") from error
     return tuple(live_secret(body, named, facts) for body in bodies)
 
 
@@ -416,6 +416,4 @@ def _moment(text: str, named: NamedSecrets, facts: RequestFacts) -> datetime:
 
 def unexpected_fields(live: LiveState) -> tuple[str, ...]:
     """A warning for each object with fields of unexpected types; one that a manifest claims is refused elsewhere."""
-    return tuple(
-        f"{KINDS[one.kind].unexpected_fields(one)}; it is left as it is" for one in live.resources if one.faults
-    )
+    return tuple(f"{KINDS[one.kind].unexpected_fields(one)}; it is not changed" for one in live.resources if one.faults)

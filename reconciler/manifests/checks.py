@@ -53,7 +53,7 @@ def recognise(data: Json) -> Unrecognised | None:
         return _without_kind(data)
     if isinstance(version, str) and not version.startswith("reconciler/"):
         return Unrecognised(
-            "this is a manifest of another program, perhaps of Kubernetes", "move it out of this directory"
+            "this is a manifest of another program, such as Kubernetes", "move it out of this directory"
         )
     return _of_unknown_kind(name)
 
@@ -69,7 +69,7 @@ def address_in(data: Json) -> Address | None:
 
 def _without_kind(data: Mapping[str, Json]) -> Unrecognised:
     if isinstance(data.get("Objects"), Mapping):
-        hint = "make manifests of it with: reconciler import FILE; or serve it: reconciler emulator --seed FILE"
+        hint = "convert it to manifests with: reconciler import FILE; or serve it: reconciler emulator --seed FILE"
         return Unrecognised("this is a seeding file of OrderCloud's own tools, not a manifest", hint)
     found = _requests([("", data)]) or _requests(_numbered("/Items", data.get("Items")))
     return found or Unrecognised("this is not a manifest: it lacks apiVersion and kind")
@@ -80,7 +80,7 @@ def _of_unknown_kind(name: Json) -> Unrecognised:
     if name is None:
         return Unrecognised("the manifest lacks kind", f"kinds are: {known}")
     if name == "Config":
-        hint = "leave it out of the paths that are loaded: it is found by itself, or named with --config"
+        hint = "remove it from the loaded paths: it is found automatically or named with --config"
         return Unrecognised("this is the configuration, not a manifest", hint)
     if not isinstance(name, str):
         return Unrecognised("kind must be a text", f"kinds are: {known}")
@@ -157,7 +157,7 @@ def _name_as_id(metadata: Json, kind: Kind, context: LoadContext) -> Iterator[Fa
         return
     if "." in name and Address(kind.name, name) not in context.ids:
         message = f"the name {name} is also the id in OrderCloud, which may have only letters, digits, '-' and '_'"
-        yield Fault("/metadata/name", message, "format", "write another name, or an id of its own as metadata.id")
+        yield Fault("/metadata/name", message, "format", "choose another name, or set metadata.id")
 
 
 def _roles(spec: Body, kind: Kind, context: LoadContext) -> Iterator[Fault]:
@@ -200,7 +200,7 @@ def _malformed_rows(level: Level, rows: Sequence[Json]) -> Iterator[Fault]:
     """Rows that name too few or too many parties."""
     for index, row in enumerate(rows):
         if isinstance(row, Mapping) and not _is_complete(level, row):
-            message = f"{level.name} has no row of {', '.join(row) or 'nothing'}"
+            message = f"{level.name} cannot have a row of {', '.join(row) or 'nothing'}"
             yield Fault(pointer("assignments", level.name, index), message, "assignment", level.usage)
 
 
@@ -226,7 +226,7 @@ def _extended_properties(spec: Body) -> Iterator[Fault]:
         return
     length = len(json.dumps(xp, ensure_ascii=False, separators=(",", ":")))
     if length > XP_LIMIT:
-        message = f"xp has {length:,} characters as JSON; OrderCloud takes {XP_LIMIT:,}"
+        message = f"xp has {length:,} characters as JSON; OrderCloud allows {XP_LIMIT:,}"
         yield Fault("/spec/xp", message, "xp-size")
 
 
@@ -239,7 +239,7 @@ def _urls(body: Body, table: Iterable[Field], *above: str) -> Iterator[Fault]:
         if isinstance(field.type, Record) and isinstance(value, Mapping):
             yield from _urls(value, field.type.fields, *above, field.name)
         if schemes is not None and isinstance(value, str) and value and (fault := url_fault(value, schemes)):
-            message = f"{field.name} is not a URL that can be called: {fault}"
+            message = f"{field.name} is not a valid URL: {fault}"
             yield Fault(pointer(*above, field.name), message, "url", f"write it like {field.examples[0]}")
 
 
@@ -255,7 +255,7 @@ def _ignored(policy: Body, kind: Kind) -> Iterator[Fault]:
         if field == "spec":
             hint = "the pointers start below spec"
         elif field in kind.secret_fields:
-            message, hint = f"ignore names the secret {field}", "a secret that spec leaves out is never touched"
+            message, hint = f"ignore names the secret {field}", "a secret that spec does not name is never changed"
         else:
             hint = did_you_mean(field, kind.fields)
         yield Fault(pointer("policy", "ignore", index), message, "unknown-field", hint)

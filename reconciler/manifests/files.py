@@ -114,7 +114,7 @@ class _Search:
         try:
             status = os.stat(path)  # noqa: PTH116  # strings: ten thousand Path objects cost more than reading the files
         except ValueError:  # a null character
-            self.faults.append(Diagnostic(Place(name), "no path has a null character", "unreadable"))
+            self.faults.append(Diagnostic(Place(name), "a path cannot contain a null character", "unreadable"))
             return
         except OSError as error:
             fault = unreadable(error, path, name)
@@ -123,7 +123,7 @@ class _Search:
             return
         if (status.st_dev, status.st_ino) in self._apart:
             message = "this is an overlay or a file of ids, not a manifest"
-            hint = "leave it out: it is read with its environment"
+            hint = "remove it: it is loaded with its environment"
             self.faults.append(Diagnostic(Place(name), message, "overlay", hint=hint))
         elif not S_ISDIR(status.st_mode):
             self._add_file(path, name, status)
@@ -158,7 +158,7 @@ class _Search:
                     count += 1
                     self._add_entry(entry, entry_name)
                 elif entry.is_symlink() and not os.path.exists(entry.path):  # noqa: PTH110  # see add
-                    message = "the symbolic link leads nowhere, and may have led to manifests"
+                    message = "the symbolic link is broken, and may have led to manifests"
                     self.faults.append(Diagnostic(Place(entry_name), message, "broken-link", severity=Severity.WARNING))
             waiting += reversed(folders)
         return count
@@ -173,10 +173,10 @@ class _Search:
             with suppress(ValueError, RecursionError):
                 return _is_manifest(json.loads(content.decode("utf-8-sig")))
         if _BEGINNING.match(content):
-            message = "this file reads like a manifest, and is not read: it does not end in .yaml, .yml or .json"
+            message = "this file looks like a manifest but is not loaded: it does not end in .yaml, .yml or .json"
             hint = "rename it, move it out of this directory, or name it as a PATH"
             if is_json:
-                message, hint = "this file reads like a manifest, and is not read: it is not JSON", "correct it"
+                message, hint = "this file looks like a manifest but is not loaded: it is not JSON", "correct it"
             self.faults.append(Diagnostic(Place(name), message, UNREAD, hint=hint, severity=Severity.WARNING))
         return False
 
@@ -241,10 +241,10 @@ class AllowedPaths:
         if target == root:
             return "names no file"
         if target is None or not self._holds(target):
-            return "lies outside the folder of the configuration"
+            return "is outside the folder of the configuration"
         names = [_plain(part) for part in Path(os.path.relpath(target, root)).parts]
         if not _GIT.isdisjoint(names):
-            return "lies below .git"
+            return "is below .git"
         return self._objection_to_write(target, names) if to_write else ""
 
     def at(self, kept: str, *, to_write: bool = False) -> Path:
@@ -270,11 +270,11 @@ class AllowedPaths:
     def _objection_to_write(self, target: Path, names: list[str]) -> str:
         for name in _KEPT:
             if name in names:
-                return f"lies below {name}"
+                return f"is below {name}"
         if self._is_own(target):
             return (
-                "is where the tool reads from or keeps its own files: configuration, manifests, overlays, logins, "
-                "emulator data, journals, what the command line names"
+                "is used by the tool itself: configuration, manifests, overlays, logins, emulator data, journals, "
+                "files that the command line names"
             )
         return ""
 
@@ -288,7 +288,7 @@ class AllowedPaths:
 
 def hint_for(objection: str) -> str:
     """What to do about an objection of `AllowedPaths`."""
-    if objection.startswith("lies outside"):
+    if objection.startswith("is outside"):
         return "to allow another folder, name it in secrets.folders of the environment"
     return "choose another path"
 
@@ -308,9 +308,9 @@ def objection_to_write(path: Path, folder: Path) -> str:
     """Why the tool may not write where a configuration in this folder says; empty: it may. Links are followed."""
     top, target = repository_of(folder), resolved(path)
     if target is None or not target.is_relative_to(top):
-        return f"lies outside the repository {top}"
+        return f"is outside the repository {top}"
     names = {_plain(part) for part in target.relative_to(top).parts}
-    return "" if _GIT.isdisjoint(names) else "lies below .git"
+    return "" if _GIT.isdisjoint(names) else "is below .git"
 
 
 def require_inside(paths: Iterable[Path], folder: Path) -> None:

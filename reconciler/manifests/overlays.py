@@ -26,7 +26,7 @@ from reconciler.model.resource import Address
 
 _CLEARING_HINT: Final = (
     "null in an overlay removes a key of the manifest; "
-    "to clear a field of the service, let the manifest say null, or ${values.KEY} where a value is null"
+    "to clear a field of the service, write null in the manifest, or ${values.KEY} with a null value"
 )
 
 
@@ -129,7 +129,7 @@ def advice(document: Document) -> Iterator[Diagnostic]:
     if isinstance(document, Layered):
         for path, has_it in removals(document.target, document.patch):
             if not has_it and secret_fields().isdisjoint(path[:-1]):  # a key in there may be the secret itself
-                message = f"there is no {path[-1]} in the manifest that this null could remove"
+                message = f"this null removes nothing: the manifest has no {path[-1]}"
                 fault = Fault(pointer(*path), message, "nothing-to-remove", _CLEARING_HINT, severity=Severity.WARNING)
                 yield fault.within(document.above)
 
@@ -141,7 +141,7 @@ def located(diagnostic: Diagnostic, document: Document) -> Diagnostic:
     for path, has_it in removals(document.target, document.patch):
         at = pointer(*path)
         if has_it and pointer(*path[:-1]) == diagnostic.pointer and diagnostic.message == f"{path[-1]} is missing":
-            hint = f"this null removes what is at {document.below.place(at)}"
+            hint = f"this null removes the value at {document.below.place(at)}"
             return replace(diagnostic, place=document.above.place(at), pointer=at, hint=hint)
     return diagnostic
 
@@ -154,7 +154,7 @@ def _identity_fault(data: Json) -> Fault | None:
     if get_at(data, ("apiVersion",)) != API_VERSION:
         return Fault("/apiVersion", f"an overlay starts with apiVersion: {API_VERSION}", "choice")
     if address_in(data) is None:
-        return Fault("/metadata/name", "an overlay has the name of its manifest as metadata.name", "required")
+        return Fault("/metadata/name", "an overlay needs the name of its manifest as metadata.name", "required")
     return None
 
 

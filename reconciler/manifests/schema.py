@@ -218,7 +218,7 @@ def explain(error: "ValidationError") -> Iterator[Fault]:
             yield from _repeated(problem)
         case "not" if schema.get("readOnly"):
             hint = str(schema.get("description", "")).removeprefix("Read-only: ").rstrip(".")
-            yield Fault(problem.pointer, f"{problem.name} is read-only: leave it out", "read-only", hint, at_key=True)
+            yield Fault(problem.pointer, f"{problem.name} is read-only: remove it", "read-only", hint, at_key=True)
         case _ if "propertyNames" in tuple(error.absolute_schema_path)[-2:-1]:
             message = f"the name {_shown(problem.value)} {_expectation(problem).partition(', got ')[0]}"
             yield Fault(pointer(*at, problem.value), message, "name", at_key=True)

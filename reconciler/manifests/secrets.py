@@ -48,8 +48,8 @@ def secret_reference(value: Json, name: str, at: str) -> SecretReference | Fault
 
 def _from_variable(variable: str, at: str) -> SecretReference | Fault:
     if is_own_variable(variable):
-        message = f"{variable} is a variable of the reconciler itself, which no file may name"
-        return Fault(at, message, "secret", "give the secret a variable of its own")
+        message = f"{variable} is reserved for the reconciler"
+        return Fault(at, message, "secret", "use another variable for the secret")
     if _VARIABLE.fullmatch(variable):
         return SecretReference(SecretSource.ENVIRONMENT, variable)
     message = "fromEnv takes the name of an environment variable: capital letters, digits and '_'"
@@ -62,7 +62,7 @@ def redacted(faults: Iterable[Diagnostic], secret_fields: frozenset[str]) -> Ite
         parts = pointer_parts(fault.pointer)
         depth = next((index for index, part in enumerate(parts, 1) if part in secret_fields), 0)
         is_below = 0 < depth < len(parts)
-        message = f"this is not a reference, as {parts[depth - 1]} takes" if is_below else fault.message
+        message = f"this is not a reference, which {parts[depth - 1]} requires" if is_below else fault.message
         yield replace(fault, message=message, pointer=pointer(*parts[:depth]))
 
 
@@ -186,7 +186,7 @@ class SecretReader:
             return [Fault(at, message, "secret", hint)]
         entries: Any = value.get("deliver") if isinstance(value, Mapping) else None
         if not entries:
-            message = "a generated secret that is delivered nowhere would be lost"
+            message = "a generated secret without a delivery would be lost"
             return [Fault(at, message, "secret", "write {generate: true, deliver: [{file: PATH}]}")]
         substitution = Substitution(self.context)
         part: Any = substitution.apply({"deliver": entries})
@@ -214,7 +214,7 @@ def empty_secrets(document: Document, kind: Kind) -> Iterator[Place]:
 def redaction_fault(at: str) -> Fault:
     """Say that a value is the text that stands for a secret in an export."""
     message = "this is the placeholder that an export writes for a secret; sending it would overwrite the real one"
-    return Fault(at, message, "redacted", "leave the field out: then it keeps its live value")
+    return Fault(at, message, "redacted", "remove the field to keep its live value")
 
 
 def redactions(manifest: Body) -> Iterator[Fault]:
@@ -263,7 +263,7 @@ def _delivery_faults(entry: Mapping[str, Any], at: str, file: str, allowed_paths
         return
     for name, owner in _BELONGS_TO.items():
         if name in entry and owner not in kinds:
-            yield Fault(at + pointer(name), f"{name} goes with {owner} only", "delivery", at_key=True)
+            yield Fault(at + pointer(name), f"{name} is only valid with {owner}", "delivery", at_key=True)
     if kinds == ["envFile"] and "variable" not in entry:
         yield Fault(at, "variable is missing: the name that the secret has in the file", "required", at_key=True)
     for below, path in _paths(entry):
@@ -306,8 +306,8 @@ def _over_limit(block: Sequence[Json], kind: Kind) -> Iterator[Fault]:
     """A rotation needs room for one more."""
     if kind.named_secrets and len(block) >= kind.named_secrets.limit:
         limit = kind.named_secrets.limit
-        message = f"{len(block)} secrets: OrderCloud keeps {limit} at most, and a rotation needs room for one more"
-        yield Fault(_AT, message, "too-many-secrets", f"list {limit - 1} at most")
+        message = f"{len(block)} secrets: OrderCloud allows at most {limit}, and a rotation needs room for one more"
+        yield Fault(_AT, message, "too-many-secrets", f"list at most {limit - 1}")
 
 
 def _repeated(block: Sequence[Mapping[str, Any]]) -> Iterator[Fault]:
@@ -315,14 +315,14 @@ def _repeated(block: Sequence[Mapping[str, Any]]) -> Iterator[Fault]:
     for index, entry in enumerate(block):
         name = entry["name"].casefold()
         if name in seen:
-            yield Fault(_AT + pointer(index, "name"), f"there are two secrets of the name {entry['name']}", "repeated")
+            yield Fault(_AT + pointer(index, "name"), f"two secrets are named {entry['name']}", "repeated")
         seen.add(name)
 
 
 def _entry_faults(entry: Mapping[str, Any], at: str) -> Iterator[Fault]:
     name = entry["name"]
     if ending := LiveSecret("", name).ending:
-        message = f"a name does not end in {ending}: that marks a secret during its rotation"
+        message = f"a name must not end in {ending}, which marks a secret during its rotation"
         yield Fault(f"{at}/name", message, "name")
     if "expires" in entry and "maxAge" in entry:
         message = "expires and maxAge cannot be combined"
@@ -336,7 +336,7 @@ def _entry_faults(entry: Mapping[str, Any], at: str) -> Iterator[Fault]:
         secret = secret_of({**entry, "deliver": ()})
         if secret.max_age is not None and secret.overlap >= secret.max_age:
             message = "overlap is not shorter than maxAge, so the secret would be due as soon as it is created"
-            yield Fault(f"{at}/maxAge", message, "contradiction", "make overlap the shorter of the two")
+            yield Fault(f"{at}/maxAge", message, "contradiction", "make overlap shorter than maxAge")
 
 
 def _is_moment(text: str) -> bool:

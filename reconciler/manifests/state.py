@@ -36,13 +36,13 @@ def clashes(candidates: Sequence[Candidate]) -> Iterator[Diagnostic]:
     """Find manifests that cannot stand side by side. Each is reported at all its places but the first."""
     for first, other in _pairs(candidates, lambda one: one.address):
         message = f"{other.address} is defined twice, first at {first.document.place('/metadata/name')}"
-        hint = "rename one, or take one out; what holds in one environment only is an overlay"
+        hint = "rename or remove one; for differences between environments, use overlays"
         yield Fault("/metadata/name", message, "duplicate-name", hint).within(other.document)
     for first, other in _pairs(candidates, lambda one: ObjectKey(one.address.kind, one.id) if one.id else None):
         if first.address != other.address:
             kind = KINDS[other.address.kind]
             message = f"{other.address} has the same id as {first.address} at {first.document.place('/metadata/id')}"
-            hint = "give each its own, as metadata.id or under ids: of the environment"
+            hint = "give each its own id, as metadata.id or under ids: of the environment"
             if kind.only_id:
                 message = f"{other.address} is a second {kind.noun}, after {first.address} at {first.document.place()}"
                 hint = "a marketplace has only one: remove one of the manifests"
@@ -53,7 +53,7 @@ def clashes(candidates: Sequence[Candidate]) -> Iterator[Diagnostic]:
         message = (
             f"{other.address} has the same {' and '.join(fields)} as {first.address} at {first.document.place(at)}"
         )
-        hint = "change one of them: OrderCloud takes them once"
+        hint = "change one of them: OrderCloud requires unique values"
         yield Fault(at, message, "not-unique", hint).within(other.document)
     named = [one for one in candidates if one.name_in_service]
     for first, other in _pairs(named, lambda one: (one.address.kind, one.name_in_service)):
@@ -89,11 +89,11 @@ def dangling(candidates: Sequence[Candidate], context: LoadContext) -> Iterator[
                 others = "is its file among the given PATHs?" if context.partial else "write one, or name another"
                 hint = did_you_mean(address.name.removeprefix(f"{address.kind}/"), names) or others
                 if not context.scope.is_everything:
-                    hint += "; an object that another repository manages is named by its ID, without ref"
+                    hint += "; refer to an object of another repository by its ID, without ref"
                 yield _of_name(Fault(at, f"there is no manifest {address}", "reference", hint), candidate.document)
             elif there.is_absent:
                 message = f"{address} is to be deleted (state: absent at {there.document.place('/policy/state')})"
-                hint = "name another one, or take the reference out first"
+                hint = "refer to another one, or first remove the reference"
                 yield _of_name(Fault(at, message, "reference", hint), candidate.document)
 
 
@@ -125,9 +125,9 @@ def unclaimed_ids(candidates: Iterable[Candidate], context: LoadContext) -> Iter
     for number, address in enumerate(one for one in context.ids if one not in known):
         name = short(address)
         at = pointer(*context.ids_at, name)
-        message = f"ids has {json.dumps(name)}, a name that no manifest has"
+        message = f"ids has {json.dumps(name)}, which no manifest is named"
         names = map(short, known) if number < _GUESSES else ()
-        hint = did_you_mean(name, names) or "remove it, or give it the name that its manifest has now"
+        hint = did_you_mean(name, names) or "remove it, or use the current name of its manifest"
         ids = (pointer("environments", context.environment or "", "ids", one) for one in (str(address), name))
         place = next(filter(None, map(context.config_place, ids)), Place("reconciler.yaml"))
         yield Diagnostic(place, message, "id-without-manifest", at, hint, Severity.WARNING)
@@ -252,7 +252,7 @@ def _in_git(uses: Sequence[_Use], context: LoadContext) -> Iterator[Diagnostic]:
                 yield use.fault(message, "unignored-delivery", hint, Severity.WARNING)
             case GitFailed(problem=problem, fix=fix):
                 message = f"{use.delivery} may be tracked by git, and the secret committed: {problem}"
-                hint = fix or "repair the checkout, or choose a path outside of it"
+                hint = fix or "repair the checkout, or choose a path outside it"
                 yield use.fault(message, "delivery", hint)
             case None:
                 pass

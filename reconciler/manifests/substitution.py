@@ -102,7 +102,7 @@ class Substitution:
         if isinstance(value, bool | int | float):
             return json.dumps(value)
         what = "null" if value is None else "a mapping" if isinstance(value, Mapping) else "a list"
-        raise _Unusable(f"{reference[0]} is {what}, which cannot be used inside a text", "")
+        raise _Unusable(f"{reference[0]} is {what}, which cannot be used inside text", "")
 
     def _value(self, reference: re.Match[str]) -> Json:
         name = _NAME.fullmatch(reference[2])
@@ -110,7 +110,7 @@ class Substitution:
             raise _Unusable('"${" is not closed by "}"', 'write "$${" for a literal "${"')
         if not name:
             raise _Unusable(
-                f"{reference[0]} cannot be read: only ${{values.KEY}} and ${{marketplace}} can",
+                f"{reference[0]} is not available: only ${{values.KEY}} and ${{marketplace}} are",
                 'write "$${" for a literal "${"',
             )
         value = get_at(self._known, name[0].split("."))

@@ -209,11 +209,11 @@ def _located(desired: DesiredState, target: Target) -> Iterator[None]:
         }
         if not places and target.manages.issuperset(error.kinds):
             missing = "; ".join(_no_such(KINDS[kind]) for kind in error.kinds)
-            hint = f"take {', '.join(error.kinds)} out of manage: in reconciler.yaml, or check the API version"
+            hint = f"remove {', '.join(error.kinds)} from manage: in reconciler.yaml, or check the API version"
             raise ReconcilerError(missing, hint=hint) from error
         if not places:
             raise
-        hint = "leave its manifests out of this environment, or check the API version of the service"
+        hint = "remove its manifests from this environment, or check the API version of the service"
         faults = [
             Diagnostic(place, _no_such(KINDS[kind]), "no-such-kind", "/kind", hint)
             for kind, place in sorted(places.items())

@@ -124,7 +124,7 @@ def _left_referring(
                     "still-in-use",
                     f"{change.address}{_at(change.place)} would be deleted, and {path[0]} of {user.address}{_at(at)} "
                     "refers to it",
-                    f"take it out of {path[0]} of {user.address} first",
+                    f"first remove it from {path[0]} of {user.address}",
                     (change.address, user.address),
                 )
 
@@ -144,8 +144,8 @@ def _left_assigned(
                 yield Finding(
                     "still-in-use",
                     f"{change.address}{_at(change.place)} would be deleted, and {level.name} of the {kind.noun} "
-                    f"{user.id} have it",
-                    f"take it out of {level.name} of that {kind.noun} first",
+                    f"{user.id} refers to it",
+                    f"first remove it from {level.name} of that {kind.noun}",
                     (change.address,),
                 )
 
@@ -286,7 +286,7 @@ def _why_kept(change: Change, own_client_id: str, unexpected_fields: Container[A
     if change.key == login_key(own_client_id):
         return "the client that this run is logged in with"
     if KINDS[change.address.kind].row_fields:
-        return "a set, which is always there"
+        return "a set, which always exists"
     return "protected" if change.protected else ""
 
 
@@ -299,8 +299,8 @@ def renamed(pairs: Iterable[tuple[Change, Change]]) -> Iterator[Finding]:
         if other.action is Action.DELETE:
             yield Finding(
                 "prune-renamed",
-                f"{other.address} would be deleted and {created.address} created, and the two are so similar that "
-                f"it may be a rename; the new {KINDS[created.address.kind].noun} would have another ID",
+                f"{other.address} would be deleted and {created.address} created; they are similar, so this may be "
+                f"a rename, and the new {KINDS[created.address.kind].noun} would have another ID",
                 f"write {short(created.address)}: {other.id} under ids: of the environment, or metadata.id: {other.id} "
                 "in the manifest",
                 (other.address, created.address),

@@ -70,8 +70,8 @@ def scope_changed(receipt: Receipt, plan: Plan) -> str:
     if receipt.scope in (None, plan.scope.document()):
         return ""
     return (
-        f"scope changed since the last apply, at {receipt.created_at}: objects that have come into scope are "
-        "reported although nobody has touched them, and objects that have left it are no longer reported"
+        f"scope changed since the last apply, at {receipt.created_at}: objects new in scope are "
+        "reported even if unchanged, and objects no longer in scope are not reported"
     )
 
 

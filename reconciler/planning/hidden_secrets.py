@@ -88,8 +88,8 @@ def not_compared(hidden: _Fields) -> tuple[str, ...]:
 
 
 _PLACEHOLDER: Final = {
-    True: "its {name} is the placeholder that exports write for secrets, which everybody knows: set another one",
-    False: "its {name} is hidden by the service, and was not compared",
+    True: "its {name} is the placeholder that exports write for secrets, which is public: set a new one",
+    False: "its {name} is hidden by the service and was not compared",
 }
 
 
@@ -156,8 +156,8 @@ def _misdirected(change: Change, name: str) -> Finding:
     url = KINDS[change.address.kind].secret_rows[name].sent_to
     return Finding(
         "hidden-secret",
-        f"{change.address} has a {name} that its manifest does not name: with another {url}, or with none and later "
-        "another one, it would be sent to another host",
+        f"{change.address} has a {name} that its manifest does not name: changing {url}, or clearing it and "
+        "setting another one later, would send it to another host",
         _set_in_manifest(name),
         (change.address,),
         can_be_acknowledged=False,
@@ -180,8 +180,8 @@ def _unpatchable(change: Change, name: str) -> Finding:
     removal = f"; or remove it: {name.rpartition('/')[2]}: null" if row.together and not row.required else ""
     return Finding(
         "hidden-secret",
-        f"{change.address} cannot be changed so without {name}, which the service does not show: it is written "
-        "together with a field that changes, or a member is removed, which takes a PUT",
+        f"this change of {change.address} requires {name}, which the service does not show: it is written "
+        "together with a changed field, or a member is removed, which requires a PUT",
         _set_in_manifest(name) + removal,
         (change.address,),
         can_be_acknowledged=False,

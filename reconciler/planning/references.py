@@ -304,7 +304,7 @@ class _Task:
             yield self._missing(at, reference, value)
         elif reference.demands and found.get(reference.demands[0]) != reference.demands[1]:
             name, wanted = reference.demands
-            message = f"the {reference.noun} {value} is of {name} {found.get(name)}, and {wanted} is needed"
+            message = f"the {reference.noun} {value} has {name} {found.get(name)}, but {wanted} is required"
             yield self._finding(at, "reference-type", message, f"name one whose {name} is {wanted}")
 
     def _missing(self, at: str, reference: Reference, value: str) -> Finding:
@@ -329,10 +329,10 @@ class _Task:
             message = f"there is no user {value}"
             yield self._finding(at, "reference-missing", message, "name one that exists, or create it first")
         elif not found.active:
-            message = f"the user {value} is not active, so that nobody can log in as this user"
+            message = f"the user {value} is not active, so logins as this user fail"
             yield self._finding(at, "reference-inactive", message, "activate the user, or name another")
         elif (self.change.after or {}).get(flag) and found.party != "buyer":
-            message = f"{flag} needs a buyer's user, and {value} is a {found.party}'s"
+            message = f"{flag} requires a buyer's user, but {value} is a {found.party}'s"
             yield self._finding(at, "reference-not-buyer", message, f"name a buyer's user, or write {flag}: false")
 
     def _parties(self) -> Iterator[Finding]:
@@ -361,7 +361,7 @@ class _Task:
 
     def _warn(self, at: str, what: str, unseen: _Unseen) -> None:
         self.lookup.warnings.add(
-            f"{self._at(at)}{self.change.address}: whether there is a {what} cannot be seen: {unseen}"
+            f"{self._at(at)}{self.change.address}: cannot check whether the {what} exists: {unseen}"
         )
 
     def _finding(self, at: str, rule: str, message: str, fix: str) -> Finding:

@@ -49,8 +49,8 @@ def copied(changes: Sequence[Change]) -> Iterator[str]:
     for change in changes:
         for was, becomes in _other_hosts(change):
             yield (
-                f"{change.address} points at {was}, and its manifest at {becomes}: it may be a copy of another "
-                "environment's, as a restore of staging leaves it"
+                f"{change.address} points at {was}, but its manifest at {becomes}: it may be a copy of another "
+                "environment, as after a staging restore"
             )
 
 

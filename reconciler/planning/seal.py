@@ -104,10 +104,10 @@ def loads(text: str, name: str, expected: Format, key: bytes | None) -> Mapping[
     except (ValueError, RecursionError) as error:
         raise ReconcilerError(f"{name} is not a {noun}: {error}") from error
     if other := other_format(document, expected.version):
-        message = f"{name} has {noun} format {other}, and this version reads format {expected.version}"
+        message = f"{name} has {noun} format {other}, but this version reads format {expected.version}"
         raise ReconcilerError(message, hint=expected.renewed)
     if has_half_characters(document, text):
-        raise ReconcilerError(f"{name} was altered since it was written: it contains half a character")
+        raise ReconcilerError(f"{name} was altered since it was written: it contains an unpaired surrogate")
     faults = validator(expected.schema).faults(document)
     if faults:
         raise ReconcilerError(f"{name} is not a {noun}: {faults[0].message} (at {faults[0].pointer or '/'})")
@@ -117,7 +117,7 @@ def loads(text: str, name: str, expected: Format, key: bytes | None) -> Mapping[
     if key and not hmac.compare_digest(document.get("signature", ""), signature(noun, document["digest"], key)):
         state = "is signed with another key" if "signature" in document else "is not signed"
         hint = "write it where the same RECONCILER_PLAN_KEY is set"
-        raise OtherKeyError(f"{name} {state}, and RECONCILER_PLAN_KEY is set", hint=hint)
+        raise OtherKeyError(f"{name} {state}, but RECONCILER_PLAN_KEY is set", hint=hint)
     return content
 
 

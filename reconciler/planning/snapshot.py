@@ -68,7 +68,7 @@ def loads(text: str, name: str, key: bytes | None = None) -> Snapshot:
 def _resource(document: Mapping[str, Any], name: str) -> LiveResource:
     kind = KINDS.get(document["kind"])
     if kind is None:
-        hint = "take and read it with the same version of reconciler"
+        hint = "create and read it with the same version of reconciler"
         raise ReconcilerError(f"{name} has a kind that this version does not know: {document['kind']}", hint=hint)
     wrong = kind.faults(document["body"])
     if wrong:

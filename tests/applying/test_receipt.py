@@ -65,10 +65,10 @@ def test_each_resource_has_a_line() -> None:
         ("", "r.json is not a receipt: Expecting value"),
         ("[" * 100_000, "r.json is not a receipt: "),
         ("{}", "r.json is not a receipt: format_version is missing"),
-        (altered(format_version="3.0"), "r.json has receipt format 3.0, and this version reads format 2.0"),
+        (altered(format_version="3.0"), "r.json has receipt format 3.0, but this version reads format 2.0"),
         (altered(complete=False), "r.json was altered since it was written"),
         (altered(more=1), "r.json was altered since it was written"),
-        (altered(environment="\ud800"), "r.json was altered since it was written: it contains half a character"),
+        (altered(environment="\ud800"), "r.json was altered since it was written: it contains an unpaired surrogate"),
     ],
 )
 def test_what_is_no_receipt_or_was_altered_is_refused(text: str, words: str) -> None:
@@ -76,7 +76,7 @@ def test_what_is_no_receipt_or_was_altered_is_refused(text: str, words: str) -> 
 
 
 def test_with_a_key_only_its_own_signature_is_taken() -> None:
-    assert "is not signed, and RECONCILER_PLAN_KEY is set" in refusal(receiptfile.dumps(RECEIPT, None), KEY)
+    assert "is not signed, but RECONCILER_PLAN_KEY is set" in refusal(receiptfile.dumps(RECEIPT, None), KEY)
     assert "is signed with another key" in refusal(receiptfile.dumps(RECEIPT, b"other"), KEY)
 
 

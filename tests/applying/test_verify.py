@@ -95,7 +95,7 @@ def test_what_cannot_be_read_again_is_not_taken_for_applied(two: Shop) -> None:
     (outcome,) = two.apply(plan).outcomes
     assert outcome.status is Status.NOT_CONVERGED
     assert "it was written, and could not be read again: GET /v1/apiclients/" in outcome.message
-    assert "reading API clients takes one of the roles ApiClientReader, ApiClientAdmin" in outcome.message
+    assert "reading API clients requires one of the roles ApiClientReader, ApiClientAdmin" in outcome.message
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_a_look_after_a_lost_answer_that_lacks_a_role_names_it(two: Shop, faults
     (outcome,) = two.apply(plan, Controls(creation="post")).outcomes
     assert (outcome.status, outcome.uncertain) == (Status.FAILED, True)
     assert "could not be read" in outcome.message
-    assert "reading API clients takes one of the roles ApiClientReader, ApiClientAdmin" in outcome.message
+    assert "reading API clients requires one of the roles ApiClientReader, ApiClientAdmin" in outcome.message
 
 
 def test_an_object_that_is_there_after_its_deletion_is_named(two: Shop) -> None:

@@ -221,7 +221,7 @@ def test_assignments_that_cannot_be_read_again_are_not_taken_for_made(one: Shop)
     (outcome,) = one.apply(plan).outcomes
     assert outcome.status is Status.NOT_CONVERGED
     assert "could not be read again: GET /v1/apiclients/assignments" in outcome.message
-    assert "reading assignments of API clients takes one of the roles ApiClientReader" in outcome.message
+    assert "reading assignments of API clients requires one of the roles ApiClientReader" in outcome.message
 
 
 def test_an_assignment_that_somebody_removed_meanwhile_is_gone_as_wanted(one: Shop) -> None:

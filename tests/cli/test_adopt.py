@@ -57,9 +57,8 @@ def test_ids_of_a_file_of_their_own_are_written_there_and_found_again(project: P
     assert f"~ update ApiClient/front (id {FRONT}, " in run("plan").out
     assert f"id: {FRONT}  # ids.front of test (ids/test.yaml:2)" in run("show", "--resolved").out
     file.write_text("frnt: X\n", encoding="utf-8")
-    assert (
-        'ids/test.yaml:1:7: warning: ids has "frnt", a name that no manifest has (at /frnt); did you mean front?'
-        in (run("validate").out)
+    assert 'ids/test.yaml:1:7: warning: ids has "frnt", which no manifest is named (at /frnt); did you mean front?' in (
+        run("validate").out
     )
 
 
@@ -152,7 +151,7 @@ def test_an_id_that_is_not_live_is_named_and_kept(project: Project, run: Runner)
     CONFIG.write_text(text, encoding="utf-8")
     done = run("adopt", "--write")
     assert done.code == 0
-    assert f"stale      ApiClient/front  {client_id(9)}  by ids, and not live here" in done.out
+    assert f"stale      ApiClient/front  {client_id(9)}  by ids, but not live here" in done.out
     assert CONFIG.read_text(encoding="utf-8") == text
 
 
@@ -166,7 +165,7 @@ def test_an_id_that_is_given_settles_an_ambiguity_and_binds_nothing_else(project
     assert "ApiClient/back  " + other + "  by ids" in run("adopt", f"back={other}").out
     refused = run("adopt", f"back={BACK}", "--write")
     assert refused.code == 1
-    assert f"it is bound to {other} already, under ids" in refused.err
+    assert f"it is already bound to {other} under ids" in refused.err
 
 
 def test_an_id_can_be_given_for_a_client_of_another_name_but_not_for_one_that_is_taken(

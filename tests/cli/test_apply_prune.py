@@ -72,10 +72,10 @@ def test_an_empty_file_may_be_a_manifest_that_was_lost(project: Project, run: Ru
 
 def test_a_link_that_leads_nowhere_may_have_led_to_manifests(project: Project, run: Runner) -> None:
     (project.folder / "manifests" / "team").symlink_to("../gone")
-    assert "manifests/team: warning: the symbolic link leads nowhere" in run("validate").out
+    assert "manifests/team: warning: the symbolic link is broken" in run("validate").out
     done = run("apply", "--prune", "--auto-approve")
     refused(project, done, 1)
-    assert "manifests/team: error: the symbolic link leads nowhere" in done.err
+    assert "manifests/team: error: the symbolic link is broken" in done.err
 
 
 def test_without_any_manifest_nothing_is_pruned(project: Project, run: Runner) -> None:

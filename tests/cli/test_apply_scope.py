@@ -153,7 +153,7 @@ def test_a_reference_to_another_repository_is_a_plain_id(web: Repository, desk: 
     done = web("validate")
     assert done.code == 1
     assert "there is no manifest IntegrationEvent/desk-checkout" in done.out
-    assert "an object that another repository manages is named by its ID, without ref" in done.out
+    assert "refer to an object of another repository by its ID, without ref" in done.out
     web.client("web", OrderCheckoutIntegrationEventID="desk-chekout")
     assert "there is no integration event desk-chekout" in web("plan").out
 

@@ -30,7 +30,7 @@ def test_manifests_outside_the_repository_are_read_but_not_written(
     before = path.read_text()
     done = run(*arguments)
     assert (done.code, path.read_text()) == (1, before)
-    assert "lies outside the repository" in done.err
+    assert "is outside the repository" in done.err
     assert run("plan").code == 0
     assert outside.is_dir()
 

@@ -222,7 +222,7 @@ def test_no_file_is_written_through_a_link_out_of_the_repository(here: Path, run
     (here / "inside" / ".github").symlink_to(here / "outside")
     done = run("init", "inside/shop", *REGION)
     assert (done.code, files(here / "outside"), files(here / "inside" / "shop")) == (1, set(), set())
-    assert "lies outside the repository" in done.err
+    assert "is outside the repository" in done.err
 
 
 def test_a_link_that_leads_nowhere_is_no_folder_to_start_in(here: Path, run: Runner) -> None:

@@ -67,7 +67,7 @@ def test_a_plan_from_a_snapshot_is_marked_and_apply_refuses_it_with_4(offline: P
     assert (saved["applyable"], saved["snapshot"]) == (False, taken)
     done = run("apply", "plan.json")
     assert (done.code, done.out) == (4, "")
-    assert f"plan.json was made from a snapshot taken at {taken}, without a look at the service" in done.err
+    assert f"plan.json was made from a snapshot taken at {taken}, not from the service" in done.err
     assert run("show", "plan.json", "--format", "json").out == Path("plan.json").read_text(encoding="utf-8")
 
 
@@ -106,7 +106,7 @@ def test_assignments_are_in_a_snapshot(project: Project, run: Runner) -> None:
     ("member", "value", "code", "words"),
     [
         ("marketplace", "another", 3, "but the snapshot is of emulator at http"),
-        ("url", "https://other.example.com", 1, "the snapshot is of another base URL"),
+        ("url", "https://other.example.com", 1, "the snapshot is of base URL"),
     ],
 )
 def test_a_snapshot_of_something_else_is_refused(
@@ -123,7 +123,7 @@ def test_a_snapshot_of_another_environment_is_refused(offline: Project, run: Run
     target = json.loads(Path("reconciler.yaml").read_text(encoding="utf-8"))["environments"]["test"]
     offline.configure(other=target)
     done = run("plan", "--from-snapshot", "snapshot.json")
-    assert (done.code, done.err) == (1, "error: the snapshot is of another environment: test, and this is other\n")
+    assert (done.code, done.err) == (1, "error: the snapshot is of environment test, not other\n")
 
 
 def test_an_altered_or_unsigned_snapshot_is_refused(
@@ -133,7 +133,7 @@ def test_an_altered_or_unsigned_snapshot_is_refused(
     Path("altered.json").write_text(text.replace('"RefreshTokenDuration": 5', '"RefreshTokenDuration": 6'))
     assert "altered.json was altered since it was written" in run("plan", "--from-snapshot", "altered.json").err
     monkeypatch.setenv("RECONCILER_PLAN_KEY", "key")
-    assert "snapshot.json is not signed, and RECONCILER_PLAN_KEY" in run("plan", "--from-snapshot", "snapshot.json").err
+    assert "snapshot.json is not signed, but RECONCILER_PLAN_KEY" in run("plan", "--from-snapshot", "snapshot.json").err
 
 
 def test_a_snapshot_is_signed_where_there_is_a_key(

@@ -139,11 +139,11 @@ def test_an_id_under_a_name_that_no_manifest_has_is_a_warning_at_its_own_line(ru
     assert done.code == 0
     misspelled, gone = done.out.splitlines()[:2]
     assert misspelled == (
-        'reconciler.yaml:8:18: warning: ids has "storefrnt", a name that no manifest has (at '
+        'reconciler.yaml:8:18: warning: ids has "storefrnt", which no manifest is named (at '
         "/environments/one/ids/storefrnt); did you mean storefront? [id-without-manifest]"
     )
     assert gone.startswith("reconciler.yaml:9:13: warning: ")
-    assert gone.endswith("; remove it, or give it the name that its manifest has now [id-without-manifest]")
+    assert gone.endswith("; remove it, or use the current name of its manifest [id-without-manifest]")
 
 
 def test_a_part_of_the_manifests_says_nothing_about_ids_of_others(run: Runner) -> None:
@@ -176,7 +176,7 @@ def test_a_null_character_in_a_path_is_a_fault(run: Runner, place: str) -> None:
     head |= {"manifests": named["manifests"], "environments": environments}
     write("reconciler.yaml", head)
     done = run("validate")
-    assert (done.code, "no path has a null character" in done.out) == (1, True), done.err
+    assert (done.code, "a path cannot contain a null character" in done.out) == (1, True), done.err
 
 
 def test_a_null_character_in_the_path_of_a_seed_is_an_error(run: Runner) -> None:

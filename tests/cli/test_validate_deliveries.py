@@ -26,23 +26,23 @@ def environments(project: Project, *names: str, **more: Json) -> None:
 @pytest.mark.parametrize(
     ("path", "said"),
     [
-        ("../reconciler.yaml", "is where the tool reads from or keeps its own files"),
-        ("../RECONCILER.yaml", "is where the tool reads from or keeps its own files"),
-        ("front.yaml", "is where the tool reads from or keeps its own files"),
-        ("new.YML", "is where the tool reads from or keeps its own files"),
-        ("deep/new.json", "is where the tool reads from or keeps its own files"),
-        ("../overlays/new.yaml", "is where the tool reads from or keeps its own files"),
-        ("../to-the-configuration", "is where the tool reads from or keeps its own files"),
-        ("../.git/config", "lies below .git"),
-        ("../.git/hooks/post-checkout", "lies below .git"),
-        ("../sub/.GIT/config", "lies below .git"),
-        ("../.g\u200dit/config", "lies below .git"),
-        ("../to-git/config", "lies below .git"),
-        ("../.github/workflows/x.yaml", "lies below .github"),
-        ("../.GitHub/x", "lies below .github"),
+        ("../reconciler.yaml", "is used by the tool itself"),
+        ("../RECONCILER.yaml", "is used by the tool itself"),
+        ("front.yaml", "is used by the tool itself"),
+        ("new.YML", "is used by the tool itself"),
+        ("deep/new.json", "is used by the tool itself"),
+        ("../overlays/new.yaml", "is used by the tool itself"),
+        ("../to-the-configuration", "is used by the tool itself"),
+        ("../.git/config", "is below .git"),
+        ("../.git/hooks/post-checkout", "is below .git"),
+        ("../sub/.GIT/config", "is below .git"),
+        ("../.g\u200dit/config", "is below .git"),
+        ("../to-git/config", "is below .git"),
+        ("../.github/workflows/x.yaml", "is below .github"),
+        ("../.GitHub/x", "is below .github"),
         ("..", "names no file"),
-        ("../../elsewhere", "lies outside the folder of the configuration"),
-        ("../round/round", "lies outside the folder of the configuration"),
+        ("../../elsewhere", "is outside the folder of the configuration"),
+        ("../round/round", "is outside the folder of the configuration"),
     ],
 )
 @pytest.mark.parametrize("kind", ["file", "envFile", "kubernetesSecret"])
@@ -71,13 +71,13 @@ def test_no_secret_is_delivered_over_what_is_read_from(
 @pytest.mark.parametrize(
     ("path", "said"),
     [
-        ("../credentials.txt", "is where the tool reads from or keeps its own files"),
-        ("../to-the-credentials", "is where the tool reads from or keeps its own files"),
-        ("../seed.json", "is where the tool reads from or keeps its own files"),
-        ("../state.db", "is where the tool reads from or keeps its own files"),
-        ("../runs/20261124T170306.104233Z-9f3c.jsonl", "is where the tool reads from or keeps its own files"),
-        ("../runs/test.lock", "is where the tool reads from or keeps its own files"),
-        ("../.reconciler/notified.json", "lies below .reconciler"),
+        ("../credentials.txt", "is used by the tool itself"),
+        ("../to-the-credentials", "is used by the tool itself"),
+        ("../seed.json", "is used by the tool itself"),
+        ("../state.db", "is used by the tool itself"),
+        ("../runs/20261124T170306.104233Z-9f3c.jsonl", "is used by the tool itself"),
+        ("../runs/test.lock", "is used by the tool itself"),
+        ("../.reconciler/notified.json", "is below .reconciler"),
         ("../client.txt", "is read as a secret, at manifests/reads.yaml:1:"),
     ],
 )
@@ -111,7 +111,7 @@ def test_no_secret_is_delivered_over_a_file_that_the_command_line_names(project:
         ["apply", "--auto-approve", "--into", f"json={named}"],
     ):
         done = run(*arguments)
-        assert (done.code, "is where the tool reads from or keeps its own files" in done.err) == (1, True)
+        assert (done.code, "is used by the tool itself" in done.err) == (1, True)
     assert project.writes() == []
 
 

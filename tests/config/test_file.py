@@ -150,9 +150,9 @@ def test_a_file_of_ids_is_a_regular_file_inside_the_repository(tmp_path: Path) -
     (tmp_path / "repository" / "link.yaml").symlink_to("../secret.yaml")
     os.mkfifo(tmp_path / "repository" / "fifo.yaml")
     (tmp_path / "repository" / "folder.yaml").mkdir()
-    assert "lies outside the repository" in faults(tmp_path / "repository", "emulator: {}, ids: {file: link.yaml}")[0]
+    assert "is outside the repository" in faults(tmp_path / "repository", "emulator: {}, ids: {file: link.yaml}")[0]
     (tmp_path / "repository" / "round.yaml").symlink_to("round.yaml")
-    assert "lies outside the repository" in faults(tmp_path / "repository", "emulator: {}, ids: {file: round.yaml}")[0]
+    assert "is outside the repository" in faults(tmp_path / "repository", "emulator: {}, ids: {file: round.yaml}")[0]
     for name, message in {"fifo": "this is not a regular file", "folder": "this is a directory, not a file"}.items():
         assert faults(tmp_path / "repository", f"emulator: {{}}, ids: {{file: {name}.yaml}}") == [f" {message}"]
 
@@ -265,12 +265,12 @@ environments:
 @pytest.mark.parametrize(
     ("path", "said"),
     [
-        ("../runs", "lies outside the repository"),
-        ("/var/runs", "lies outside the repository"),
-        ("link/runs", "lies outside the repository"),
-        ("round", "lies outside the repository"),
-        (".git/hooks", "lies below .git"),
-        ("sub/.GIT/x", "lies below .git"),
+        ("../runs", "is outside the repository"),
+        ("/var/runs", "is outside the repository"),
+        ("link/runs", "is outside the repository"),
+        ("round", "is outside the repository"),
+        (".git/hooks", "is below .git"),
+        ("sub/.GIT/x", "is below .git"),
     ],
 )
 def test_nothing_is_written_outside_the_repository_or_below_git(tmp_path: Path, path: str, said: str) -> None:
@@ -296,4 +296,4 @@ def test_a_configuration_below_the_top_of_a_repository_may_write_to_all_of_it(tm
 
 def test_the_folder_of_the_journals_is_no_link_out_of_the_repository(tmp_path: Path) -> None:
     (tmp_path / ".reconciler").symlink_to("/var")
-    assert any("lies outside the repository" in fault for fault in faults(tmp_path, "emulator: {}"))
+    assert any("is outside the repository" in fault for fault in faults(tmp_path, "emulator: {}"))

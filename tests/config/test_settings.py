@@ -92,7 +92,7 @@ def test_the_login_takes_no_variable_of_the_reconciler_itself(tmp_path: Path, ke
     auth = {"clientId": "{fromEnv: OC_ID}", "clientSecret": "{fromEnv: OC_SECRET}", key: f"{{fromEnv: {variable}}}"}
     inner = ", ".join(f"{name}: {value}" for name, value in auth.items())
     (fault,) = faults(tmp_path, f"url: 'https://a', marketplace: m, auth: {{{inner}}}")
-    assert f"{variable} is a variable of the reconciler itself" in fault
+    assert f"{variable} is reserved for the reconciler" in fault
 
 
 @pytest.mark.parametrize(
@@ -104,4 +104,4 @@ def test_the_login_takes_no_file_of_git(tmp_path: Path, path: str) -> None:
     (tmp_path / "link").symlink_to(".git/config")
     auth = f"auth: {{clientId: c, clientSecret: {{fromFile: {path}}}}}"
     (fault,) = faults(tmp_path, f"url: 'https://a', marketplace: m, {auth}")
-    assert "this one lies below .git" in fault
+    assert "this one is below .git" in fault

@@ -54,15 +54,15 @@ def harms(resource: DesiredResource, access: Access = ADMIN, *known_ids: str, **
     [
         (manifest("tool", policy=Policy(absent=True)), "it would be deleted"),
         (manifest("tool", Active=False), "deactivated"),
-        (manifest("tool", AllowSeller=False), "closed to sellers"),
+        (manifest("tool", AllowSeller=False), "no longer allow sellers"),
         (manifest("tool", DefaultContextUserName=None), "no context user"),
         (manifest("tool", DefaultContextUserName="someone"), "another context user, someone"),
         (manifest("tool", IsAnonBuyer=True), "anonymous shoppers"),
-        (manifest("tool", MaximumGrantedRoles=["Shopper"]), "capped to Shopper, without the ApiClientAdmin that"),
-        (manifest("tool", MaximumGrantedRoles=["FullAccess"]), "capped to FullAccess, without the ApiClientAdmin that"),
+        (manifest("tool", MaximumGrantedRoles=["Shopper"]), "limited to Shopper, without ApiClientAdmin, which"),
+        (manifest("tool", MaximumGrantedRoles=["FullAccess"]), "limited to FullAccess, without ApiClientAdmin, which"),
         (manifest("tool", MinimumRequiredRoles=["OrderAdmin", "Shopper"]), "does not hold OrderAdmin"),
         (manifest("tool", MinimumRequiredCustomRoles=["x"]), "does not hold x"),
-        (manifest("tool", AccessTokenDuration=29), "of 29 minutes, and a run may need 30"),
+        (manifest("tool", AccessTokenDuration=29), "for 29 minutes only, and a run may need 30"),
         (manifest("tool", secrets=CLEARED), "secret would be cleared"),
         (manifest("tool", secrets=REPLACED), "a secret other than"),
         (manifest("tool", policy=Policy(fields=FieldsPolicy.EXCLUSIVE), AccessTokenDuration=600), "deactivated"),
@@ -90,7 +90,7 @@ def test_what_leaves_the_run_all_that_it_needs_is_allowed(spec: dict[str, Any]) 
 def test_a_run_that_only_reads_needs_no_more_than_that() -> None:
     reader = replace(ADMIN, roles=frozenset({"ApiClientReader"}))
     assert harms(manifest("tool", MaximumGrantedRoles=["ApiClientReader"]), reader) == ""
-    assert "without the ApiClientReader that" in harms(manifest("tool", MaximumGrantedRoles=["Shopper"]), reader)
+    assert "without ApiClientReader, which" in harms(manifest("tool", MaximumGrantedRoles=["Shopper"]), reader)
 
 
 def test_a_demand_that_stays_is_not_judged_again() -> None:
@@ -109,7 +109,7 @@ def test_a_door_that_was_closed_already_or_is_opened_is_no_harm(door: str) -> No
 def test_a_user_with_a_password_does_not_act_as_the_context_user() -> None:
     user = replace(ADMIN, as_context_user=False)
     assert harms(manifest("tool", DefaultContextUserName="someone", IsAnonBuyer=True), user) == ""
-    assert "closed to sellers" in harms(manifest("tool", AllowSeller=False), user)
+    assert "no longer allow sellers" in harms(manifest("tool", AllowSeller=False), user)
 
 
 def test_of_a_token_that_does_not_tell_its_roles_nothing_is_taken_for_granted() -> None:

@@ -211,7 +211,7 @@ def test_a_listener_is_about_one_assignment(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         manifests(tmp_path / "m", f"{SENDER}assignments: {{ccListeners: [{listener}]}}\n")
     (fault,) = caught.value.diagnostics
-    assert fault.message == "ccListeners has no row of messageType, forBuyer, forSupplier"
+    assert fault.message == "ccListeners cannot have a row of messageType, forBuyer, forSupplier"
     assert fault.hint.endswith(
         "each also with {forBuyer}, {forSupplier}, {forGroup}, {forBuyer, forGroup} or {forSupplier, forGroup}"
     )
@@ -268,8 +268,8 @@ def test_what_is_assigned_already_is_no_failure(service: Shop, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("level", "told"),
     [
-        ("groups: [{group: team}]", "groups has no row of group"),
-        ("groups: [{buyer: main, supplier: maker, group: team}]", "groups has no row of buyer, supplier, group"),
+        ("groups: [{group: team}]", "groups cannot have a row of group"),
+        ("groups: [{buyer: main, supplier: maker, group: team}]", "groups cannot have a row of buyer, supplier, group"),
         ("adminGroups: [{ref: nobody}]", "AdminUserGroup/nobody"),
         ("buyers: [{ref: main}]", "this is not a reference"),
         ("buyers: [main, MAIN]", "MAIN is the same id as main"),

@@ -156,7 +156,7 @@ def test_what_is_created_by_the_same_plan_must_be_of_the_right_type(service: Sho
     plan = service.plan(desired(client(), event("shop", EventType="AddToCart")))
     (finding,) = findings(plan)
     assert finding.startswith("reference-type: ")
-    assert "the integration event shop is of EventType AddToCart, and OrderCheckout is needed" in finding
+    assert "the integration event shop has EventType AddToCart, but OrderCheckout is required" in finding
 
 
 def test_what_the_same_plan_deletes_is_not_there(service: Shop) -> None:

@@ -90,7 +90,7 @@ def test_the_syncs_of_all_entities_are_read_side_by_side(tmp_path: Path) -> None
     ("manifests", "said"),
     [
         ([SYNC, SYNC.replace("products", "others")], "is a second product sync"),
-        ([SYNC.replace("products", "products,id:a")], "id is read-only: leave it out"),
+        ([SYNC.replace("products", "products,id:a")], "id is read-only: remove it"),
         (["EntitySync byers {DeliveryConfigID: mail}"], 'no entity sync of "byers"'),
     ],
 )
@@ -117,7 +117,7 @@ def test_indices_are_unmanaged_before_a_manifest_holds_them_and_are_never_pruned
         ("XpIndex/XpIndex", Action.UNMANAGED)
     ]
     pruned = service.plan(manifests(), replace(reads, prunes=True))
-    assert (pruned.has_changes, "it is a set, which is always there" in pruned.warnings[-1]) == (False, True)
+    assert (pruned.has_changes, "it is a set, which always exists" in pruned.warnings[-1]) == (False, True)
     service.converge(wanted(tmp_path, "XpIndex indices {Order: []}"))
     assert not service.plan(manifests(), reads).changes
 
@@ -168,7 +168,7 @@ def test_an_incrementor_that_is_not_there_starts_from_its_number(service: Shop, 
 def test_an_incrementor_that_is_created_warns_that_numbers_may_be_given_twice(service: Shop, tmp_path: Path) -> None:
     plan = service.plan(wanted(tmp_path, "Incrementor returns {LastNumber: 5, LeftPaddingCount: 3}"))
     (warning,) = plan.warnings
-    assert warning.startswith("Incrementor/returns is created with LastNumber: 5; if it was there before, ")
+    assert warning.startswith("Incrementor/returns is created with LastNumber: 5; if it existed before, ")
     known = service.plan(wanted(tmp_path, "Incrementor orders {LastNumber: 0, LeftPaddingCount: 8}"))
     assert (known.has_changes, known.warnings) == (True, ())
 

@@ -53,7 +53,7 @@ def test_one_that_is_unmanaged_is_named_and_the_others_are_planned(two: Shop) ->
     plan = two.plan(desired(manifest("ours", Active=False)))
     actions = {change.id: change.action for change in plan.changes}
     assert (actions[A], actions[B]) == (Action.UPDATE, Action.UNMANAGED)
-    assert f"{WHO}; it is left as it is" in plan.warnings
+    assert f"{WHO}; it is not changed" in plan.warnings
     assert two.apply(plan).is_complete
 
 
@@ -98,7 +98,7 @@ def planned_from_a_snapshot(service: Shop, want: DesiredState) -> Plan:
 
 
 def test_a_snapshot_keeps_that_it_is_odd(two: Shop) -> None:
-    assert f"{WHO}; it is left as it is" in planned_from_a_snapshot(two, desired(manifest("ours"))).warnings
+    assert f"{WHO}; it is not changed" in planned_from_a_snapshot(two, desired(manifest("ours"))).warnings
     with pytest.raises(InputError) as caught:
         planned_from_a_snapshot(two, desired(manifest("theirs")))
     assert WHO in caught.value.diagnostics[0].message

@@ -43,7 +43,7 @@ def test_a_kind_that_the_service_does_not_have_is_an_error_where_a_manifest_name
     (fault,) = caught.value.diagnostics
     message = "this service has no tracking events (GET /v1/integrations/trackingEvents answered 404)"
     assert (fault.message, fault.place.line) == (message, 8)
-    assert "leave its manifests out" in fault.hint
+    assert "remove its manifests" in fault.hint
 
 
 def test_a_kind_that_only_the_configuration_names_is_an_error_that_says_so(service: Shop) -> None:
@@ -57,7 +57,7 @@ def test_a_kind_that_is_watched_and_that_the_service_does_not_have_is_an_error_t
     watching = replace(NO_LIMITS, manages=frozenset({"TrackingEvent"}))
     with pytest.raises(ReconcilerError, match=r"no tracking events \(GET /v1/integrations/trackingEvents") as caught:
         service.plan(manifests(tmp_path / "m", PROFILE), watching)
-    assert caught.value.hint.startswith("take TrackingEvent out of manage: in reconciler.yaml")
+    assert caught.value.hint.startswith("remove TrackingEvent from manage: in reconciler.yaml")
 
 
 SYNC = (
@@ -106,14 +106,16 @@ def test_a_refused_read_names_the_roles_that_it_takes(
     service.fault(f"GET /v1/securityprofiles{path} status=403 count=all")
     with pytest.raises(AccessDenied) as caught:
         service.plan(wanted)
-    assert caught.value.hint.startswith(f"{what} takes one of the roles {roles}, FullAccess")
+    assert caught.value.hint.startswith(f"{what} requires one of the roles {roles}, FullAccess")
 
 
 def test_a_refused_assignment_names_the_roles_that_it_takes(service: Shop, tmp_path: Path) -> None:
     plan = service.plan(manifests(tmp_path / "m", PROFILE))
     service.fault("POST /v1/securityprofiles/assignments status=403 count=all")
     (outcome,) = service.apply(plan).outcomes
-    words = "writing assignments of security profiles takes one of the roles SecurityProfileAdmin, SetSecurityProfile"
+    words = (
+        "writing assignments of security profiles requires one of the roles SecurityProfileAdmin, SetSecurityProfile"
+    )
     assert words in outcome.message
 
 
@@ -122,5 +124,6 @@ def test_a_refused_write_names_the_roles_that_it_takes(service: Shop, tmp_path: 
     service.fault("PUT /v1/securityprofiles/p status=403 count=all")
     (outcome,) = service.apply(plan).outcomes
     assert (
-        "writing security profiles takes one of the roles SecurityProfileAdmin, SetSecurityProfile" in outcome.message
+        "writing security profiles requires one of the roles SecurityProfileAdmin, SetSecurityProfile"
+        in outcome.message
     )

@@ -98,9 +98,9 @@ def test_what_cannot_be_read_in_a_directory_is_named_with_the_rest(
     (tmp_path / "bad.yaml").write_text("a: [")
     assert faults(tmp_path) == [
         "bad.yaml:2:1: the document ends here, and a '[' or '{' above is not closed",
-        "broken.yaml: the symbolic link leads nowhere",
-        "loop: the symbolic link leads nowhere, and may have led to manifests",
-        "loop.yaml: the symbolic link leads back to itself",
+        "broken.yaml: the symbolic link is broken",
+        "loop: the symbolic link is broken, and may have led to manifests",
+        "loop.yaml: the symbolic link points to itself",
         "pipe.yaml: this is not a regular file",
     ]
 

@@ -140,4 +140,4 @@ def test_no_manifest_or_overlay_names_a_variable_of_the_tool_itself(tmp_path: Pa
     context = LoadContext(allowed_secrets=frozenset({"RECONCILER_PLAN_KEY"}), overlays=overlays)
     found = inspect([tmp_path / "a.yaml"], context)
     assert not found.is_valid
-    assert any("RECONCILER_PLAN_KEY is a variable of the reconciler itself" in one.message for one in found.diagnostics)
+    assert any("RECONCILER_PLAN_KEY is reserved for the reconciler" in one.message for one in found.diagnostics)

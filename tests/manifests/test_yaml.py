@@ -432,8 +432,8 @@ def directory(path: Path) -> None:
     ("make", "message"),
     [
         (nothing, "there is no such file or directory"),
-        (broken_link, "the symbolic link leads nowhere; correct or remove it"),
-        (looping_link, "the symbolic link leads back to itself; remove it"),
+        (broken_link, "the symbolic link is broken; correct or remove it"),
+        (looping_link, "the symbolic link points to itself; remove it"),
         (fifo, "this is not a regular file"),
         (directory, "this is a directory, not a file"),
     ],

@@ -93,7 +93,7 @@ def test_the_message_says_what_is_new_about_it_and_where_it_stands(one: Shop) ->
     (warning,) = one.plan(desired(manifest("a", **NEW, Active=True)), target()).warnings
     assert warning == (
         f"{BEFORE}no party is allowed and none is assigned: a user gets in only where the user's party is allowed or "
-        "assigned; allow a party or assign one; a client that nobody uses takes Active: false [nobody-can-log-in]"
+        "assigned; allow or assign a party; set Active: false for an unused client [nobody-can-log-in]"
     )
 
 

@@ -296,7 +296,7 @@ NO_GROUP = desired(
 USES: dict[str, tuple[dict[str, Any], str]] = {
     "a profile": (
         {"SecurityProfileAssignments": [{"SecurityProfileID": "staff", "UserGroupID": "team"}]},
-        "adminGroups of the security profile staff have it",
+        "adminGroups of the security profile staff refers to it",
     ),
     "an approval rule": (
         {

@@ -89,7 +89,7 @@ HELD: Held = {
 def test_a_group_that_goes_takes_away_the_roles_of_its_own_profiles(change: Change) -> None:
     access = Access("own", frozenset({"AdminUserGroupAdmin", "WebhookAdmin", "LocaleAdmin", "MeAdmin"}), user="me")
     (finding,) = check([change, *GIVES], Context(NO_LIMITS, access, held=HELD))
-    assert "may take away AdminUserGroupAdmin, LocaleAdmin from the user of this run" in finding.message
+    assert "may remove AdminUserGroupAdmin, LocaleAdmin from the user of this run" in finding.message
     members: Held = {**HELD, ObjectKey("AdminUserGroup", "staff"): {"adminUsers": ("another",)}}
     deleted = replace(GROUP, action=Action.DELETE, after=None)
     assert not check([deleted, *GIVES], Context(NO_LIMITS, access, held=members))

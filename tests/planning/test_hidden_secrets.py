@@ -111,7 +111,7 @@ def test_an_update_that_would_carry_a_mask_over_is_refused_with_what_to_do(tmp_p
         plan = service.plan(desired(manifest("a", AccessTokenDuration=60)))
         assert rules(plan) == ["hidden-secret"]
         assert "ClientSecret: {fromEnv: NAME}" in plan.guards[0].fix
-        assert "its ClientSecret is hidden by the service, and was not compared" in plan.warnings[0]
+        assert "its ClientSecret is hidden by the service and was not compared" in plan.warnings[0]
         service.forget()
         with pytest.raises(GuardRefusal):
             service.apply(plan, acknowledged=acknowledgement(plan))
@@ -154,7 +154,7 @@ def test_a_generated_secret_of_which_the_service_shows_null_is_made_once_and_con
         value = (tmp_path / "a.secret").read_text()
         plan = service.plan(wanted)
         assert (plan.has_changes, logs_in(service, value)) == (False, True)
-        assert "its ClientSecret is hidden by the service, and was not compared" in plan.warnings[0]
+        assert "its ClientSecret is hidden by the service and was not compared" in plan.warnings[0]
 
 
 def test_a_new_client_whose_secret_the_service_shows_as_null_converges(tmp_path: Path) -> None:

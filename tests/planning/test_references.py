@@ -233,17 +233,17 @@ VENDOR = {"DefaultContextUserName": "vendor"}
         (
             ["/v1/integrationEvents/*"],
             {"OrderCheckoutIntegrationEventID": "checkout"},
-            "integration event checkout cannot be seen: the login lacks IntegrationEventReader",
+            "integration event checkout exists: the login lacks IntegrationEventReader",
         ),
-        (["/v1/adminusers"], VENDOR, "user vendor cannot be seen: the login lacks AdminUserReader"),
-        (["/v1/buyerusers"], VENDOR, "user vendor cannot be seen: the login lacks BuyerUserReader"),
+        (["/v1/adminusers"], VENDOR, "user vendor exists: the login lacks AdminUserReader"),
+        (["/v1/buyerusers"], VENDOR, "user vendor exists: the login lacks BuyerUserReader"),
         (
             ["/v1/adminusers", "/v1/buyerusers"],
             VENDOR,
-            "user vendor cannot be seen: the login lacks AdminUserReader and BuyerUserReader",
+            "user vendor exists: the login lacks AdminUserReader and BuyerUserReader",
         ),
-        (["/v1/suppliers"], VENDOR, "user vendor cannot be seen: the login lacks SupplierReader"),
-        (["/v1/suppliers/*/users"], VENDOR, "user vendor cannot be seen: the login lacks SupplierUserReader"),
+        (["/v1/suppliers"], VENDOR, "user vendor exists: the login lacks SupplierReader"),
+        (["/v1/suppliers/*/users"], VENDOR, "user vendor exists: the login lacks SupplierUserReader"),
     ],
 )
 def test_a_login_that_may_not_look_gets_a_warning_that_names_the_roles_that_are_missing(
@@ -253,15 +253,15 @@ def test_a_login_that_may_not_look_gets_a_warning_that_names_the_roles_that_are_
         one.fault(f"GET {route} status=403 count=all")
     plan = one.plan(desired(manifest("a", **spec)))
     assert plan.guards == ()
-    assert plan.warnings == (f"a.yaml:1:1: ApiClient/a: whether there is a {lacking}",)
+    assert plan.warnings == (f"a.yaml:1:1: ApiClient/a: cannot check whether the {lacking}",)
 
 
 def test_a_login_that_may_not_look_at_parties_gets_a_warning_for_each(one: Shop) -> None:
     one.fault("GET /v1/buyers/* status=403 count=all")
     plan = one.plan(desired(manifest("a", assignments={"buyers": ("b1", "b2")})))
     assert [warning.rpartition("whether ")[2] for warning in plan.warnings] == [
-        "there is a buyer b1 cannot be seen: the login lacks BuyerReader",
-        "there is a buyer b2 cannot be seen: the login lacks BuyerReader",
+        "the buyer b1 exists: the login lacks BuyerReader",
+        "the buyer b2 exists: the login lacks BuyerReader",
     ]
 
 
@@ -279,7 +279,7 @@ def test_a_user_who_is_found_where_we_may_look_is_no_warning(one: Shop) -> None:
 def test_an_api_without_a_list_of_all_buyer_users_gets_a_warning_that_says_so(one: Shop) -> None:
     one.fault("GET /v1/buyerusers status=404 count=all")
     (warning,) = one.plan(desired(manifest("a", DefaultContextUserName="vendor"))).warnings
-    assert warning.endswith("user vendor cannot be seen: this service has no list of all buyer users")
+    assert warning.endswith("user vendor exists: this service has no list of all buyer users")
 
 
 def test_a_look_that_fails_is_an_error_and_not_an_absence(one: Shop) -> None:

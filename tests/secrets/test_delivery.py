@@ -142,10 +142,10 @@ def test_a_kubernetes_secret_is_a_manifest_with_the_value_in_base64(deliver: Del
     [
         (ToFile("folder"), "is not a file"),
         (ToFile("file/below"), "no secret can be delivered"),
-        (ToFile("../outside"), "lies outside"),
+        (ToFile("../outside"), "is outside"),
         (ToCommand(("./folder-of-programs/none", "x")), "there is no program"),
         (ToCommand((NOT_A_PROGRAM,)), "cannot be started"),
-        (ToFile("link"), "lies outside"),
+        (ToFile("link"), "is outside"),
         (ToEnvFile("binary", "A"), "is not UTF-8"),
         (ToCommand(("no-such-program-anywhere",)), "there is no program no-such-program-anywhere"),
         (ToCommand(python("import sys; sys.exit(3)")), "exited with 3"),

@@ -69,9 +69,9 @@ def test_a_file_is_read_relative_to_the_root(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "problem"),
     [
-        ("../outside", "lies outside"),
-        ("/etc/hostname", "lies outside"),
-        ("link", "lies outside"),
+        ("../outside", "is outside"),
+        ("/etc/hostname", "is outside"),
+        ("link", "is outside"),
         ("missing", "cannot be read"),
         (".", "names no file"),
         ("empty", "is empty"),
@@ -112,5 +112,5 @@ def test_no_file_of_git_is_a_secret(tmp_path: Path, path: str) -> None:
         folder.mkdir(parents=True)
         (folder / "config").write_text("token")
     (tmp_path / "link").symlink_to(".git/config")
-    with pytest.raises(ReconcilerError, match=r"lies below \.git"):
+    with pytest.raises(ReconcilerError, match=r"is below \.git"):
         Resolver(AllowedPaths(tmp_path), ())(from_file(path))

@@ -114,7 +114,7 @@ def test_a_missing_secret_without_a_delivery_is_reported_and_not_made(one: Shop)
     assert not plan.has_changes
     (warning,) = plan.warnings
     assert warning.startswith(
-        "ApiClient/a: secret primary is missing, and is not created: its manifest declares no deliv"
+        "ApiClient/a: secret primary is missing and is not created: its manifest declares no deliv"
     )
 
 
@@ -129,9 +129,9 @@ SOON, LATER = NOW + timedelta(days=3), NOW + timedelta(days=300)
         (("primary", LATER), DELIVERED, None),
         (("primary", SOON), DELIVERED, "within its overlap of 7d"),
         (("primary", SOON), replace(DELIVERED, overlap=timedelta(days=1)), None),
-        (("primary", None), replace(DELIVERED, max_age=timedelta(days=90)), "expires never, and its manifest wants"),
+        (("primary", None), replace(DELIVERED, max_age=timedelta(days=90)), "expires never, but its manifest requires"),
         (("primary", LATER), replace(DELIVERED, max_age=timedelta(days=90)), "max age 90d, overlap 7d"),
-        (("primary", LATER), replace(DELIVERED, expires=NOW + timedelta(days=20)), "its manifest wants: expires"),
+        (("primary", LATER), replace(DELIVERED, expires=NOW + timedelta(days=20)), "its manifest requires expires"),
     ],
 )
 def test_what_is_said_of_a_secret_that_is_there(
@@ -150,7 +150,7 @@ def test_what_has_expired_or_was_left_over_is_told_apart(one: Shop) -> None:
     target = replace(NO_LIMITS, now=LATER + timedelta(days=1))
     said = "\n".join(one.plan(desired(wanting(DELIVERED)), target).warnings)
     for words in (
-        "has expired at",
+        "expired at",
         "exists twice",
         "not delivered",
         "can be deleted",

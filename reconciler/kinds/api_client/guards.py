@@ -99,15 +99,15 @@ def _harms(change: Change, context: Context) -> Iterator[str]:
     yield from _token(change, changed)
     yield from _secret(change, context.access)
     if "AppName" in changed and change.key not in context.known:
-        yield "it would be renamed, and nothing but its name binds it to its manifest"
+        yield "it would be renamed, but its manifest finds it by name only"
 
 
 def _closed_logins(change: Change, changed: set[str]) -> Iterator[str]:
     after = change.after or {}
     if "Active" in changed and not after.get("Active"):
-        yield "it would be deactivated, and nobody could log in through it"
+        yield "it would be deactivated, which blocks all logins through it"
     if "AllowSeller" in changed and not after.get("AllowSeller"):
-        yield "it would be closed to sellers, and only sellers may manage API clients"
+        yield "it would no longer allow sellers, and only sellers can manage API clients"
 
 
 def _user(change: Change, changed: set[str], access: Access) -> Iterator[str]:
@@ -130,7 +130,7 @@ def _cap(change: Change, changed: set[str], access: Access) -> Iterator[str]:
     held = needed if access.roles is None else access.roles & needed
     if held and not held & cap:
         kept, needs = ", ".join(sorted(cap)), " or ".join(sorted(held))
-        yield f"its tokens would be capped to {kept}, without the {needs} that this run has and needs"
+        yield f"its tokens would be limited to {kept}, without {needs}, which this run needs"
 
 
 def _new_requirements(change: Change, changed: set[str], access: Access) -> Iterator[str]:
@@ -147,7 +147,7 @@ def _token(change: Change, changed: set[str]) -> Iterator[str]:
     if "AccessTokenDuration" not in changed or not isinstance(before, int) or not isinstance(after, int):
         return
     if after < min(before, LEAST_TOKEN_MINUTES):
-        yield f"it would be given shorter tokens, of {after} minutes, and a run may need {LEAST_TOKEN_MINUTES}"
+        yield f"its tokens would be valid for {after} minutes only, and a run may need {LEAST_TOKEN_MINUTES}"
 
 
 def _secret(change: Change, access: Access) -> Iterator[str]:

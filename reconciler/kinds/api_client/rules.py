@@ -38,7 +38,7 @@ def anonymous_with_secret(view: ManifestView) -> Iterator[Objection]:
         hint = "write ClientSecret: null, and use a separate API client for a server that can keep a secret"
         yield Objection("/spec/ClientSecret", "IsAnonBuyer is true and there is a ClientSecret", hint)
     if view.is_on("IsAnonBuyer") and view.has_named_secrets:
-        hint = "take them out, and use a separate API client for a server that can keep a secret"
+        hint = "remove them, and use a separate API client for a server that can keep a secret"
         yield Objection("/secrets", "IsAnonBuyer is true and there are secrets", hint)
 
 
@@ -46,7 +46,7 @@ def secrets_of_inactive_client(view: ManifestView) -> Iterator[Objection]:
     """Object to secrets that no login can prove, because the client is off, or may be: that is the API's default."""
     if not view.has_named_secrets or view.is_on("Active"):
         return
-    hint = "write Active: true, or leave the secrets out until it is"
+    hint = "write Active: true, or remove the secrets until it is"
     if view.is_off("Active"):
         yield Objection("/secrets", "there are secrets, and the client is not active", hint)
     elif view.leaves_out("Active"):
@@ -132,14 +132,14 @@ def refresh_shorter_than_access(view: ManifestView) -> Iterator[Objection]:
     refresh, access = view.minutes("RefreshTokenDuration"), view.minutes("AccessTokenDuration")
     if refresh and access and refresh < access:
         message = f"RefreshTokenDuration is {refresh} minutes, AccessTokenDuration {access}"
-        yield Objection("/spec/RefreshTokenDuration", message, "make it the longer one, or 0 for none")
+        yield Objection("/spec/RefreshTokenDuration", message, "make it longer than AccessTokenDuration, or 0 for none")
 
 
 def nobody_can_log_in(view: ManifestView) -> Iterator[Objection]:
     """Object to a client that is closed to everybody. One whose manifest switches it off is meant to be."""
     is_closed = all(map(view.is_off, _FLAGS)) and not any(view.assignments.get(party, True) for party in EVERYONE)
     if is_closed and view.spec.get("Active", True):
-        hint = "allow a party or assign one; a client that nobody uses takes Active: false"
+        hint = "allow or assign a party; set Active: false for an unused client"
         yield Objection("/assignments", "no party is allowed and none is assigned", hint)
 
 
@@ -175,7 +175,7 @@ RULES: Final = (
     ),
     Rule(
         "secrets-of-inactive-client",
-        "nobody can log in through a client that is not active, so its secrets are delivered and cannot be tried",
+        "logins through an inactive client fail, so its secrets are delivered but cannot be tested",
         "error code Auth.ClientNotActive",
         secrets_of_inactive_client,
         frozenset({"secrets"}),
@@ -197,7 +197,7 @@ RULES: Final = (
     ),
     Rule(
         "public-client-with-admin-role",
-        "anybody who knows the client ID can ask for its tokens",
+        "anyone who knows the client ID can request its tokens",
         'knowledge base, "API Client Secrets"; release notes of API 1.0.196',
         public_client_with_admin_role,
         frozenset({"IsAnonBuyer", "ClientSecret"}),

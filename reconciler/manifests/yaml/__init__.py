@@ -152,7 +152,7 @@ _REASONS: Final[Mapping[int, tuple[str, str]]] = {
     errno.ENOTDIR: ("there is no such file or directory", ""),
     errno.EACCES: ("it may not be read", "correct its permissions"),
     errno.EPERM: ("it may not be read", "correct its permissions"),
-    errno.ELOOP: ("the symbolic link leads back to itself", "remove it"),
+    errno.ELOOP: ("the symbolic link points to itself", "remove it"),
     errno.ENXIO: ("this is not a regular file", ""),
     errno.EISDIR: ("this is a directory, not a file", ""),
     errno.ENAMETOOLONG: ("the path is too long", ""),
@@ -209,7 +209,7 @@ def unreadable(error: OSError, path: Path | str, shown: str) -> Diagnostic:
     """Say why the operating system does not give a file or directory."""
     message, hint = _REASONS.get(error.errno or 0, (f"it cannot be read: {error.strerror}", ""))
     if error.errno == errno.ENOENT and os.path.islink(path):  # noqa: PTH114  # paths are plain strings here, for speed
-        message, hint = "the symbolic link leads nowhere", "correct or remove it"
+        message, hint = "the symbolic link is broken", "correct or remove it"
     return Diagnostic(Place(shown), message, "unreadable", hint=hint)
 
 

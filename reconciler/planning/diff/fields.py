@@ -160,13 +160,13 @@ def _foreign_fields(resource: DesiredResource, unknown: frozenset[str]) -> Itera
     for name in sorted(unknown):
         if not kind.fields[name].equal(resource.spec.get(name), None):
             field, at = kind.fields[name], pointer("spec", name)
-            until = f"it is not in the API after {field.until}" if field.until else f"it came with API {field.since}"
+            until = f"the API has it up to {field.until}" if field.until else f"the API has it since {field.since}"
             yield Diagnostic(
                 resource.places.get(at, resource.place),
                 f"this service has no {name} of {kind.noun}s: {until}",
                 rule="no-such-field",
                 pointer=at,
-                hint="leave it out for this environment",
+                hint="remove it for this environment",
             )
 
 
@@ -185,12 +185,12 @@ def _foreign_secret_fields(resource: DesiredResource, shown: Mapping[str, frozen
     return [
         Diagnostic(
             resource.places.get(pointer("spec", name), resource.place),
-            f"this service has no {name}: it is of the current generation, which keeps named secrets beside the client",
+            f"this service has no {name}: it is of the current generation, with named secrets next to the client",
             rule="no-such-secret-field",
             pointer=pointer("spec", name),
             hint=f"remove {name} from the spec and declare a named secret: secrets: [{{name: primary, deliver: "
-            "[{file: PATH}]}]; apply makes and delivers it, the secrets that the client has stay as they are "
-            "(docs/secrets.md has the whole migration)",
+            "[{file: PATH}]}]; apply creates and delivers it, and existing secrets of the client stay unchanged "
+            "(migration: docs/secrets.md)",
         )
         for name in resource.secrets
         if name not in shown[resource.address.kind]

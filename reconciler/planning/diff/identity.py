@@ -125,7 +125,7 @@ def _ambiguity(resource: DesiredResource, candidates: Sequence[LiveResource]) ->
         f"{resource.address} could be any of {len(candidates)} live objects of that {name}: {listed}",
         rule="ambiguous-name",
         pointer=pointer("spec", name),
-        hint="name the right one in metadata.id, or under ids: of the environment",
+        hint="set the id of the right one in metadata.id, or under ids: of the environment",
     )
 
 
@@ -322,8 +322,8 @@ def _unless_owned(case: _Case, owners: Mapping[ObjectKey, str], scope: Scope) ->
         return proposal
     is_live = f"{case.resource.address} is live as {found.id}"
     if owner := owners.get(found.key):
-        message = f"{is_live}, bound to {owner}, a name that no manifest here has"
-        hint = f"if {owner} was renamed, rename it under ids: of the environment, too; else remove it there"
+        message = f"{is_live} and bound to {owner}, which has no manifest here"
+        hint = f"if {owner} was renamed, also rename it under ids: of the environment; otherwise remove it there"
         return _taken(case, Diagnostic(case.resource.place, message, "duplicate-id", hint=hint))
     if objection := KINDS[found.kind].outside(scope, found.id, found.body):
         message, hint = f"{is_live}, which is out of scope: {objection}", "another repository may manage it"
@@ -359,12 +359,15 @@ def _not_as_given(case: _Case) -> Proposal:
     address, known = case.resource.address, case.resource.id
     message, hint = (
         f"there is no live object with the ID {known}",
-        "the IDs are in the portal, or in: reconciler export",
+        "find IDs in the portal or with: reconciler export",
     )
     if _has_fixed_id(case.kind):
-        message, hint = "its ID is fixed", "leave it out: there is nothing to bind"
+        message, hint = "its ID is fixed", "remove it: there is nothing to bind"
     elif case.in_environment:
-        message, hint = f"it is bound to {known} already, under ids", "nothing is overwritten; remove that line first"
+        message, hint = (
+            f"it is already bound to {known} under ids",
+            "existing bindings are kept: remove that line first",
+        )
     fault = Diagnostic(case.resource.place, f"{address} cannot be bound: {message}", "adopt", hint=hint)
     return Proposal(address, State.STALE, known, message, fault=fault)
 
@@ -372,7 +375,7 @@ def _not_as_given(case: _Case) -> Proposal:
 def _stale(case: _Case) -> str:
     found = case.look.found
     then = f"it would be matched with {found.id}" if found else _missing(case.resource)
-    return f"by {case.source}, and not live here; {then}"
+    return f"by {case.source}, but not live here; {then}"
 
 
 def _found_by(case: _Case) -> str:

@@ -128,8 +128,8 @@ def _starting(change: Change, kind: Kind) -> Iterator[str]:
     """Data that counts up on the service begins again where an object is created that was there before."""
     for name in kind.initial_fields if change.action is Action.CREATE else ():
         yield (
-            f"{change.address} is created with {name}: {_written((change.after or {}).get(name))}; if it was there "
-            f"before, what comes after that may be given twice: write the last number that is in use as {name}"
+            f"{change.address} is created with {name}: {_written((change.after or {}).get(name))}; if it existed "
+            f"before, later numbers may be assigned twice: set {name} to the last number in use"
         )
 
 
@@ -149,8 +149,9 @@ def _is_open(change: Change, resource: DesiredResource | None) -> bool:
 
 def _without_secret(change: Change) -> str:
     return (
-        f"{change.address} is created without a secret, which widens access: whoever knows its id can log in through "
-        "it; declare one (secrets: [{name: primary, deliver: [{file: PATH}]}]), or write secrets: [] if it needs none"
+        f"{change.address} is created without a secret, which widens access: anyone who knows its id can log in "
+        "through it; declare one (secrets: [{name: primary, deliver: [{file: PATH}]}]), or write secrets: [] if it "
+        "needs none"
     )
 
 
@@ -164,17 +165,17 @@ def _other_id(change: Change, known: str, second: Mapping[Address, str | None]) 
     is_second = same_id(change.id, second.get(change.address))
     way = "metadata.id" if is_second else f"its {KINDS[change.address.kind].name_field}"
     return (
-        f"{change.address}: the id that is known, {known}, is not live here; it was found by {way} as "
-        f"{change.id}: if that is right, write {short(change.address)}: {change.id} under ids: of the environment"
+        f"{change.address}: its known id {known} is not live here; {way} matches {change.id}: to confirm, "
+        f"write {short(change.address)}: {change.id} under ids: of the environment"
     )
 
 
 def _renaming(created: Change, other: Change, kind: Kind) -> str:
     name = (other.before or {}).get(kind.name_field)
     return (
-        f"{created.address} would be created; if it is {name} (ID {other.id}) under another name, write "
+        f"{created.address} would be created; if this renames {name} (ID {other.id}), write "
         f"{short(created.address)}: {other.id} under ids: of the environment, or metadata.id: {other.id} in the "
-        "manifest, and it is renamed instead"
+        "manifest to rename it instead"
     )
 
 

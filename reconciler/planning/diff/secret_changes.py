@@ -201,24 +201,24 @@ def _warnings_of(state: SecretState) -> Iterator[str]:
     match state.standing:
         case Standing.MISSING if wanted and not wanted.deliver:
             lost = "its manifest declares no delivery, so its value would be lost"
-            yield f"{secret} is missing, and is not created: {lost}"
+            yield f"{secret} is missing and is not created: {lost}"
         case Standing.EXPIRING if wanted:
             overlap = duration_text(wanted.overlap)
             yield f"{secret} expires at {expiry}, which is within its overlap of {overlap}: {_ROTATE}"
         case Standing.EXPIRED:
-            yield f"{secret} has expired at {expiry}: {_ROTATE}"
+            yield f"{secret} expired at {expiry}: {_ROTATE}"
         case Standing.OFF_POLICY if wanted:
-            yield f"{secret} expires {expiry}, and its manifest wants: {wanted.policy}: {_ROTATE}"
+            yield f"{secret} expires {expiry}, but its manifest requires {wanted.policy}: {_ROTATE}"
         case Standing.UNPROVEN:
-            unfinished = "was created but not delivered everywhere, by an unfinished rotation"
-            yield f"{secret} {unfinished}; it is deleted once another one is delivered wherever it may be: {_ROTATE}"
+            unfinished = "was created by an unfinished rotation and not delivered everywhere"
+            yield f"{secret} {unfinished}; it is deleted once a new one replaces it everywhere: {_ROTATE}"
         case Standing.UNTRIED:
             once = "" if state.is_active else "once the client is active, "
-            yield f"{secret} was delivered, and was never tried by a login: {once}{_ROTATE}"
+            yield f"{secret} was delivered but never tested by a login: {once}{_ROTATE}"
         case Standing.SUPERSEDED:
-            yield f"{secret} exists twice, left by an unfinished rotation: {_ROTATE}"
+            yield f"{secret} exists twice after an unfinished rotation: {_ROTATE}"
         case Standing.OVER:
-            yield f"{secret}: a retired one has expired at {expiry} and can be deleted: {_ROTATE}"
+            yield f"{secret}: a retired one expired at {expiry} and can be deleted: {_ROTATE}"
         case Standing.UNKNOWN if live:
             yield f"secret {live.name} (id {live.id}) is in no manifest"
         case _:
@@ -237,4 +237,4 @@ def _over_limit(change: Change, judged: Sequence[SecretState], new: Sequence[Nam
         oldest = unproven[-1].id
         yield f"{change.address}: to make room, secret {oldest} is deleted, which a failed run may have delivered"
     elif not any(one.ending == UNDELIVERED and one.base in names for one in there):
-        yield f"{change.address}: there would be {count} secrets, and the service keeps {named.limit} at most"
+        yield f"{change.address}: there would be {count} secrets, and the service allows at most {named.limit}"

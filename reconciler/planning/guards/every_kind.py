@@ -113,8 +113,7 @@ def freeze(changes: Sequence[Change], windows: Sequence[Window], now: datetime) 
     if held and writes:
         yield Finding(
             "freeze",
-            f"nothing is applied to this environment now: {'; '.join(map(_described, held))}; "
-            f"{_opening(windows, now, held[0])}",
+            f"the environment is frozen: {'; '.join(map(_described, held))}; {_opening(windows, now, held[0])}",
             "wait until then",
             addresses(writes),
         )
@@ -128,7 +127,7 @@ def _opening(windows: Sequence[Window], now: datetime, window: Window) -> str:
     """When it opens, on the clock of the window and in UTC."""
     moment = opening(windows, now)
     if moment is None:
-        return "no end is known"
+        return "no known end"
     local = moment.astimezone(window.zone)
     return f"the next opening is {local:%Y-%m-%d %H:%M} {window.zone.key} ({moment:%Y-%m-%dT%H:%MZ})"
 
@@ -191,11 +190,11 @@ def _not_unique(
     fields = " and ".join(KINDS[change.address.kind].unique)
     place = f"{change.place}: " if change.place else ""
     caveat = "" if is_certain else ", which differs in case or is changed by the same plan"
-    fix = "change one of them; what is to be deleted or changed goes in a plan before this one"
+    fix = "change one of them; to delete or change the other, use an earlier plan"
     return Finding(
         "not-unique",
         f"{place}{change.address}: it would have the same {fields} as {', '.join(names)}{caveat}",
-        fix if is_certain else f"{fix}; or acknowledge it, and OrderCloud may refuse the write",
+        fix if is_certain else f"{fix}; or acknowledge it, though OrderCloud may refuse the write",
         (change.address,),
         can_be_acknowledged=not is_certain,
     )
@@ -217,9 +216,12 @@ def out_of_scope(changes: Sequence[Change], context: Context) -> Iterator[Findin
         if was:
             message = f"{change.address} is live as {change.id}, which is out of scope: {was}"
             ours = "if it belongs to this repository, correct it in the portal or acknowledge this"
-            fix = f"{ours}; else give the manifest another ID, or another name if it has no ID"
+            fix = f"{ours}; otherwise give the manifest another ID, or another name if it has no ID"
         elif becomes:
-            message, fix = f"{change.address} would be out of scope: {becomes}", "leave it to its repository"
+            message, fix = (
+                f"{change.address} would be out of scope: {becomes}",
+                "manage it in its own repository",
+            )
         elif other:
             message = f"{change.address} would have the {kind.name_field} of {other}, which is out of scope"
             fix = f"choose another {kind.name_field}; if it is this {kind.word}, write its ID under ids:"

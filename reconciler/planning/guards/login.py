@@ -36,9 +36,9 @@ def own_roles(changes: Sequence[Change], context: Context) -> Iterator[Finding]:
             whose = " from the user of this run" if KINDS[change.address.kind].members else ""
             yield Finding(
                 "own-roles",
-                f"{change.address} may take away {', '.join(sorted(held))}{whose}; without that, this run "
+                f"{change.address} may remove {', '.join(sorted(held))}{whose}, without which this run "
                 f"cannot write {', '.join(f'{noun}s' for noun in nouns)}",
-                "make sure that another profile gives the user of this run the role, then acknowledge it",
+                "ensure that another profile gives the user of this run the role, then acknowledge it",
                 (change.address,),
             )
 
@@ -113,7 +113,7 @@ def own_event(changes: Sequence[Change], context: Context) -> Iterator[Finding]:
             yield Finding(
                 "own-client",
                 f"{change.address} would be deleted, and the client that this run is logged in with refers to it",
-                "take the reference out of the client first",
+                "first remove the reference from the client",
                 (change.address,),
                 can_be_acknowledged=False,
             )

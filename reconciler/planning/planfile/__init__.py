@@ -263,7 +263,7 @@ def check_deliveries(plan: Plan, desired: DesiredState) -> None:
         named = (resource.named_secrets if resource else None) or ()
         planned = {(intent.field, intent.reference) for intent in change.secrets}
         if planned - fields or {*change.new_secrets} - {*named}:
-            message = f"{change.address}: the plan has other sources or deliveries of secrets than the manifest"
+            message = f"{change.address}: sources or deliveries of secrets differ between the plan and the manifest"
             raise PlanRefused("deliveries", message)
 
 
@@ -277,15 +277,15 @@ def _other_target(saved: Binding, now: Binding) -> Iterator[tuple[str, str]]:
         ("manifests", "set of manifests", saved.manifest_digest[:12], now.manifest_digest[:12]),
     ):
         if was != is_now:
-            yield reason, f"the plan was made for another {noun}: {was}, and this is {is_now}"
+            yield reason, f"the plan was made for {noun} {was}, not {is_now}"
 
 
 def _other_checkout(saved: Binding, now: Binding) -> Iterator[tuple[str, str]]:
     """The same of the commit. A plan of uncommitted files is good for the same manifests, uncommitted."""
     if saved.git_commit != now.git_commit:
-        yield "commit", f"the plan was made at {_commit(saved)}, and this is {_commit(now)}"
+        yield "commit", f"the plan was made at {_commit(saved)}, but this is {_commit(now)}"
     if saved.git_dirty != now.git_dirty:
-        yield "dirty", f"the plan was made from {_cleanness(saved)}, and this is {_cleanness(now)}"
+        yield "dirty", f"the plan was made from {_cleanness(saved)}, but this is {_cleanness(now)}"
 
 
 def _commit(binding: Binding) -> str:

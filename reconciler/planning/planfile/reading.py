@@ -49,10 +49,10 @@ def read(path: Path, key: bytes | None = None) -> Plan:
     text = content(path)
     plan = loads(text, str(path), key)
     if plan.snapshot is not None:
-        message = f"{path} was made from a snapshot taken at {plan.snapshot}, without a look at the service"
+        message = f"{path} was made from a snapshot taken at {plan.snapshot}, not from the service"
         raise PlanRefused("snapshot", message, hint="plan again with credentials, and apply that plan")
     if key is None and "signature" in json.loads(text):
-        message = f"{path} is signed, and no key is set to check its signature"
+        message = f"{path} is signed, but no key is set to check its signature"
         raise PlanRefused("no-key", message, hint="set RECONCILER_PLAN_KEY to the key that plan had")
     return plan
 
@@ -83,7 +83,7 @@ def loads(text: str, name: str, key: bytes | None = None) -> Plan:
         raise PlanRefused("no-plan", f"{name} is not a plan: {error}", hint=_NO_PLAN_HINT) from error
     _check_format(document, name)
     if sealed.has_half_characters(document, text):
-        raise _altered(name, "it contains half a character")
+        raise _altered(name, "it contains an unpaired surrogate")
     _check_seal(document, text, name)
     if key:
         _check_signature(document, name, key)
@@ -141,7 +141,7 @@ def _check_format(document: Any, name: str) -> None:  # noqa: ANN401  # whatever
     if sealed.other_format(document, FORMAT_VERSION):
         raise PlanRefused(
             "format",
-            f"{name} has plan format {version}, and this version reads format {FORMAT_VERSION}",
+            f"{name} has plan format {version}, but this version reads format {FORMAT_VERSION}",
             hint="run plan again with this version",
         )
     if "digest" not in document:
@@ -161,7 +161,7 @@ def _check_seal(document: Mapping[str, Any], text: str, name: str) -> None:
     if not hmac.compare_digest(document["digest"], seal):
         raise _altered(name, "its digest does not match its content")
     if not is_as_written:
-        raise _altered(name, "its content is the same in other bytes, as an editor or a formatter writes it")
+        raise _altered(name, "its content was reformatted, as by an editor or a formatter")
 
 
 def _is_text_of(document: Mapping[str, Any], text: str) -> bool:
@@ -179,7 +179,7 @@ def _altered(name: str, how: str) -> PlanRefused:
 
 def _check_signature(document: Mapping[str, Any], name: str, key: bytes) -> None:
     if "signature" not in document:
-        message = f"{name} is not signed, and RECONCILER_PLAN_KEY is set, so every plan must be signed with it"
+        message = f"{name} is not signed, but RECONCILER_PLAN_KEY is set, so every plan must be signed with it"
         raise PlanRefused("no-signature", message)
     if not hmac.compare_digest(document["signature"], sealed.signature(NOUN, document["digest"], key)):
         raise PlanRefused("signature", f"{name} is signed with a key other than RECONCILER_PLAN_KEY")

@@ -189,7 +189,7 @@ def test_a_look_that_lacks_a_role_names_it(two: Shop, tmp_path: Path) -> None:
     with two.reader() as reader:
         told = [looked.message for looked in verify.look(run, reader)]
     assert told
-    assert all("takes one of the roles ApiClientReader, ApiClientAdmin" in one for one in told)
+    assert all("requires one of the roles ApiClientReader, ApiClientAdmin" in one for one in told)
 
 
 def test_a_client_whose_id_the_service_makes_is_looked_for_by_name(tmp_path: Path) -> None:

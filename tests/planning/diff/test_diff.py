@@ -165,7 +165,7 @@ def test_a_dead_id_of_the_environment_gives_way_to_the_id_of_the_manifest_before
     change = only(want, live(body(A, "old name")))
     assert (change.action, change.id) == (Action.UPDATE, A)
     (warning,) = hints((change,), want)
-    assert "the id that is known, GONE, is not live here; it was found by metadata.id as " in warning
+    assert "its known id GONE is not live here; metadata.id matches " in warning
 
 
 def test_a_name_is_matched_exactly_or_not_at_all() -> None:

@@ -67,8 +67,8 @@ def test_a_known_id_that_is_not_live_is_told_where_the_name_finds_another(known:
     want = desired(manifest("shop", id=known))
     found = hints(diff(want, live(body("OLD-ID", "shop")), {}), want)
     told = (
-        "ApiClient/shop: the id that is known, GONE, is not live here; it was found by its AppName as OLD-ID: if that "
-        "is right, write shop: OLD-ID under ids: of the environment"
+        "ApiClient/shop: its known id GONE is not live here; its AppName matches OLD-ID: to confirm, "
+        "write shop: OLD-ID under ids: of the environment"
     )
     assert found == count * (told,)
 

@@ -108,7 +108,7 @@ def test_another_host_does_not_get_a_secret_that_the_manifest_does_not_name(serv
     plan = service.plan(wanted(with_value=False, CustomImplementationUrl="https://other.example/shop"))
     (finding,) = plan.guards
     assert (finding.rule, finding.can_be_acknowledged) == ("hidden-secret", False)
-    assert "with another CustomImplementationUrl, or with none and later another one, it" in finding.message
+    assert "changing CustomImplementationUrl, or clearing it and setting another one later," in finding.message
     assert not service.plan(wanted(with_value=False, CustomImplementationUrl="https://shop.example/other")).guards
     assert not service.plan(wanted(CustomImplementationUrl="https://other.example/shop")).guards
 
@@ -221,7 +221,7 @@ def test_another_host_does_not_get_a_readable_secret_that_the_manifest_does_not_
     assert service.converge(login("idp.example")).is_complete
     (finding,) = service.plan(login("evil.example", with_secret=False)).guards
     assert (finding.rule, finding.can_be_acknowledged) == ("hidden-secret", False)
-    assert "has a ConnectClientSecret that its manifest does not name: with another TokenEndpoint" in finding.message
+    assert "has a ConnectClientSecret that its manifest does not name: changing TokenEndpoint" in finding.message
     assert "write ConnectClientSecret: {fromEnv: NAME} in its manifest" in finding.fix
     assert not service.plan(login("idp.example", with_secret=False, TokenEndpoint="https://idp.example/new")).guards
     assert not service.plan(login("idp.example", with_secret=False, AppStartUrl="https://other.example")).guards
