@@ -183,12 +183,12 @@ def _short_lived(plan: Plan) -> Iterator[ReconcilerError]:
         generated = [intent.reference.deliver for intent in change.secrets if intent.reference]
         for delivery in chain(*generated, *(secret.deliver for secret in change.new_secrets)):
             if isinstance(delivery, InFile):
-                message = f"{change.address}: a new secret is delivered to {delivery}, on the machine of this CI job"
-                hint = "if that machine is discarded after the job, the secret is lost: use a command to a secret store"
+                message = f"{change.address}: a new secret is delivered to {delivery} on the machine of this CI job"
+                hint = "the secret is lost if the machine is discarded after the job: deliver it to a secret store"
                 yield ReconcilerError(message, hint=hint)
 
 
-_NOTICE: Final = "stopping: no more changes are started, those in flight are finished; again: exit at once\n"
+_NOTICE: Final = "stopping: finishing changes in flight, starting no more; interrupt again to exit at once\n"
 
 
 @contextmanager

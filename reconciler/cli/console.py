@@ -196,7 +196,7 @@ def tell_totals(stats: Stats, environment: str = "") -> None:
     """One line with the requests of a connection; of several, with its environment."""
     retries = f"{stats.retries:,} of them {Noun('a retry', 'retries').of(stats.retries)}"
     sent = f"{number(stats.requests, 'request')}, {retries}"
-    text = f"{sent}, {stats.bytes:,} bytes, {stats.seconds:.2f} s of waiting for answers"
+    text = f"{sent}, {stats.bytes:,} bytes, {stats.seconds:.2f} s waiting for responses"
     seconds = round(stats.seconds, 3)
     named: dict[str, Json] = {"environment": environment} if environment else {}
     costs = event("totals", text, requests=stats.requests, retries=stats.retries, bytes=stats.bytes, seconds=seconds)

@@ -55,8 +55,8 @@ def warn_if_blank(noun: str) -> None:
     known = click.get_current_context().meta
     if key() is None and PLAN_KEY_VARIABLE in os.environ and not known.get(__name__):
         known[__name__] = True
-        message = f"{PLAN_KEY_VARIABLE} is set and empty, so the {noun} is not signed"
-        tell_problem(ReconcilerError(message, hint="give the job the key, or do not set the variable"))
+        message = f"{PLAN_KEY_VARIABLE} is set but empty: the {noun} is not signed"
+        tell_problem(ReconcilerError(message, hint="set it to the key, or unset it"))
 
 
 def plan_file(plan: Plan) -> Iterator[str]:
@@ -93,7 +93,7 @@ def require_formats(outputs: Outputs, known: Collection[str]) -> None:
     """
     if missing := sorted(set(outputs.names) - set(known)):
         hint = f"use one of {', '.join(name for name in PLANS if name in known)}"
-        raise UsageError(f"a plan has no format {missing[0]}", hint=hint)
+        raise UsageError(f"format {missing[0]} is not available for plans", hint=hint)
 
 
 def write_result(outputs: Outputs, text_of: TextOf) -> None:

@@ -140,9 +140,9 @@ def _cut_off(error: BaseException, code: int) -> int:
 def _of_the_system(error: BaseException) -> ReconcilerError | None:
     """The message for an unexpected error of the system, which is no bug; None for others."""
     if isinstance(error, MemoryError):
-        return ReconcilerError("there is no memory left", hint="allow this process more memory")
+        return ReconcilerError("out of memory", hint="allow this process more memory")
     if isinstance(error, RuntimeError) and is_no_thread(error):
-        return ReconcilerError("the system starts no more threads", hint="allow more processes, or more memory")
+        return ReconcilerError("cannot start another thread", hint="allow more processes, or more memory")
     return _of_files(error) if isinstance(error, OSError) else None
 
 
@@ -150,7 +150,7 @@ def _of_files(error: OSError) -> ReconcilerError:
     if isinstance(error, FileNotFoundError) and not _has_folder():
         return ReconcilerError("the working directory no longer exists", hint="change to a folder that exists")
     why = error.strerror or type(error).__name__
-    return ReconcilerError(f"{error.filename}: {why}" if error.filename else f"the system refused: {why}")
+    return ReconcilerError(f"{error.filename}: {why}" if error.filename else f"system error: {why}")
 
 
 def _has_folder() -> bool:

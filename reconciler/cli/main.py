@@ -22,31 +22,31 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 COMMANDS: Final[Mapping[str, str]] = {
-    "init": "Start a repository: configuration, CI, editor settings.",
+    "init": "Set up a repository: configuration, CI, editor settings.",
     "validate": "Check manifests and configuration, offline.",
     "plan": "Show what apply would change.",
-    "apply": "Change the service to what the manifests ask for.",
-    "show": "Show a saved plan, or manifests as they are in an environment, offline.",
+    "apply": "Change the service to match the manifests.",
+    "show": "Show a saved plan, or the manifests resolved for an environment, offline.",
     "drift": "Show where the service differs from the manifests; exit 2 if it does.",
-    "snapshot": "Save what a service has, without secrets, for plan --from-snapshot.",
-    "export": "Write manifests of what is live.",
-    "import": "Write manifests of a seeding file, offline.",
+    "snapshot": "Save the state of a service, without secrets, for plan --from-snapshot.",
+    "export": "Write manifests for live objects.",
+    "import": "Write manifests from a seeding file, offline.",
     "adopt": "Bind manifests to live objects, by ids in reconciler.yaml.",
     "secrets": "Show the status of secrets, and rotate them.",
     "environments": "List the environments of the configuration, offline.",
-    "history": "List the runs that have written, show one, or verify their journals; offline.",
-    "rollback": "Undo what a run has written, through the same guards.",
-    "doctor": "Check configuration, credentials, network, roles and marketplace; exit 1 if one fails.",
+    "history": "List runs that wrote changes, show one, or verify journals, offline.",
+    "rollback": "Undo the changes of a run, subject to the same guards.",
+    "doctor": "Check configuration, credentials, network, roles and marketplace; exit 1 if a check fails.",
     "explain": "Explain a key of a manifest or of the configuration.",
     "schema": "Print the JSON Schema of a kind of file.",
-    "completion": "Print the script that completes commands in a shell.",
+    "completion": "Print a shell completion script.",
     "version": "Print the version.",
-    "emulator": "Serve an OrderCloud emulator on this machine.",
+    "emulator": "Run a local OrderCloud emulator.",
 }
 """Name -> what it does, in the order of first use. The code is in `commands`, one module each."""
 
 _PROGRAM: Final = "reconciler"
-_ORDER_OF_HELP: Final = """
+_EPILOG: Final = """
 \b
 Examples:
   reconciler validate
@@ -109,7 +109,7 @@ def _version(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:
 
 @click.group(
     cls=Commands,
-    epilog=_ORDER_OF_HELP,
+    epilog=_EPILOG,
     no_args_is_help=False,
     invoke_without_command=True,
     context_settings={"help_option_names": ["--help", "-h"]},
@@ -120,9 +120,9 @@ def _version(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:
 )
 @click.pass_context
 def cli(ctx: click.Context) -> None:
-    """Keep the access configuration of Sitecore OrderCloud marketplaces as declared in YAML."""
+    """Manage the access configuration of Sitecore OrderCloud marketplaces as YAML."""
     if ctx.invoked_subcommand is None:
-        raise click.UsageError(f"A command is needed: one of {', '.join(COMMANDS)}.", ctx)
+        raise click.UsageError(f"Missing command: one of {', '.join(COMMANDS)}.", ctx)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -93,9 +93,9 @@ def common_of_this_run() -> Common:
 def text(value: str) -> str:
     """Refuse a value that cannot be meant: an empty one, or the next option."""
     if not value:
-        raise click.BadParameter("a value is needed, and this one is empty.")
+        raise click.BadParameter("the value is empty.")
     if value.startswith("--"):
-        raise click.BadParameter(f"a value is needed, and '{value}' is an option.")
+        raise click.BadParameter(f"expected a value, got the option '{value}'.")
     return value
 
 
@@ -172,7 +172,7 @@ def _keep(ctx: click.Context, param: click.Parameter, value: Any) -> None:  # no
     known = getattr(common, name)
     setattr(common, name, tuple(dict.fromkeys((*known, *value))) if isinstance(known, tuple) else value or known)
     if common.env_all and common.envs:
-        raise click.BadParameter(f"all environments, or --env {common.env}: not both.", ctx, param)
+        raise click.BadParameter(f"--env-all cannot be combined with --env {common.env}.", ctx, param)
 
 
 def _one(ctx: click.Context, param: click.Parameter, values: Sequence[str]) -> None:
@@ -180,7 +180,7 @@ def _one(ctx: click.Context, param: click.Parameter, values: Sequence[str]) -> N
     _keep(ctx, param, values)
     common = _common(ctx)
     if ctx.parent and common.env_all:
-        raise click.BadParameter(f"{ctx.info_name} takes one environment, and --env-all is given.", ctx, param)
+        raise click.BadParameter(f"{ctx.info_name} takes one environment, not --env-all.", ctx, param)
     if ctx.parent and len(common.envs) > 1:
         raise _given_twice(common.envs, ctx, param)
 
@@ -195,7 +195,7 @@ def _once(ctx: click.Context, param: click.Parameter, values: Sequence[Path]) ->
 
 
 def _given_twice(values: Iterable[str], ctx: click.Context, param: click.Parameter) -> click.BadParameter:
-    return click.BadParameter(f"given twice, as {' and as '.join(sorted(values))}.", ctx, param)
+    return click.BadParameter(f"given twice, as {' and '.join(sorted(values))}.", ctx, param)
 
 
 def _log(_ctx: click.Context, param: click.Parameter, value: str | None) -> None:
@@ -229,17 +229,17 @@ def output_options(function: F) -> F:
             "colour",
             callback=_log,
             type=click.Choice(COLOURS),
-            help="Whether to write colours; auto: to a terminal, unless NO_COLOR is set, and wherever FORCE_COLOR is.",
+            help="When to use colours; auto: on a terminal unless NO_COLOR is set, or if FORCE_COLOR is set.",
         ),
         _global(
             "--log-format",
             "format",
             callback=_log,
             type=click.Choice(LOG_FORMATS),
-            help="How stderr is written; json: an event on each line.",
+            help="Format of stderr; json: one event per line.",
         ),
-        _global("--verbose", is_flag=True, help="On stderr, more about each step, and a line for each request."),
-        _global("--quiet", is_flag=True, help="On stderr, only errors and questions."),
+        _global("--verbose", is_flag=True, help="Log each step and each request to stderr."),
+        _global("--quiet", is_flag=True, help="Write only errors and questions to stderr."),
     ):
         function = decorate(function)
     return function
@@ -251,7 +251,7 @@ _config_option: Final = _global(
     multiple=True,
     type=file_name,
     metavar="FILE",
-    help="The configuration; else the nearest reconciler.yaml, here or above.",
+    help="Configuration; default: the nearest reconciler.yaml in this folder or above.",
 )
 _allow_host_option: Final = _global(
     "--allow-host",
@@ -259,7 +259,7 @@ _allow_host_option: Final = _global(
     multiple=True,
     type=text,
     metavar="HOST[:PORT]",
-    help="Allow credentials to be sent to this host; repeatable, see RECONCILER_ALLOWED_HOSTS.",
+    help="Allow sending credentials to this host; repeatable. See RECONCILER_ALLOWED_HOSTS.",
 )
 
 
@@ -268,14 +268,14 @@ environment_option: Final = _env_option("Name of the environment; default: its s
 
 def common_options(function: F) -> F:
     """Give a command all global options: those above, and those that choose an environment."""
-    env = _env_option("The environment; else RECONCILER_ENV, or the only one configured.", _one)
+    env = _env_option("Environment; default: RECONCILER_ENV, else the only one configured.", _one)
     return _config_option(env(_allow_host_option(output_options(function))))
 
 
 def environments_options(function: F) -> F:
     """Give a command the same options, of which ``--env`` may be repeated, and ``--env-all``."""
-    env_all = _global("--env-all", is_flag=True, help="All environments of the configuration.")
-    env = _env_option("The environment, or several; else RECONCILER_ENV, or the only one configured.", _keep)
+    env_all = _global("--env-all", is_flag=True, help="Select all environments of the configuration.")
+    env = _env_option("Environment; repeatable. Default: RECONCILER_ENV, else the only one configured.", _keep)
     return _config_option(env(env_all(_allow_host_option(output_options(function)))))
 
 
@@ -285,7 +285,7 @@ def reading_options(function: F) -> F:
         "--jobs",
         type=click.IntRange(min=1),
         metavar="N",
-        help="Environments that run side by side; default: all of them, at most 32.",
+        help="Environments to process in parallel; default: all, at most 32.",
     )
     return environments_options(jobs(function))
 
@@ -299,7 +299,7 @@ unknown_roles_option: Final = click.option(
 ack_option: Final = valued(
     "--ack",
     "DIGITS",
-    help=f"Accept the findings of guards: the digits that the refusal prints. Default: {ACK_VARIABLE}.",
+    help=f"Acknowledge guard findings, by the digits that the refusal prints. Default: {ACK_VARIABLE}.",
     envvar=ACK_VARIABLE,
 )
 
@@ -308,7 +308,7 @@ def format_option(names: Sequence[str]) -> Callable[[F], F]:
     """Let the user choose among formats; the first is the default."""
     known = click.Choice(names)
     return click.option(
-        "--format", "format_name", type=known, default=names[0], show_default=True, help="What is written to stdout."
+        "--format", "format_name", type=known, default=names[0], show_default=True, help="Output format."
     )
 
 
@@ -322,12 +322,12 @@ def selection_options(function: F) -> F:
         made = Selection(tuple(sorted(set(only))), selector, write_secrets=tuple(sorted(set(write_secrets))))
         return function(*arguments, selection=made, **options)
 
-    explanation = "Only manifests with this label; of several labels, with all of them."
+    explanation = "Only manifests with this label; repeatable, all labels must match."
     of_label = valued("--selector", "LABEL=VALUE", help=explanation, multiple=True, callback=_labels)
     of_address = valued(
         "--only",
         "ADDRESS-GLOB",
-        help="Only these addresses, e.g. 'ApiClient/store*'; repeatable.",
+        help="Only addresses that match, e.g. 'ApiClient/store*'; repeatable.",
         multiple=True,
         shell_complete=offer("addresses"),
     )
@@ -337,9 +337,11 @@ def selection_options(function: F) -> F:
 def planning_options(function: F) -> F:
     """Give a command the options that say what a new plan is about, what it deletes, and what it writes again."""
     prune = click.option(
-        "--prune", is_flag=True, help="Also delete what no manifest claims. Needs all manifests, and limits.deletes."
+        "--prune",
+        is_flag=True,
+        help="Also delete objects in no manifest. Requires all manifests and limits.deletes.",
     )
-    explanation = "Write this write-only secret again, even if no difference is known; repeatable."
+    explanation = "Write this write-only secret even if no change is detected; repeatable."
     secrets = valued("--write-secret", "ADDRESS#FIELD", help=explanation, to="write_secrets", multiple=True)
     return selection_options(prune(secrets(function)))
 
@@ -352,7 +354,7 @@ def _labels(ctx: click.Context, param: click.Parameter, values: Sequence[str]) -
         if not label or not equals:
             raise click.BadParameter(f"'{pair}' is not LABEL=VALUE, such as team=web.", ctx, param)
         if labels.setdefault(label, value) != value:
-            message = f"'{label}' is given twice, as {labels[label]} and as {value}; a resource has only one of them."
+            message = f"'{label}' is given twice, as {labels[label]} and {value}; a label has one value."
             raise click.BadParameter(message, ctx, param)
     return dict(sorted(labels.items()))
 

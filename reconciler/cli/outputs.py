@@ -77,10 +77,10 @@ class Outputs:
         paths = [path.absolute() for _, path in self.into]
         for path in paths:
             if not path.parent.is_dir():
-                message = f"{path} cannot be written: there is no folder {path.parent}"
-                raise UsageError(message, hint="create it, or choose an existing folder")
+                message = f"cannot write {path}: folder {path.parent} does not exist"
+                raise UsageError(message, hint="create it or use an existing folder")
             if paths.count(path) > 1:
-                raise UsageError(f"{path} is given twice, for two documents")
+                raise UsageError(f"{path} is given for two documents")
 
     def write(
         self,
@@ -218,10 +218,10 @@ def _into(names: Sequence[str]) -> Callable[[F], F]:
     def read(value: str) -> tuple[str, Path]:
         name, equals, file = value.partition("=")
         if not equals or name not in names:
-            raise click.BadParameter(f"'{value}' is not FORMAT=FILE, with a format of: {', '.join(names)}.")
+            raise click.BadParameter(f"'{value}' is not FORMAT=FILE; formats: {', '.join(names)}.")
         return name, Path(text(file))
 
-    explanation = "Also write the document in this format to a file; repeatable."
+    explanation = "Also write this format to a file; repeatable."
     offered = options.offer([f"{name}=" for name in names])
     return valued("--into", "FORMAT=FILE", read, help=explanation, multiple=True, shell_complete=offered)
 
@@ -326,7 +326,9 @@ def metrics_option(function: F) -> F:
             if file and not is_manifest(file):
                 _write_metrics(file, metering)
 
-    option = valued("--metrics", "FILE", output_file, help="Write metrics for Prometheus, as text.", to="metrics_file")
+    option = valued(
+        "--metrics", "FILE", output_file, help="Write metrics in the Prometheus text format.", to="metrics_file"
+    )
     return option(cast("F", call))
 
 

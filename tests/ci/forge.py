@@ -45,7 +45,7 @@ class Shell:
             self._process = process.pid
             for line in process.stdout or ():
                 log += line
-                if "no more changes are started" in line:
+                if "finishing changes in flight" in line:
                     self._stops.set()
         return process.returncode, log
 

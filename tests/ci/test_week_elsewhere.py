@@ -360,7 +360,7 @@ def test_a_new_secret_reaches_a_store_and_one_for_a_file_is_warned_of_before_the
     assert run.failed == set(), run.log
     assert (run.failed, len(store.read_text().strip()) > 20) == (set(), True), run.log
     assert store.read_text().strip() not in run.log
-    warned = run.log.index("a new secret is delivered to file front.secret, on the machine of this CI job")
+    warned = run.log.index("a new secret is delivered to file front.secret on the machine of this CI job")
     assert warned < run.log.index("Apply: ")
 
 

@@ -151,12 +151,12 @@ def test_nothing_is_begun_where_one_cannot_be_loaded(chain: Project, run: Runner
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--env-all", "--receipt", "r.json"], "--receipt is for one environment"),
+        (["--env-all", "--receipt", "r.json"], "--receipt takes one environment"),
         (["--env", "local", "--env", "sandbox"], "promote: in reconciler.yaml does not name local"),
-        (["--env-all", "plan.json"], "saved plans name their environments"),
-        (["--env", "staging", "--env", "production", "plan.json"], "saved plans name their environments"),
+        (["--env-all", "plan.json"], "a saved plan has its own environment"),
+        (["--env", "staging", "--env", "production", "plan.json"], "a saved plan has its own environment"),
         (["plan.json", "plan.json"], "two of the saved plans are for the same environment"),
-        (["manifests/", "plan.json"], "each PLANFILE comes before the PATHs"),
+        (["manifests/", "plan.json"], "PLANFILEs must come before PATHs"),
     ],
 )
 def test_what_does_not_go_together_is_wrong_usage(chain: Project, run: Runner, arguments: list[str], said: str) -> None:
@@ -211,7 +211,7 @@ def test_naming_one_environment_does_not_choose_among_saved_plans(
     monkeypatch.setenv("RECONCILER_ENV", "sandbox")
     for done in (by_option, run("apply", *plans)):
         assert (done.code, chain.writes()) == (64, [])
-        assert "saved plans name their environments" in done.err
+        assert "a saved plan has its own environment" in done.err
 
 
 def test_a_saved_plan_that_is_stale_begins_nothing(chain: Project, run: Runner, saved: list[str]) -> None:
@@ -270,7 +270,7 @@ def test_a_signal_while_one_is_written_begins_no_other(
         fault = {"spec": f"PUT /v1/apiclients/{FRONT} latency=1 count=1"}
         replace(chain, emulator=served[0].emulator).ask("POST", "/_emulator/faults", fault)
         done = run(*APPLY)
-    assert (done.code, done.err.count("no more changes are started")) == (130, 1)
+    assert (done.code, done.err.count("finishing changes in flight")) == (130, 1)
     assert list(ends(done).values()) == [["applied"], ["applied"], "interrupted; nothing was written"]
 
 

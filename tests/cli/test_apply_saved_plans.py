@@ -178,7 +178,7 @@ def test_an_empty_plan_key_is_a_warning_where_something_would_be_signed(
 ) -> None:
     monkeypatch.setenv("RECONCILER_PLAN_KEY", blank)
     project.manifest("front", AccessTokenDuration=300)
-    said = "RECONCILER_PLAN_KEY is set and empty, so the {} is not signed"
+    said = "RECONCILER_PLAN_KEY is set but empty: the {} is not signed"
     assert said.format("plan") in run("plan", "--out", "p.json").err
     assert said.format("snapshot") in run("snapshot", "--out", "s.json").err
     assert run("apply", "p.json", "--auto-approve").err.count(said.format("receipt")) == 1

@@ -206,7 +206,7 @@ def test_a_name_that_no_environment_has_is_wrong_usage_everywhere(three: Project
 
 def test_secrets_are_rotated_in_one_environment_at_a_time(three: Project, run: Runner) -> None:
     done = run("secrets", "rotate", "--due", "--env", "good", "--env", "changed", "--auto-approve")
-    assert (done.code, "given twice, as changed and as good" in done.err) == (64, True)
+    assert (done.code, "given twice, as changed and good" in done.err) == (64, True)
     assert run("secrets", "rotate", "--due", "--env-all", "--auto-approve").code == 64
     assert three.writes() == []
 

@@ -203,6 +203,6 @@ def test_the_client_of_the_login_is_left_out_unless_asked_for(shops: Path, run: 
 
 def test_an_overlay_is_of_the_environment_that_is_read(shops: Path, run: Runner) -> None:
     done = run("export", "--env", "first", "--into-overlay", "second")
-    assert (done.code, "--into-overlay reads second, and --env names first" in done.err) == (64, True)
+    assert (done.code, "--into-overlay selects second, but --env selects first" in done.err) == (64, True)
     assert run("export", "--into-overlay", "none").code == 64
     assert shops.joinpath("manifests").exists() is False

@@ -45,8 +45,8 @@ def test_those_who_ask_see_the_way_to_an_internal_error_but_no_value(capsys: pyt
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (MemoryError(), "there is no memory left"),
-        (RuntimeError("can't start new thread"), "the system starts no more threads"),
+        (MemoryError(), "out of memory"),
+        (RuntimeError("can't start new thread"), "cannot start another thread"),
     ],
 )
 def test_what_a_machine_runs_out_of_is_no_fault_of_the_program(

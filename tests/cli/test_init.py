@@ -118,12 +118,12 @@ def test_an_input_that_ends_before_the_answers_writes_nothing(
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ((), "init needs --region, --stage and --marketplace; it cannot ask: not a terminal"),
-        (("--url", "https://shop.example"), "init needs --marketplace"),
-        (("--region", "us-west", "--marketplace", "x"), "init needs --stage"),
+        ((), "init requires --region, --stage and --marketplace; cannot ask: not a terminal"),
+        (("--url", "https://shop.example"), "init requires --marketplace"),
+        (("--region", "us-west", "--marketplace", "x"), "init requires --stage"),
         (("--region", "us-wst", "--stage", "sandbox", "--marketplace", "x"), "did you mean us-west?"),
         (("--url", "http://shop.example", "--marketplace", "x"), "would send credentials unencrypted"),
-        ((*REGION, "--url", "https://shop.example"), "--url, or --region and --stage: not both"),
+        ((*REGION, "--url", "https://shop.example"), "--url cannot be combined with --region or --stage"),
         ((*REGION, "--client-id-env", "a-b"), "reconciler init --help"),
         ((*REGION, "--config", "x.yaml"), "No such option"),
     ],

@@ -151,7 +151,7 @@ def test_help_on_a_full_disk_is_an_error(unbuffered: str) -> None:
     own = os.environ | {"PYTHONUNBUFFERED": unbuffered}
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, env=own, check=False)
-    assert (done.returncode, done.stderr) == (1, "error: the system refused: No space left on device\n")
+    assert (done.returncode, done.stderr) == (1, "error: system error: No space left on device\n")
 
 
 @pytest.mark.parametrize("name", COMMANDS)

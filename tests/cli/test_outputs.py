@@ -99,8 +99,8 @@ def test_a_result_is_given_in_every_format(project: Project, run: Runner) -> Non
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--into", "json=no/such/folder.json"], "there is no folder"),
-        (["--into", "json=a", "--into", "markdown=./a"], "is given twice"),
+        (["--into", "json=no/such/folder.json"], "does not exist"),
+        (["--into", "json=a", "--into", "markdown=./a"], "is given for two documents"),
     ],
 )
 def test_files_that_cannot_be_written_are_refused_before_anything_is_contacted(

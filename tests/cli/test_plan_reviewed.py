@@ -221,7 +221,7 @@ def test_a_secret_that_would_be_lost_with_the_machine_of_a_ci_job_is_a_warning_b
     manifest.write_text(json.dumps(document))
     done = run("apply", "--auto-approve", "--format", "json")
     assert done.code == 0, done.err
-    warning = "warning: ApiClient/front: a new secret is delivered to file front.secret, on the machine of this CI job"
+    warning = "warning: ApiClient/front: a new secret is delivered to file front.secret on the machine of this CI job"
     assert (warning in done.err) is told
     assert not told or done.err.index(warning) < done.err.index("applied")
 

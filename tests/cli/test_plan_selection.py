@@ -70,7 +70,7 @@ def test_a_saved_plan_is_applied_without_options_and_takes_none(two: Project, ru
     saved(run, "--only", "*/front")
     refused = run("apply", "plan.json", "--only", "*/front")
     assert (refused.code, two.writes()) == (64, [])
-    assert "a saved plan has its own" in refused.err
+    assert "cannot be used with a saved plan" in refused.err
     assert run("apply", "plan.json").code == 0
     assert two.writes() == ["PUT"]
 
@@ -92,8 +92,8 @@ def test_an_object_without_a_manifest_is_selected_by_its_id(two: Project, run: R
         (["--selector", "team"], "'team' is not LABEL=VALUE"),
         (["--selector", "=web"], "'=web' is not LABEL=VALUE"),
         (["--selector", "team=web,"], "'' is not LABEL=VALUE"),
-        (["--selector", "team=web", "--selector", "team=desk"], "'team' is given twice, as web and as desk"),
-        (["--only", ""], "this one is empty"),
+        (["--selector", "team=web", "--selector", "team=desk"], "'team' is given twice, as web and desk"),
+        (["--only", ""], "the value is empty"),
     ],
 )
 def test_what_selects_nothing_is_wrong_usage_and_nothing_is_contacted(

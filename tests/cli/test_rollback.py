@@ -42,7 +42,7 @@ def test_a_dry_run_of_a_rollback_shows_its_plan_and_writes_nothing(project: Proj
     assert "Active  false -> true" in shown.out
     assert "\n    reconciler rollback last --env test\n" in shown.out
     refused = run("rollback", "last", "--dry-run", "--format", "json")
-    assert (refused.code, "a plan has no format json" in refused.err) == (64, True)
+    assert (refused.code, "format json is not available for plans" in refused.err) == (64, True)
 
 
 def test_a_rollback_shows_its_plan_and_asks(

@@ -43,7 +43,7 @@ def test_warnings_are_told_unless_silence_is_asked_for(project: Project, run: Ru
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ([], "there is nothing to show"),
+        ([], "nothing to show"),
         (["--resolved", "plan.json"], "plan.json is a saved plan"),
         (["plan.json", "plan.json"], "show takes one PLANFILE"),
     ],
@@ -61,5 +61,5 @@ def test_the_two_forms_are_named_where_neither_is_used(
 def test_a_format_of_plans_is_refused_for_manifests(project: Project, run: Runner) -> None:
     done = run("show", "--resolved", "--into", "json=a.json", "--into", "markdown=b.md")
     assert done.code == 64
-    assert "--format markdown shows plans" in done.err
-    assert "with --resolved there are: text, json" in done.err
+    assert "--resolved has no format markdown" in done.err
+    assert "use one of text, json" in done.err

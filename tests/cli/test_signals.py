@@ -15,7 +15,7 @@ def test_a_signal_asks_to_stop_and_says_so(number: signal.Signals, capsys: pytes
         assert not should_stop()
         signal.raise_signal(number)
         assert should_stop()
-    assert "no more changes are started" in capsys.readouterr().err
+    assert "finishing changes in flight" in capsys.readouterr().err
 
 
 def test_the_second_signal_ends_the_process() -> None:

@@ -20,16 +20,15 @@ from reconciler.render.reports import ADOPTIONS, Adopted
 \b
 Examples:
   reconciler adopt --env staging            # shows what would be bound, writes nothing
-  reconciler adopt --env staging --write    # adds the ids to reconciler.yaml; of all environments: --env-all
-  reconciler adopt ApiClient/kiosk=E5A05785-CAFF-4F7D-9CC3-758F13865FC3 --write   # this manifest is that client
+  reconciler adopt --env staging --write    # adds the ids to reconciler.yaml; for all environments: --env-all
+  reconciler adopt ApiClient/kiosk=E5A05785-CAFF-4F7D-9CC3-758F13865FC3 --write   # binds it to that client
   reconciler adopt --format json | jq '.proposals[] | select(.state == "ambiguous")'
 
-Exit codes: 0 done, also when there was nothing to bind; 1 an error, or a manifest that could be several live objects:
-then nothing is written.
+Exit codes: 0 done, or nothing to bind; 1 error, or a manifest matches several live objects, and nothing is written.
 """,
 )
 @click.argument("arguments", nargs=-1, type=text, metavar="[ADDRESS=ID | PATH]...")
-@click.option("--write", is_flag=True, help="Write the ids; without it they are only shown.")
+@click.option("--write", is_flag=True, help="Write the ids; without it, only show them.")
 @outputs_option("adopt", ADOPTIONS)
 @unknown_roles_option
 @reading_options
@@ -37,11 +36,11 @@ then nothing is written.
 def command(
     common: Common, arguments: tuple[str, ...], *, write: bool, outputs: Outputs, allow_unknown_roles: bool
 ) -> ExitCode:
-    """Bind manifests to the live objects of exactly their AppName, so that a later rename is an update.
+    """Bind manifests to live objects with exactly the same AppName, so that a later rename is an update.
 
-    The ids go under ids: of the environment in reconciler.yaml, or into the file that it names; comments and layout
-    stay, and an id that is there already is never replaced. ADDRESS=ID says which live object a manifest is, whatever
-    its AppName; then only the manifests that are named are bound. The service is only read.
+    Ids are written under ids: of the environment in reconciler.yaml, or to the file that it names. Comments and layout
+    are kept, and an existing id is never replaced. ADDRESS=ID binds a manifest to that object, whatever its AppName;
+    then only the given manifests are bound. Nothing is written to the service.
     """
     from reconciler.project.adopt import adopt
 

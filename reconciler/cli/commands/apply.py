@@ -34,25 +34,25 @@ if TYPE_CHECKING:
 \b
 Examples:
   reconciler plan --env staging --out plan.json && reconciler apply plan.json
-  reconciler apply --env staging                   # plans, shows it, asks
-  reconciler apply --env staging --auto-approve    # plans and does not ask
-  reconciler apply plan.json --dry-run             # checks and shows it; nothing is written, whatever else is given
-  reconciler apply --only 'ApiClient/store*'       # a part of them; or by labels: --selector team=web
-  reconciler apply plan.json --receipt receipt.json    # for drift --receipt: the source of drift
+  reconciler apply --env staging                   # plans, shows the plan, asks
+  reconciler apply --env staging --auto-approve    # plans and applies without asking
+  reconciler apply plan.json --dry-run             # checks and shows the plan; never writes
+  reconciler apply --only 'ApiClient/store*'       # some resources; or by label: --selector team=web
+  reconciler apply plan.json --receipt receipt.json    # for drift --receipt
   reconciler apply plan.json --format text --into json=result.json --into junit=result.xml
-  reconciler apply plan.json --ack 0123456789ab    # accepts the findings of guards for these changes
-  reconciler apply --env-all                       # one after another, in the order of promote: in reconciler.yaml
-  reconciler apply plans/sandbox.json plans/staging.json    # the same with what plan --env-all --out plans has saved
+  reconciler apply plan.json --ack 0123456789ab    # acknowledges guard findings for these changes
+  reconciler apply --env-all                       # one by one, in the order of promote: in reconciler.yaml
+  reconciler apply plans/sandbox.json plans/staging.json    # the same with plans saved by plan --env-all --out plans
 
-Ctrl-C starts no further change, finishes those in flight, shows what is left and exits with 130.
+Ctrl-C finishes changes in flight, starts no more, shows what is left and exits with 130.
 """,
 )
 @click.argument("paths", nargs=-1, type=input_file, metavar="[PLANFILE]... [PATH]...")
-@click.option("--auto-approve", is_flag=True, help="Do not ask. Needed without a terminal.")
-@click.option("--dry-run", is_flag=True, help="Show the plan and its refusal, if any. The connection cannot write.")
+@click.option("--auto-approve", is_flag=True, help="Do not ask for approval. Required without a terminal.")
+@click.option("--dry-run", is_flag=True, help="Show the plan and any refusal, over a read-only connection.")
 @options.ack_option
-@click.option("--keep-going", is_flag=True, help="Continue with other changes of the environment after one has failed.")
-@valued("--require-tip", "BRANCH", help="Refuse manifests other than those of this branch as last fetched.")
+@click.option("--keep-going", is_flag=True, help="Continue with other changes of the environment after a failure.")
+@valued("--require-tip", "BRANCH", help="Refuse manifests that differ from the last fetched tip of this branch.")
 @valued("--receipt", "FILE", output_file, help="Save hashes of what was applied, for drift --receipt.")
 @outputs_option("apply", documents.RESULTS)
 @metrics_option
@@ -71,14 +71,14 @@ def command(  # what is not in `ApplyOptions`
     metering: Metering,
     **choices: Any,  # noqa: ANN401  # the fields of `ApplyOptions`
 ) -> ExitCode:
-    """Change the service to what the manifests ask for.
+    """Change the service to match the manifests.
 
     Applies exactly the saved PLANFILE; PATHs must then be those given to plan. Without a PLANFILE it plans, shows the
     plan and asks. Every argument except folders and YAML files is read as a plan.
 
-    Several environments are applied one after another, in the order of promote: in the configuration, up to the first
-    that does not exit with 0. Each plan is shown before it is applied. Run it again to go on: what is in step is left
-    alone.
+    Several environments are applied one by one, in the order of promote: in the configuration; the first that does not
+    exit with 0 stops the run. Each plan is shown before it is applied. To continue, run it again: resources in step are
+    left alone.
     """
     from reconciler.project.apply import ApplyOptions, apply, preview
     from reconciler.project.environment import protect_inputs
@@ -127,13 +127,15 @@ def _names(common: Common, asked: "ApplyOptions") -> list[str]:
 
     planned = [plan.binding.environment for plan in asked.saved]
     if asked.receipt:
-        raise UsageError("--receipt is for one environment", hint="remove it: the journal keeps a receipt of each")
+        raise UsageError("--receipt takes one environment", hint="remove it: the journal keeps a receipt for each")
     named = {*common.envs, *filter(None, [environment_name(settings_of(common))])}
     if planned and (common.env_all or (named and named != set(planned))):
-        hint = "leave out --env, --env-all and RECONCILER_ENV; to apply some of the plans, name their files alone"
-        raise UsageError("saved plans name their environments", hint=hint)
+        hint = "remove --env, --env-all and RECONCILER_ENV; to apply some of the plans, give only their files"
+        raise UsageError("a saved plan has its own environment", hint=hint)
     if len(set(planned)) < len(planned):
-        raise UsageError("two of the saved plans are for the same environment", hint="give one for each")
+        raise UsageError(
+            "two of the saved plans are for the same environment", hint="give one plan for each environment"
+        )
     return promoted(settings_of(common), planned or common.envs)
 
 
@@ -181,12 +183,12 @@ def _check(asked: "ApplyOptions") -> None:
         return
     if not asked.selection.is_everything:
         hint = "remove them, or plan again with them"
-        raise UsageError("--only and --selector are for new plans; a saved plan has its own", hint=hint)
+        raise UsageError("--only and --selector cannot be used with a saved plan", hint=hint)
     if asked.selection.write_secrets:
-        message = "--write-secret is for new plans; a saved plan writes what it shows"
+        message = "--write-secret cannot be used with a saved plan"
         raise UsageError(message, hint="remove it, or plan again with it")
     if asked.prune:
-        raise UsageError("a saved plan prunes if it was made with --prune", hint="remove it, or plan again with it")
+        raise UsageError("--prune cannot be used with a saved plan", hint="remove it, or plan again with it")
 
 
 def _parted(paths: tuple[Path, ...]) -> tuple[Sequence[Plan], tuple[Path, ...]]:
@@ -201,8 +203,8 @@ def _parted(paths: tuple[Path, ...]) -> tuple[Sequence[Plan], tuple[Path, ...]]:
     plans = [path for path in paths if is_plan(path)]
     others = tuple(path for path in paths if path not in plans)
     if documents.key() and others:
-        message = f"RECONCILER_PLAN_KEY is set, so apply takes only plans signed with it; {others[0]} is not one"
+        message = f"RECONCILER_PLAN_KEY is set, so apply only accepts plans signed with it; {others[0]} is not a plan"
         raise PlanRefused("no-plan", message, hint="save a plan with plan --out and apply that")
     if (*plans, *others) != paths:
-        raise UsageError("each PLANFILE comes before the PATHs", hint="see reconciler apply --help")
+        raise UsageError("PLANFILEs must come before PATHs", hint="see reconciler apply --help")
     return [reading.read(path, documents.key()) for path in plans], others

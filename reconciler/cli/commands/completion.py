@@ -24,14 +24,14 @@ _SHELLS: Final[Mapping[str, type[ShellComplete]]] = {"bash": BashComplete, "zsh"
 \b
 Examples:
   reconciler completion bash > ~/.local/share/bash-completion/completions/reconciler
-  reconciler completion zsh > ~/.zfunc/_reconciler              # a folder of fpath
+  reconciler completion zsh > ~/.zfunc/_reconciler              # a folder in fpath
   reconciler completion fish > ~/.config/fish/completions/reconciler.fish
 """,
 )
 @click.argument("shell", type=click.Choice(list(_SHELLS)), metavar="SHELL")
 @output_options
 def command(shell: str) -> ExitCode:
-    """Print the script that completes commands and options in bash, zsh or fish."""
+    """Print the shell completion script for bash, zsh or fish."""
     program = click.get_current_context().find_root().command
     emit(_SHELLS[shell](program, {}, "reconciler", "_RECONCILER_COMPLETE").source())
     return ExitCode.DONE

@@ -19,7 +19,7 @@ Examples:
   reconciler doctor --env-all
   reconciler doctor --env production --format json | jq '.checks[] | select(.status == "failed")'
 
-Exit codes: 0 no check failed, warnings or not; 1 a check failed, or the configuration cannot be used.
+Exit codes: 0 no check failed, warnings are allowed; 1 a check failed, or the configuration is invalid.
 """,
 )
 @outputs_option("doctor", DIAGNOSES)

@@ -42,42 +42,42 @@ Examples:
   reconciler drift --baseline drift.json           # only what is new since that document
   reconciler drift --receipt receipt.json          # the source: git, the service, or both
   reconciler drift --metrics drift.prom --notify "$CHAT_WEBHOOK"
-  reconciler drift --write-back                    # the service is right: shows the manifests with its values
+  reconciler drift --write-back                    # shows the manifests with the live values
   reconciler drift --write-back --write            # and writes them
   reconciler drift --selector team=web             # or by address: --only 'ApiClient/store*'
   reconciler drift --env-all                       # or several: --env staging --env production
 
-Exit codes: 0 no drift, 1 error, 2 drift. Unmanaged resources are listed and are not drift. What the baseline has, and
-what --since-receipt leaves out, does not count.
+Exit codes: 0 no drift, 1 error, 2 drift. Unmanaged resources are listed but are not drift. Drift in the
+baseline, or left out by --since-receipt, does not count.
 """,
 )
 @options.paths_argument
-@valued("--baseline", "FILE", input_file, help="Leave out the drift in this earlier JSON document.")
+@valued("--baseline", "FILE", input_file, help="Ignore drift in this earlier JSON document.")
 @valued(
-    "--receipt", "FILE", input_file, help="The receipt that tells the source of drift; default: that of the newest run."
+    "--receipt", "FILE", input_file, help="Receipt that shows the source of drift; default: that of the newest run."
 )
-@click.option("--since-receipt", is_flag=True, help="Leave out what the service had right after that apply.")
+@click.option("--since-receipt", is_flag=True, help="Ignore drift that existed right after that apply.")
 @click.option(
     "--strict",
     is_flag=True,
-    help="Also count fields that no manifest names if they are wider than the API's default.",
+    help="Also count fields that no manifest sets if they are wider than the API default.",
 )
-@click.option("--write-back", is_flag=True, help="Show the manifests and overlays with the live values in them.")
-@click.option("--write", is_flag=True, help="With --write-back: write these files.")
+@click.option("--write-back", is_flag=True, help="Show the manifests and overlays with the live values.")
+@click.option("--write", is_flag=True, help="With --write-back: write the files.")
 @outputs_option("drift", DRIFTS)
 @metrics_option
 @valued(
     "--notify",
     "URL",
     lambda value: Secret(text(value)),
-    help=f"Post a message when there is new drift; better kept in {NOTIFY_VARIABLE}: it is a secret.",
+    help=f"Webhook to notify of new drift. It is a secret: prefer {NOTIFY_VARIABLE}.",
     to="notify_url",
     envvar=NOTIFY_VARIABLE,
 )
 @click.option(
     "--notify-format",
     type=click.Choice(list(NOTIFICATIONS)),
-    help="The format that the URL takes; by default its host decides, and an unknown host gets plain JSON.",
+    help="Format of the message; default: by the host of the URL, plain JSON if unknown.",
 )
 @options.selection_options
 @options.unknown_roles_option
@@ -102,16 +102,16 @@ def command(  # noqa: PLR0913  # one for each option
 ) -> ExitCode:
     """Show where the service differs from the manifests.
 
-    The service is only read. Each deviation has a fingerprint, in JSON, that stays the same until the deviation itself
-    changes. With --write-back --write the manifests change; what cannot be written back is listed, and is still drift.
+    Nothing is written to the service. In JSON, each deviation has a fingerprint that stays the same until the deviation
+    changes. --write-back --write changes the manifests; what cannot be written back is listed and is still drift.
     """
     from reconciler.project.drift import DriftView, Notifier, written_back
     from reconciler.project.environment import configuration
 
     if write and not write_back:
-        raise UsageError("--write needs --write-back", hint="drift --write-back --write")
+        raise UsageError("--write requires --write-back", hint="drift --write-back --write")
     if common.is_of_several and (write_back or receipt):
-        raise UsageError("--write-back and --receipt are for one environment", hint="give one --env")
+        raise UsageError("--write-back and --receipt take one environment", hint="give one --env")
     notifier = Notifier.of(notify_url, notify_format)
     configuration(settings_of(common))  # its faults come before those of the other files
     view = DriftView.of_files(baseline, receipt, key(), since_receipt=since_receipt, strict=strict)

@@ -30,45 +30,45 @@ Examples:
   reconciler emulator --profile legacy --no-put-creates
   reconciler emulator --fault 'PUT /v1/apiclients/* status=503 count=2'
 
-The first line on stdout is `listening on http://127.0.0.1:PORT`. There is always a client for administration:
+The first line on stdout is `listening on http://127.0.0.1:PORT`. An administration client always exists:
 00000000-0000-0000-0000-00000000AD01 with the secret emulator-admin-secret. stderr has the commands that export both
-and start a repository. Ctrl-C stops it, with exit code 0.
+and start a repository. Ctrl-C stops it with exit code 0.
 """,
 )
-@valued("--port", "PORT", _PORT, help="0 (default): any free one.", default=0)
-@valued("--seed", "FILE", file_name, help="A seeding file (YAML or JSON) to start with.")
-@click.option("--sample", is_flag=True, help="Start with the sample marketplace of the program.")
+@valued("--port", "PORT", _PORT, help="Port to listen on; 0 (default): a free port.", default=0)
+@valued("--seed", "FILE", file_name, help="Start with this seeding file (YAML or JSON).")
+@click.option("--sample", is_flag=True, help="Start with the built-in sample marketplace.")
 @valued("--state", "FILE", file_name, help="Keep the data in this file between runs.")
 @click.option(
     "--profile",
     type=click.Choice(["current", "legacy"]),
     default="current",
     show_default=True,
-    help="The generation of the API; legacy has a readable ClientSecret.",
+    help="API generation; legacy has a readable ClientSecret.",
 )
-@valued("--latency", "MS", _LATENCY, help="Milliseconds to wait before each answer.", default=0, to="latency_ms")
-@valued("--fault", "SPEC", help="What goes wrong; repeatable.", to="faults", multiple=True)
-@valued("--max-page-size", "N", _PAGE_SIZE, help="Answer lists with smaller pages than asked for.")
-@click.option("--marketplace", type=text, default="emulator", show_default=True, help="Its marketplace ID (Seller.ID).")
-@click.option("--no-put-creates", is_flag=True, help="Answer 404 to a PUT of an unknown API client.")
+@valued("--latency", "MS", _LATENCY, help="Delay before each response, in milliseconds.", default=0, to="latency_ms")
+@valued("--fault", "SPEC", help="Inject a fault, as in the example above; repeatable.", to="faults", multiple=True)
+@valued("--max-page-size", "N", _PAGE_SIZE, help="Maximum page size of lists.")
+@click.option("--marketplace", type=text, default="emulator", show_default=True, help="Marketplace ID (Seller.ID).")
+@click.option("--no-put-creates", is_flag=True, help="Return 404 for a PUT of an unknown API client.")
 @click.option(
     "--put-create-status",
     type=click.Choice(["200", "201"]),
     default="200",
     show_default=True,
-    help="The status of a PUT that creates.",
+    help="Status of a PUT that creates an object.",
 )
 @click.option(
     "--reading",
     "readings",
     multiple=True,
     type=click.Choice(READINGS),
-    help="Answer a question that OrderCloud's documentation leaves open in the other way; repeatable.",
+    help="Behave the other way where OrderCloud's documentation is ambiguous; repeatable.",
 )
-@click.option("--revisions", is_flag=True, help="Show a read-only field of API clients that grows with every write.")
+@click.option("--revisions", is_flag=True, help="Add a read-only field to API clients that increases with every write.")
 @output_options
 def command(port: int, **options: Any) -> ExitCode:  # noqa: ANN401  # one for each option above
-    """Serve an OrderCloud emulator on this machine, to try things out and for tests."""
+    """Run a local OrderCloud emulator, for trials and tests."""
     from reconciler.project.connect import emulator_errors
 
     with emulator_errors():

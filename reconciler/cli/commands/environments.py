@@ -24,7 +24,7 @@ Examples:
 @environments_options
 @click.pass_obj
 def command(common: Common, *, outputs: Outputs) -> ExitCode:
-    """List the environments of the configuration, or those that are named, offline. No secret is read."""
+    """List the environments of the configuration, or those given with --env, offline. No secret is read."""
     from reconciler.project.environment import listed
 
     found = listed(settings_of(common), common.envs)

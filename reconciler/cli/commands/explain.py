@@ -28,7 +28,7 @@ Examples:
   reconciler explain config.environments.NAME.limits
   reconciler explain ApiClient --format json | jq '.keys[].path'
 
-Exit codes: 0 done; 64 there is no such key: the nearest is named.
+Exit codes: 0 done; 64 unknown key: the closest one is suggested.
 """,
 )
 @click.argument("path", type=text, metavar="[PATH]", required=False, shell_complete=offer("keys"))

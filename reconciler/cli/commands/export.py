@@ -60,26 +60,25 @@ Examples:
   reconciler export --kinds all --write             # every kind that this service has
   reconciler export --kinds Webhook,SecurityProfile --write
   reconciler export --only 'ApiClient/store*' --write
-  reconciler export --into-overlay production --write   # what differs there, as its overlays; repeatable
+  reconciler export --into-overlay production --write   # writes the differences as overlays; repeatable
 
-One file for each object, named after it. An object that another one refers to by its ID is named there as {ref: NAME}.
-Left out are what equals the API's default, what the service makes itself, and secrets. An export over manifests that
-are there already changes only what is live otherwise, and keeps comments, anchors and ${values.KEY}; it never removes a
-file. IDs that people choose are in the manifests; those of API clients go under ids: of the environment in
-reconciler.yaml, so that a rename is an update; not where --out names a folder that is not of the configuration. The
-client that the run is logged in with gets no manifest of its own without --own-client. All environments share the
-manifests: --write for several of them at once is refused where they differ.
+Each object gets a file named after it. References by ID become {ref: NAME}. API defaults, fields that the service
+generates, and secrets are left out. Existing manifests change only where the live object differs; comments, anchors and
+${values.KEY} are kept, and no file is removed. User-chosen IDs are in the manifests; IDs of API clients go under ids:
+of the environment in reconciler.yaml, so that a rename is an update, unless --out is outside the configured folders.
+The client used to log in is exported only with --own-client. All environments share the manifests: --write for several
+environments is refused if they differ.
 
-Exit codes: 0 done, also when there was nothing to write; 1 an error, nothing was written; 5 the overlays of some
-environments were written, and there was an error in another.
+Exit codes: 0 done, or nothing to write; 1 error, nothing was written; 5 the overlays of some environments were written,
+and another environment failed.
 """,
 )
-@valued("--out", "DIR", file_name, help="Where new files go; else the first folder of manifests.")
-@valued("--only", "ADDRESS-GLOB", help="Only these addresses; repeatable.", multiple=True)
+@valued("--out", "DIR", file_name, help="Folder for new files; default: the first folder of manifests.")
+@valued("--only", "ADDRESS-GLOB", help="Only addresses that match; repeatable.", multiple=True)
 @valued(
     "--into-overlay",
     "ENV",
-    help="Write what differs in this environment into its overlays, and leave the manifests alone; repeatable.",
+    help="Write the differences of this environment to its overlays, not to the manifests; repeatable.",
     to="overlaid",
     multiple=True,
     shell_complete=offer("environments"),
@@ -88,11 +87,13 @@ environments were written, and there was an error in another.
     "--kinds",
     "KIND,...|all",
     Kinds(),
-    help="The kinds to export; else those that manifests name or that manage: lists, else API clients.",
+    help="Kinds to export; default: those in manifests or under manage:, else API clients.",
 )
-@click.option("--own-client", is_flag=True, help="Also export the client that the run is logged in with.")
-@click.option("--named-secrets", is_flag=True, help="Name the secrets of clients in comments: a request for each.")
-@click.option("--write", is_flag=True, help="Write the files; without it they are only shown.")
+@click.option("--own-client", is_flag=True, help="Also export the client used to log in.")
+@click.option(
+    "--named-secrets", is_flag=True, help="Add the names of client secrets as comments; one request for each client."
+)
+@click.option("--write", is_flag=True, help="Write the files; without it, only show them.")
 @outputs_option("export", _WRITERS)
 @options.unknown_roles_option
 @options.reading_options
@@ -110,9 +111,9 @@ def command(  # noqa: PLR0913  # one for each option
     outputs: Outputs,
     allow_unknown_roles: bool,
 ) -> ExitCode:
-    """Make manifests of the objects that are live. Right after it, plan finds no changes.
+    """Write manifests for live objects. A plan right after it has no changes.
 
-    The service is only read.
+    Nothing is written to the service.
     """
     from reconciler.project.export import ExportOptions, from_live
 
@@ -143,9 +144,9 @@ def select_overlay_environments(common: Common, names: "Sequence[str]") -> None:
         UsageError: --env names others, or --env-all is given.
     """
     if names and (common.env_all or set(common.envs) - set(names)):
-        others = "--env-all names all" if common.env_all else f"--env names {', '.join(common.envs)}"
-        hint = f"leave out {'--env-all' if common.env_all else '--env'}"
-        raise UsageError(f"--into-overlay reads {', '.join(names)}, and {others}", hint=hint)
+        others = "--env-all selects all" if common.env_all else f"--env selects {', '.join(common.envs)}"
+        hint = f"remove {'--env-all' if common.env_all else '--env'}"
+        raise UsageError(f"--into-overlay selects {', '.join(names)}, but {others}", hint=hint)
     common.envs = tuple(dict.fromkeys(names)) or common.envs
 
 

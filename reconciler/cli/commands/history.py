@@ -21,16 +21,16 @@ Examples:
   reconciler history show last
   reconciler history verify
 
-Exit codes: 0 done, 1 a journal was altered or cannot be read, 64 there is no such run or environment.
+Exit codes: 0 done, 1 a journal was altered or cannot be read, 64 unknown run or environment.
 """,
 )
 @outputs_option("history", LISTS)
 @environments_options
 @click.pass_context
 def command(ctx: click.Context, *, outputs: Outputs) -> ExitCode | None:
-    """List the runs that have written; show one, or verify the journals.
+    """List runs that wrote changes; show one, or verify the journals.
 
-    The runs of several environments are one list, the newest last.
+    Runs of several environments are in one list, the newest last.
     """
     if ctx.invoked_subcommand is not None:
         return None
@@ -58,7 +58,7 @@ Examples:
 @common_options
 @click.pass_obj
 def show(common: Common, run: str, *, outputs: Outputs) -> ExitCode:
-    """Show how far each change of a run got. RUN is its id, its start or end, or last (of --env)."""
+    """Show the outcome of each change of a run. RUN is its id, its start or end, or last (of --env)."""
     from reconciler.project.records import run_of
 
     found = run_of(settings_of(common), run)
@@ -74,7 +74,7 @@ Examples:
   reconciler history verify         # all journals, and their order
   reconciler history verify last
 
-Exit codes: 0 all lines are as written, 1 some are not.
+Exit codes: 0 intact, 1 altered.
 """,
 )
 @click.argument("run", type=text, metavar="[RUN]", required=False, shell_complete=offer("runs"))
@@ -82,7 +82,7 @@ Exit codes: 0 all lines are as written, 1 some are not.
 @common_options
 @click.pass_obj
 def verify(common: Common, run: str | None, *, outputs: Outputs) -> ExitCode:
-    """Find lines of journals that were removed, altered or moved."""
+    """Detect journal lines that were removed, altered or moved."""
     from reconciler.project.records import verified
 
     found = verified(settings_of(common), run)

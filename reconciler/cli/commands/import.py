@@ -20,25 +20,24 @@ Examples:
   reconciler import marketplace.yaml                # shows what would be written, writes nothing
   reconciler import marketplace.yaml --write
   reconciler import seed.json --out /tmp/look --write
-  reconciler import production.yaml --into-overlay production --write   # what differs there, as its overlays
+  reconciler import production.yaml --into-overlay production --write   # writes the differences as overlays
 
-FILE is a seeding file (Objects: and Assignments:, YAML or JSON), a page of the API, or request bodies. Objects of every
-kind that is managed are imported; business data, secrets and fields that cannot be used are left out and listed. An
-object that another one refers to by its ID is named there as {ref: NAME}. Manifests that are there already are changed
-as export changes them.
+FILE is a seeding file (Objects: and Assignments:, YAML or JSON), a page of the API, or request bodies. Objects of all
+supported kinds are imported; business data, secrets and unusable fields are left out and listed. References by ID
+become {ref: NAME}. Existing manifests are changed as export changes them.
 
-Exit codes: 0 done, also when there was nothing to write; 1 an error.
+Exit codes: 0 done, or nothing to write; 1 error.
 """,
 )
 @click.argument("file", type=file_name, metavar="FILE")
-@valued("--out", "DIR", file_name, help="Where new files go; else the first folder of manifests.")
+@valued("--out", "DIR", file_name, help="Folder for new files; default: the first folder of manifests.")
 @valued(
     "--into-overlay",
     "ENV",
-    help="Write what differs in the file into the overlays of this environment, and leave the manifests alone.",
+    help="Write the differences to the overlays of this environment, not to the manifests.",
     to="overlaid",
 )
-@click.option("--write", is_flag=True, help="Write the files; without it they are only shown.")
+@click.option("--write", is_flag=True, help="Write the files; without it, only show them.")
 @outputs_option("import", EXPORTS)
 @unknown_roles_option
 @common_options
@@ -53,7 +52,7 @@ def command(  # noqa: PLR0913  # one for each option
     outputs: Outputs,
     allow_unknown_roles: bool,
 ) -> ExitCode:
-    """Make manifests of the objects in a seeding file, offline."""
+    """Write manifests from the objects in a seeding file, offline."""
     from reconciler.project.export import ExportOptions, from_file
 
     select_overlay_environments(common, [overlaid] if overlaid else [])

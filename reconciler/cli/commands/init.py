@@ -34,13 +34,13 @@ Examples:
   reconciler init shop --url https://useast-staging.ordercloud.io --marketplace my-shop --env staging --from-live
   reconciler init --add-env production --region us-west --stage production --marketplace my-shop-production
 
-Written are reconciler.yaml, schemas/ for editors, .vscode/settings.json, .gitignore and two workflows in
-.github/workflows/, whose first lines say what to set up. In a git repository the workflows and
-.vscode/settings.json go to its top, where they are read; for a folder below it the workflows carry its name. A file
-that exists is kept, and the output says so.
+Creates reconciler.yaml, schemas/ for editors, .vscode/settings.json, .gitignore and two workflows in
+.github/workflows/, whose first lines list what to set up. In a git repository the workflows and .vscode/settings.json
+go to its root; for a folder below the root, the file names of the workflows contain its name. Existing files are kept
+and listed.
 
-Exit codes: 0 done; 1 a file cannot be written, or, with --from-live, the service not read; 64 an answer is missing or
-cannot be used: then nothing was written.
+Exit codes: 0 done; 1 a file cannot be written or, with --from-live, the service cannot be read; 64 an answer is missing
+or invalid, and nothing was written.
 """,
 )
 @click.argument("folder", type=file_name, metavar="[DIR]", default=".")
@@ -48,12 +48,12 @@ cannot be used: then nothing was written.
 @valued("--stage", "STAGE", help="sandbox, staging or production.")
 @valued("--url", "URL", help="The base URL, instead of region and stage.")
 @valued("--marketplace", "ID", help="The ID of the marketplace, as the portal shows it.")
-@valued("--client-id-env", "NAME", help="The variable with the client ID; else OC_CLIENT_ID.")
-@valued("--client-secret-env", "NAME", help="The variable with the secret; else OC_CLIENT_SECRET.")
-@valued("--username-env", "NAME", help="For the password grant: the variable with the user.")
-@valued("--password-env", "NAME", help="For the password grant: the one with the password.")
+@valued("--client-id-env", "NAME", help="Variable with the client ID; default: OC_CLIENT_ID.")
+@valued("--client-secret-env", "NAME", help="Variable with the client secret; default: OC_CLIENT_SECRET.")
+@valued("--username-env", "NAME", help="Variable with the user name, for the password grant.")
+@valued("--password-env", "NAME", help="Variable with the password, for the password grant.")
 @valued("--add-env", "NAME", help="Add an environment to the existing reconciler.yaml.", to="added")
-@click.option("--from-live", is_flag=True, help="Then export: a manifest for each live API client.")
+@click.option("--from-live", is_flag=True, help="Also export a manifest for each live API client.")
 @outputs_option("init", STARTS)
 @environment_option
 @output_options
@@ -61,15 +61,17 @@ cannot be used: then nothing was written.
 def command(
     common: Common, /, folder: Path, *, added: str | None, from_live: bool, outputs: Outputs, **given: str | None
 ) -> ExitCode:
-    """Start a folder of manifests: configuration, CI and editor settings. Never overwrites a file.
+    """Set up a folder for manifests: configuration, CI and editor settings. Never overwrites a file.
 
-    On a terminal, it asks for what no option gives.
+    On a terminal, asks for missing options.
     """
     from reconciler.export.init import CONFIG
     from reconciler.project import init
 
     if common.config:
-        raise UsageError("init creates a configuration and does not read one", hint="remove --config; DIR says where")
+        raise UsageError(
+            "init creates a configuration and does not take --config", hint="remove it, and give the folder as DIR"
+        )
     path = folder / CONFIG
     if added and (from_live or common.env):
         hint = f"then: reconciler export --env {added}"
@@ -97,7 +99,9 @@ def _answers(common: Common, given: dict[str, str | None], name: str | None = No
     is_asked = somebody_is_there()
     region, stage, url, marketplace = (given[name] for name in ("region", "stage", "url", "marketplace"))
     if url and (region or stage):
-        raise UsageError("--url, or --region and --stage: not both", hint="reconciler init --help has examples")
+        raise UsageError(
+            "--url cannot be combined with --region or --stage", hint="reconciler init --help has examples"
+        )
     chosen = name or common.env
     for key, answer in {**given, "environment": chosen}.items():
         if answer and key in _CHECKED:
@@ -114,7 +118,7 @@ def _answers(common: Common, given: dict[str, str | None], name: str | None = No
     missing += [] if marketplace else ["--marketplace"]
     if missing:
         hint = "or give --url instead of --region and --stage" if len(missing) > 1 else "reconciler init --help"
-        raise UsageError(f"init needs {listed(missing)}; it cannot ask: not a terminal", hint=hint)
+        raise UsageError(f"init requires {listed(missing)}; cannot ask: not a terminal", hint=hint)
     name = chosen or stage or "default"
     if is_asked and not chosen:
         name = ask("Name of the environment", name, _checking("environment"))

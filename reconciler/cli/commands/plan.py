@@ -48,12 +48,12 @@ def duration(value: str) -> timedelta:
 Examples:
   reconciler plan --env staging
   reconciler plan --env staging --out plan.json    # then: reconciler apply plan.json
-  reconciler plan --out plan.json --expires 2h     # after that, apply refuses it
+  reconciler plan --out plan.json --expires 2h     # apply refuses it after that
   reconciler plan manifests/storefront.yaml --format json | jq '.summary'
   reconciler plan --only 'ApiClient/store*'        # or by labels: --selector team=web,tier=1
   reconciler plan --out plan.json --into markdown=comment.md --into github=annotations.txt
   reconciler plan --from-snapshot snapshot.json    # without credentials: see reconciler snapshot --help
-  reconciler plan --prune                          # what no manifest claims would be deleted
+  reconciler plan --prune                          # also deletes objects in no manifest
   reconciler plan --detailed-exitcode              # 0 no changes, 1 error, 2 changes, 3 refused
   reconciler plan --env staging --env production   # both; all: --env-all
   reconciler plan --env-all --out plans            # a folder: plans/staging.json, plans/production.json
@@ -64,7 +64,7 @@ Examples:
     "--out",
     "FILE",
     output_file,
-    help="Save the plan for apply. Several environments need a folder, which gets NAME.json for each.",
+    help="Save the plan for apply; for several environments, a folder with NAME.json for each.",
 )
 @valued("--expires", "DURATION", duration, help="How long the saved plan is valid, e.g. 1h.")
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 if there are changes.")
@@ -72,7 +72,7 @@ Examples:
     "--from-snapshot",
     "FILE",
     input_file,
-    help="Plan from a file of snapshot, contacting nothing. A folder has NAME.json for each environment.",
+    help="Plan offline from a file saved by snapshot, or a folder with NAME.json for each environment.",
 )
 @outputs_option("plan", documents.PLANS)
 @metrics_option
@@ -94,13 +94,13 @@ def command(  # noqa: PLR0913  # one for each option
     ack: str | None,
     **choices: Any,  # noqa: ANN401  # of the selection, `prune` and the like, as `Project.plan` has them
 ) -> ExitCode:
-    """Show what apply would change. PATHs are manifests or folders of them; else those of the configuration.
+    """Show what apply would change. PATHs are manifests or folders; default: those of the configuration.
 
-    Only reads. The plan lists every field that would change, and the findings of the guards; if they refuse it, the
-    exit code is 3.
+    Nothing is written to the service. The plan lists every field that would change, and the guard findings; if a guard
+    refuses it, the exit code is 3.
     """
     if expires and not (out or "json" in outputs.names):
-        raise UsageError("--expires needs --out", hint="add --out FILE")
+        raise UsageError("--expires requires --out", hint="add --out FILE")
 
     def plan_of(project: Project) -> Plan:
         return project.plan(expires=expires, snapshot=from_snapshot, **choices)

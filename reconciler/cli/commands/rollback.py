@@ -21,20 +21,20 @@ from reconciler.render.escape import escape
 Examples:
   reconciler rollback last --env staging                    # shows the plan, asks
   reconciler rollback 20261124T170306.104233Z-9f3c --auto-approve
-  reconciler rollback last --only 'ApiClient/store*'        # a part of it
-  reconciler rollback last --dry-run                        # shows the plan; nothing is written, whatever else is given
+  reconciler rollback last --only 'ApiClient/store*'        # some resources
+  reconciler rollback last --dry-run                        # shows the plan; never writes
 
 Exit codes: 0 done; 1 error, nothing was written; 3 a guard refused, or something was changed since; 4 the journal was
-altered, or the run is of another environment or marketplace; 5 partly applied; 6 not converged; 64 there is no such
-run; 130 interrupted.
+altered, or the run is of another environment or marketplace; 5 partly applied; 6 not converged; 64 unknown run;
+130 interrupted.
 """,
 )
 @click.argument("run", type=text, metavar="RUN", shell_complete=offer("written-runs"))
-@valued("--only", "GLOB", help="Only these addresses, e.g. 'ApiClient/store*'; repeatable.", multiple=True)
-@click.option("--auto-approve", is_flag=True, help="Do not ask. Needed without a terminal.")
-@click.option("--dry-run", is_flag=True, help="Show the plan and its refusal, if any. The connection cannot write.")
+@valued("--only", "GLOB", help="Only addresses that match, e.g. 'ApiClient/store*'; repeatable.", multiple=True)
+@click.option("--auto-approve", is_flag=True, help="Do not ask for approval. Required without a terminal.")
+@click.option("--dry-run", is_flag=True, help="Show the plan and any refusal, over a read-only connection.")
 @ack_option
-@click.option("--keep-going", is_flag=True, help="Continue with other changes after one has failed.")
+@click.option("--keep-going", is_flag=True, help="Continue with other changes after a failure.")
 @outputs_option("result", RESULTS)
 @common_options
 @click.pass_obj
@@ -49,11 +49,11 @@ def command(  # noqa: PLR0913  # one for each option
     keep_going: bool,
     outputs: Outputs,
 ) -> ExitCode:
-    """Undo what a run has written, through the same guards.
+    """Undo the changes of a run, subject to the same guards.
 
-    RUN is its id, its start or end, or last: the newest run of apply or rollback that has written to the environment.
-    Fields that the run touched go back to what they were, unless somebody has changed them since; all others stay. What
-    it created is deleted if all of it is as the run left it; what it deleted is created again; secrets stay.
+    RUN is its id, its start or end, or last: the newest run of apply or rollback that wrote to the environment. Fields
+    that the run changed get their previous values, objects that it created are deleted, and objects that it deleted are
+    created again; secrets are kept. What has changed since is refused.
     """
     from reconciler.project.apply import ApplyOptions, preview_rollback, roll_back, run_to_roll_back
 

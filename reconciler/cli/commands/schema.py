@@ -14,7 +14,7 @@ from reconciler.manifests.schema import did_you_mean, schema_path
     "schema",
     epilog="""
 \b
-KIND is ApiClient (also when left out), manifest (any kind), config, plan, receipt, snapshot or run (a journal).
+KIND is ApiClient (default), manifest (any kind), config, plan, receipt, snapshot or run (a journal).
 
 \b
 Examples:
@@ -46,5 +46,5 @@ def _file_of(kind: str) -> str:
     files = {name: known.schema for name, known in KINDS.items()} | others
     if kind not in files:
         hint = did_you_mean(kind, files) or f"one of {', '.join(files)}"
-        raise UsageError(f"no schema is called '{kind}'", hint=hint)
+        raise UsageError(f"unknown schema '{kind}'", hint=hint)
     return files[kind]

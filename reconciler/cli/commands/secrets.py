@@ -38,7 +38,7 @@ Examples:
 def command(ctx: click.Context) -> None:
     """Show the status of secrets, and rotate those that are due."""
     if ctx.invoked_subcommand is None:
-        raise click.UsageError(f"A command is needed: one of {', '.join(sorted(command.commands))}.", ctx)
+        raise click.UsageError(f"Missing command: one of {', '.join(sorted(command.commands))}.", ctx)
 
 
 @command.command(
@@ -50,8 +50,8 @@ Examples:
   reconciler secrets status --format json | jq '.secrets[] | select(.in_step | not)'
   reconciler secrets status --metrics /var/lib/node_exporter/secrets.prom
 
-Exit codes: 0 nothing is due for rotation; 1 error, a refused login included; 2 secrets rotate --due has something to
-do. What else needs attention is listed and does not change the code.
+Exit codes: 0 nothing is due for rotation; 1 error, including a refused login; 2 secrets are due (secrets rotate --due).
+Other secrets that need attention are listed and do not change the code.
 """,
 )
 @options.paths_argument
@@ -63,7 +63,7 @@ do. What else needs attention is listed and does not change the code.
 def status(
     common: Common, paths: tuple[Path, ...], *, outputs: Outputs, metrics_file: Path | None, selection: Selection
 ) -> ExitCode:
-    """Show the age, the expiry and the status of every secret. Only reads."""
+    """Show the age, expiry and status of every secret. Nothing is written to the service."""
     from reconciler.project import secret_status
 
     reports: dict[str, SecretReport] = {}
@@ -95,15 +95,15 @@ Examples:
 
 After an interruption, run it again: it continues where it stopped.
 
-Exit codes: 0 all that is due was done, or is postponed until somebody can log in through the client; 1 error, nothing
-was written; 3 a guard refused; 5 stopped after some steps, or some secrets failed; 130 interrupted.
+Exit codes: 0 done, or postponed until a login through the client is possible; 1 error, nothing was written; 3 a guard
+refused; 5 stopped after some steps, or some secrets failed; 130 interrupted.
 """,
 )
 @click.argument("address", type=text, metavar="[ADDRESS]", required=False, shell_complete=offer("addresses"))
-@valued("--secret", "NAME", help="The secret, if the manifest lists several.", to="name")
-@click.option("--due", is_flag=True, help="Only what is due: of ADDRESS, or of all that are selected.")
-@click.option("--dry-run", is_flag=True, help="Show the steps. The connection cannot write.")
-@click.option("--auto-approve", is_flag=True, help="Do not ask. Needed without a terminal.")
+@valued("--secret", "NAME", help="Name of the secret, if the manifest lists several.", to="name")
+@click.option("--due", is_flag=True, help="Only secrets that are due, of ADDRESS or of all selected manifests.")
+@click.option("--dry-run", is_flag=True, help="Show the steps, over a read-only connection.")
+@click.option("--auto-approve", is_flag=True, help="Do not ask for approval. Required without a terminal.")
 @options.ack_option
 @options.selection_options
 @outputs_option("rotation", ROTATIONS)
@@ -121,10 +121,10 @@ def rotate(  # noqa: PLR0913  # one for each option
     selection: Selection,
     outputs: Outputs,
 ) -> ExitCode:
-    """Replace a secret by a new one: show the steps, ask, and carry them out.
+    """Replace a secret with a new one: show the steps, ask, and run them.
 
-    Creates a secret, proves it by a login, delivers it as the manifest says, and lets the old one expire after the
-    overlap. A later run deletes the old one. ADDRESS is that of a manifest: ApiClient/storefront.
+    Creates a secret, verifies it with a login, delivers it as the manifest specifies, and lets the old one expire after
+    the overlap. A later run deletes the old one. ADDRESS is the address of a manifest, e.g. ApiClient/storefront.
     """
     from reconciler.project.rotate import RotateOptions
     from reconciler.project.rotate import rotate as rotated
@@ -165,8 +165,8 @@ def _check(address: str | None, name: str | None, selection: Selection, *, due: 
         UsageError: it is not said what to rotate, or said twice.
     """
     if address is None and not due:
-        raise UsageError("name the ADDRESS to rotate, or rotate what is --due")
+        raise UsageError("give an ADDRESS to rotate, or --due")
     if name and address is None:
-        raise UsageError("--secret needs an ADDRESS: names of secrets are those of one manifest")
+        raise UsageError("--secret requires an ADDRESS")
     if not selection.is_everything and (address or not due):
         raise UsageError("--only and --selector restrict --due without an ADDRESS", hint="remove them")

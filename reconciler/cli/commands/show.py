@@ -29,22 +29,22 @@ Examples:
   reconciler show plan.json
   reconciler show plan.json --format json | jq '.summary'
   reconciler show plan.json --into markdown=comment.md
-  reconciler show plan.json --reviewed reviewed.json    # 0: that, or nothing to do; 2: not what was reviewed
+  reconciler show plan.json --reviewed reviewed.json    # 0: as reviewed, or nothing to do; 2: not as reviewed
   reconciler show --resolved --env production
   reconciler show --resolved manifests/storefront.yaml --env staging --format json
 
-The YAML of --resolved is valid itself; comments say which file and line, or which value, everything comes from.
+The YAML of --resolved is valid itself; comments give the file and line, or the value, that each part comes from.
 """,
 )
 @click.argument("paths", nargs=-1, type=file_name, metavar="PLANFILE | --resolved [PATH]...")
 @click.option(
-    "--resolved", is_flag=True, help="Show manifests as they are in the environment, with the place of each value."
+    "--resolved", is_flag=True, help="Show the manifests resolved for the environment, with the source of each value."
 )
 @valued(
     "--reviewed",
     "FILE",
     input_file,
-    help="Show what differs from the plan in FILE, or whether the manifests are those of the receipt in FILE.",
+    help="Compare the plan with the reviewed plan in FILE, or its manifests with the receipt in FILE.",
 )
 @outputs_option("plan", PLANS)
 @unknown_roles_option
@@ -59,9 +59,9 @@ def command(
     outputs: Outputs,
     allow_unknown_roles: bool,
 ) -> ExitCode:
-    """Show a saved plan, or manifests after overlays and substitution. Nothing is contacted, no secret is read.
+    """Show a saved plan, or manifests after overlays and substitution, offline. No secret is read.
 
-    A plan that was altered is refused (exit 4).
+    An altered plan is refused (exit 4).
     """
     from reconciler.project.environment import protect_inputs
     from reconciler.project.validate import resolved_by_format
@@ -90,10 +90,10 @@ def _against(path: Path, reviewed: Path, outputs: Outputs, *, resolved: bool) ->
     from reconciler.project.apply import review
 
     if resolved:
-        raise UsageError("--reviewed compares plans, and --resolved shows manifests", hint=_TWO_FORMS)
+        raise UsageError("--reviewed cannot be combined with --resolved", hint=_TWO_FORMS)
     for name in outputs.names:
         if name not in REVIEWS:
-            raise UsageError(f"--format {name} shows plans", hint=f"with --reviewed there are: {', '.join(REVIEWS)}")
+            raise UsageError(f"--reviewed has no format {name}", hint=f"use one of {', '.join(REVIEWS)}")
     plan, _ = _plan(path)
     found, digest = review(plan, reviewed, key()), changes_digest(plan)
     outputs.write(lambda name, style: REVIEWS[name](found, digest, style), plan_file=str(path))
@@ -102,7 +102,7 @@ def _against(path: Path, reviewed: Path, outputs: Outputs, *, resolved: bool) ->
 
 def _planfile(paths: tuple[Path, ...]) -> Path:
     if not paths:
-        raise UsageError("there is nothing to show", hint=_TWO_FORMS)
+        raise UsageError("nothing to show", hint=_TWO_FORMS)
     first, *others = paths
     if others:
         raise UsageError("show takes one PLANFILE", hint=_TWO_FORMS)
@@ -129,8 +129,8 @@ def _check(paths: tuple[Path, ...], outputs: Outputs) -> None:
     """Refuse what only the other form takes."""
     plans = [path for path in paths if is_plan(path)]
     if plans:
-        raise UsageError(f"{plans[0]} is a saved plan, and --resolved shows manifests", hint=_TWO_FORMS)
+        raise UsageError(f"{plans[0]} is a saved plan; --resolved shows manifests", hint=_TWO_FORMS)
     for name in outputs.names:
         if name not in _RESOLVED_FORMATS:
-            hint = f"with --resolved there are: {', '.join(_RESOLVED_FORMATS)}"
-            raise UsageError(f"--format {name} shows plans", hint=hint)
+            hint = f"use one of {', '.join(_RESOLVED_FORMATS)}"
+            raise UsageError(f"--resolved has no format {name}", hint=hint)

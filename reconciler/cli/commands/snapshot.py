@@ -29,18 +29,18 @@ Examples:
   reconciler plan --env staging --from-snapshot snapshot.json # where there are no credentials
   reconciler snapshot --env-all --out snapshots               # a folder: snapshots/staging.json, ...
 
-Exit codes: 0 written, 1 error, 3 the credentials open another marketplace than the configuration names.
+Exit codes: 0 written, 1 error, 3 the credentials are for another marketplace than the configuration names.
 """,
 )
 @valued("--out", "FILE", output_file, help="The file to write; for several environments, a folder.", required=True)
 @reading_options
 @click.pass_obj
 def command(common: Common, *, out: Path) -> ExitCode:
-    """Save what the service has, for plans on pull requests without credentials.
+    """Save the state of the service, for plans on pull requests without credentials.
 
-    It holds the kinds that the manifests name or that manage: lists, else API clients. The service is only read. The
-    file has no secrets and no fields that this version does not know; it has a digest and, with
-    RECONCILER_PLAN_KEY, a signature.
+    Contains the kinds in manifests or under manage:, else API clients. Nothing is written to the service. The file has
+    no secrets and no fields that this version does not know; it has a digest and, with RECONCILER_PLAN_KEY, a
+    signature.
     """
     warn_if_blank("snapshot")
     if not common.is_of_several:
