@@ -90,7 +90,7 @@ def at_most(before: Json, after: Json) -> Direction:
 
 
 def _number(value: Json, otherwise: float) -> float:
-    return float(value) if isinstance(value, int | float) else otherwise
+    return value if isinstance(value, int | float) else otherwise
 
 
 def _requirement(before: float, after: float) -> Direction:

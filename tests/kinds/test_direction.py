@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.kinds import KINDS
-from reconciler.kinds.direction import acts_as, granted, grows, required_roles
+from reconciler.kinds.direction import acts_as, at_least, at_most, granted, grows, required_roles
 from reconciler.model.json import Json
 from reconciler.model.plan import Direction
 
@@ -28,6 +28,10 @@ ROLES = st.lists(st.sampled_from("ABC"), unique=True).map(sorted)
         (required_roles, ["A"], []),
         (acts_as, None, "bot"),
         (acts_as, "bot", "admin"),
+        (at_least, 8, None),
+        (at_least, 10**400, 8),  # no float is so large
+        (at_most, 5, None),
+        (at_most, 5, 10**400),
     ],
 )
 def test_these_changes_let_more_people_in(direction_of: object, before: Json, after: Json) -> None:
