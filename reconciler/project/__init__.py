@@ -1,4 +1,4 @@
-"""An environment -> what a run needs of it. Here: the settings of the caller, and the listener."""
+"""From an environment to the session of a run. This module has the settings of the caller and the listener."""
 
 import os
 import re
@@ -24,19 +24,19 @@ if TYPE_CHECKING:
 
 NOTIFY_VARIABLE: Final = "RECONCILER_NOTIFY_URL"
 _UNREPLACED: Final = re.compile(r"\$\([^()]*\)|\$\{.*\}")
-"""What a CI system leaves in place of a variable that it does not have: anybody can guess it."""
+"""A variable reference that a CI system did not replace. As a key, it could be guessed."""
 
 
 def plan_key(variables: Mapping[str, str]) -> bytes | None:
-    """The key without its final line end; None if it is not set or blank.
+    """Read the plan key, without its final line end; None if it is not set or blank.
 
     Raises:
-        ReconcilerError: it is not UTF-8, or the name of a variable instead of a value.
+        ReconcilerError: the key is not UTF-8, or is a variable reference instead of a value.
     """
     key = variables.get(PLAN_KEY_VARIABLE, "").rstrip("\r\n")
     if _UNREPLACED.fullmatch(key.strip()):
-        message = f"{PLAN_KEY_VARIABLE} is {key.strip()}, the name of a variable that this CI job does not have"
-        raise ReconcilerError(message, hint="define the variable, or do not set the key")
+        message = f"{PLAN_KEY_VARIABLE} is {key.strip()}: this CI job does not have that variable"
+        raise ReconcilerError(message, hint="define the variable, or unset the key")
     try:
         return key.encode() if key.strip() else None
     except UnicodeEncodeError:
@@ -45,31 +45,31 @@ def plan_key(variables: Mapping[str, str]) -> bytes | None:
 
 
 class Listener:
-    """What a run reports. Methods do nothing until overridden; those of one environment are called from one thread."""
+    """Receives the events of a run. Methods do nothing unless overridden; one thread calls those of an environment."""
 
     def chosen(self, environment: str) -> None:
-        """The run is about this environment."""
+        """The run has chosen this environment."""
 
     def connected(self, environment: str, *, can_write: bool) -> None:
-        """A connection is about to be used."""
+        """A connection was opened."""
 
     def disconnected(self, environment: str, stats: "Stats") -> None:
-        """The connection has ended; this is what it cost."""
+        """The connection was closed; `stats` counts its requests."""
 
     def noted(self, text: str) -> None:
-        """A detail of what is done."""
+        """A detail for verbose output."""
 
     def warned(self, environment: str, warnings: "Sequence[Diagnostic]") -> None:
         """The manifests have faults that do not stop the run."""
 
     def failed(self, error: "ReconcilerError") -> None:
-        """Something other than the run itself has failed, such as writing its record."""
+        """Something apart from the run itself has failed, such as writing its record."""
 
     def found_cut_off(self, run: "RecordedRun", uncertain: "Sequence[Uncertain]") -> None:
         """An earlier run did not finish; these of its writes are uncertain."""
 
     def masked(self, command: str) -> None:
-        """A workflow command of GitHub that hides a new secret in the log of the job. It contains the secret."""
+        """A GitHub workflow command that masks a new secret in the log of the job. It contains the secret."""
 
 
 SILENT: Final = Listener()
@@ -80,27 +80,27 @@ ENVIRONMENT_VARIABLE: Final = "RECONCILER_ENV"
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The choices of one run."""
+    """The settings of one run."""
 
     config: Path | None = None
     """The configuration; None: the nearest `reconciler.yaml`, in the working directory or above."""
     environment: str | None = None
     """None: the one in `RECONCILER_ENV`, or the only one configured."""
     allowed_hosts: tuple[str, ...] = ()
-    """Hosts that credentials may be sent to, besides those of OrderCloud."""
+    """Hosts that credentials may be sent to, in addition to those of OrderCloud."""
     variables: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
     """Where secrets, the plan key and the name of the environment are looked up."""
     reads: tuple[Path, ...] = ()
-    """Files that the caller reads: no output overwrites them."""
+    """Files that the caller reads. No output may overwrite them."""
     writes: tuple[Path, ...] = ()
-    """Files that the caller is going to write; see `environment.protect_inputs`."""
+    """Files that the caller will write; see `environment.protect_inputs`."""
     listener: Listener = SILENT
     loaded: "Config | None" = None
     """The configuration, if it is already loaded."""
     memo: "Memo | None" = None
-    """Caches what the environments of one run have in common."""
+    """A cache of what the environments of one run share."""
 
 
 def environment_name(settings: Settings) -> str | None:
-    """The environment that was asked for; None leaves the choice to the configuration."""
+    """The requested environment; None: the configuration decides."""
     return settings.environment or settings.variables.get(ENVIRONMENT_VARIABLE) or None

@@ -1,4 +1,4 @@
-"""The manifests of an environment -> the live object of each, and its id in reconciler.yaml if that is asked for."""
+"""From the manifests of an environment to the live object of each; optionally writes the ids to reconciler.yaml."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -18,17 +18,17 @@ from reconciler.render.reports import Adopted
 def adopt(
     settings: Settings, paths: Sequence[Path], given: Mapping[str, str], *, write: bool, allow_unknown_roles: bool
 ) -> Adopted:
-    """Find the live objects; write what is beyond doubt, unless something is in doubt.
+    """Find the live objects of manifests; write their ids if all matches are unambiguous.
 
     Args:
-        settings: of the run.
-        paths: manifests or folders of them; none: those of the configuration.
-        given: the ids of manifests, by their address or, where that is one manifest's, by their name.
-        write: whether the ids are written.
-        allow_unknown_roles: only warn of role names that this version does not know.
+        settings: the settings of the run.
+        paths: manifests or folders of manifests; none: those of the configuration.
+        given: ids by the address of a manifest, or by its name if only one manifest has it.
+        write: whether to write the ids.
+        allow_unknown_roles: warn of role names that this version does not know, instead of failing.
 
     Raises:
-        UsageError: no manifest has such a name.
+        UsageError: no manifest, or more than one, has a given name.
     """
     session = Session.open(settings, paths, allow_unknown_roles=allow_unknown_roles)
     ids, environment = _addresses(given, session), session.environment

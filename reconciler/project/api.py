@@ -1,6 +1,6 @@
-"""A configuration -> what programs do with its environments, and what commands do with several of them.
+"""The Python API: plan, apply and drift of one environment; and runs over several environments, for commands.
 
-`import reconciler` exports it; docs/python.md lists what is public. A method imports what it needs when it
+`import reconciler` exports it; docs/python.md lists the public names. A method imports what it needs when it
 is called, so that `--help` needs none of it.
 """
 
@@ -39,15 +39,15 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 DEFAULT_JOBS: Final = 32
-"""Environments that are read side by side by default."""
+"""The default number of environments that are read concurrently."""
 
 
 @dataclass(frozen=True, slots=True)
 class Project:
     """A configuration and its environments.
 
-    Safe in threads: every call reads the files again and opens a connection of its own. Two calls that write
-    to one environment at the same time are kept apart by a lock.
+    Thread-safe: every call reads the files again and opens its own connection. A lock keeps two calls from writing
+    to one environment at the same time.
     """
 
     settings: Settings = field(default_factory=Settings)
@@ -65,13 +65,13 @@ class Project:
 
     @property
     def promotion(self) -> tuple[str, ...]:
-        """The names of the environments that are applied together, in the order of `promote:`; errors as above."""
+        """The environments that are applied together, in the order of `promote:`; raises as `environments`."""
         from reconciler.project.environment import configuration
 
         return configuration(self.settings).promote
 
     def of(self, environment: str) -> "Project":
-        """The same for one of the environments."""
+        """The same project, restricted to one environment."""
         return replace(self, settings=replace(self.settings, environment=environment))
 
     def plan(  # noqa: PLR0913  # one for each choice
@@ -85,16 +85,16 @@ class Project:
         snapshot: Path | None = None,
         allow_unknown_roles: bool = False,
     ) -> Plan:
-        """Plan what would bring an environment in step with its manifests. Only reads.
+        """Plan the changes that bring an environment in line with its manifests. Only reads.
 
         Args:
-            environment: its name; None: the one of `RECONCILER_ENV`, or the only one.
-            paths: manifests or folders of them; none: those of the configuration.
-            selection: the part of the resources that the plan is about.
-            prune: also delete objects that are in no manifest.
-            expires: how long the plan may be applied.
-            snapshot: plan from this file, contacting nothing; a folder has a file for each environment, `NAME.json`.
-            allow_unknown_roles: only warn of role names that this version does not know.
+            environment: the name; None: the one of `RECONCILER_ENV`, or the only one.
+            paths: manifests or folders of manifests; none: those of the configuration.
+            selection: the resources to plan; None: all.
+            prune: also delete objects that no manifest claims.
+            expires: how long the plan is valid; None: without limit.
+            snapshot: plan offline from this file, or from `NAME.json` of the environment in this folder.
+            allow_unknown_roles: warn of role names that this version does not know, instead of failing.
 
         Raises:
             InputError: with every fault of every file.
@@ -122,19 +122,19 @@ class Project:
         on_outcome: Callable[[Outcome], None] = lambda _outcome: None,
         should_stop: Callable[[], bool] = lambda: False,
     ) -> ApplyResult:
-        """Apply exactly this plan, with the checks of a saved plan. Writes the journal and the receipt.
+        """Apply exactly this plan, checked as a saved plan is. Writes the journal and the receipt.
 
         Args:
-            plan: of this project.
+            plan: a plan of this project.
             paths: the same as those given to `plan`.
-            acknowledge: the digits that accept a refusal of the guards.
-            keep_going: go on with other changes after one has failed.
-            on_outcome: called with each outcome as a change ends, from one thread at a time.
-            should_stop: called before each change; True starts no further change.
+            acknowledge: the digits that accept the findings of the guards.
+            keep_going: continue with other changes after one has failed.
+            on_outcome: called with the outcome of each change, from one thread at a time.
+            should_stop: called before each change; True stops the run.
 
         Raises:
             GuardRefusal: a guard refuses the plan; nothing was written.
-            PlanRefused: it is stale, expired, already applied or for another target; nothing was written.
+            PlanRefused: the plan is stale, expired, already applied or for another target; nothing was written.
         """
         from reconciler.project.apply import ApplyOptions, apply
 
@@ -154,8 +154,8 @@ class Project:
     ) -> "tuple[Part[ApplyResult], ...]":
         """Apply to these environments one after another, up to the first that does not exit with 0; skip the others.
 
-        All are loaded first: if one cannot be loaded, none is started, and all get the same manifests. `end` gives the
-        exit code of a result.
+        All are loaded first, so that all get the same manifests; if one cannot be loaded, none is applied. `end` gives
+        the exit code of a result.
         """
         from reconciler.project.apply import apply
 
@@ -187,18 +187,18 @@ class Project:
         sequential: bool = False,
         ended: Callable[[str, str], None] = lambda _name, _how: None,
     ) -> "tuple[Part[T], ...]":
-        """Read these environments side by side. One that fails does not stop the others.
+        """Read these environments concurrently. One that fails does not stop the others.
 
         Args:
-            names: of the environments; see `environment.names_of`.
-            find: called for each.
-            noun: what the document is called.
-            end: gives the exit code of what was found; may raise an error although there is a document.
-            jobs: how many run side by side; 0: up to `DEFAULT_JOBS`.
-            sequential: for what writes files: one environment after another, each reading what the previous one wrote.
-            ended: called with each environment and how it ended, in a word.
+            names: the environments; see `environment.names_of`.
+            find: called with a project for each environment; returns its document.
+            noun: the name of such a document.
+            end: gives the exit code of a document; may raise an error.
+            jobs: how many run concurrently; 0: up to `DEFAULT_JOBS`.
+            sequential: one environment after another, each reading the files that the previous one wrote.
+            ended: called with each environment and its result, `done` or `failed`.
         """
-        # Imported in this thread: threads that import the same modules at once can see one half-initialized.
+        # Imported in this thread: threads that import a module at the same time can see it half-initialized.
         from reconciler import pipeline  # noqa: F401
         from reconciler.manifests.context import Memo
         from reconciler.project.environment import configuration
@@ -226,7 +226,7 @@ class Project:
         view: "DriftView | None" = None,
         allow_unknown_roles: bool = False,
     ) -> Drift:
-        """Find where the service differs from the manifests. Only reads; arguments and errors as for `plan`."""
+        """Find where the service differs from the manifests. Only reads; arguments and errors as of `plan`."""
         from reconciler.project.drift import DriftView
         from reconciler.project.session import Session
 
@@ -239,7 +239,7 @@ class Project:
 
 
 def _part(environment: str, find: Callable[[], T], noun: str, end: Callable[[T], int]) -> "Part[T]":
-    """What was found in one environment, or its error."""
+    """The document of one environment, or its error."""
     from reconciler.render.several import Part
 
     part: Part[T] = Part(environment, None, noun=noun)
@@ -268,10 +268,10 @@ def load(
     """Load a configuration.
 
     Args:
-        config: its file; None: the nearest `reconciler.yaml`, in the working directory or above.
+        config: the file; None: the nearest `reconciler.yaml`, in the working directory or above.
         variables: where secrets and `RECONCILER_*` are looked up; None: the environment variables of the process.
-        allowed_hosts: hosts that credentials may be sent to, besides those of OrderCloud.
-        listener: receives what happens. None of its methods is called after the call that it reports on has returned.
+        allowed_hosts: hosts that credentials may be sent to, in addition to those of OrderCloud.
+        listener: receives the events of each call, none after the call has returned.
 
     Raises:
         InputError: with every fault of the configuration.
@@ -285,7 +285,7 @@ def load(
 
 
 def refusal(plan: Plan, acknowledge: str = "") -> GuardRefusal | None:
-    """Why the guards refuse a plan; its `hint` says how to accept it. None: they do not refuse it."""
+    """The refusal of a plan by the guards, with a `hint` that says how to accept it; None: they accept the plan."""
     from reconciler.planning.planfile import refusal
 
     return refusal(plan, acknowledge)
@@ -301,7 +301,7 @@ def to_text(document: Plan | Drift | ApplyResult, format_name: str = "text") -> 
 
 
 def text_of(document: Plan | Drift | ApplyResult, format_name: str, style: Style, plan_key: bytes | None = None) -> str:
-    """The text of a document in a style; a plan key signs a plan file. Errors as above."""
+    """The text of a document in a style; a plan key signs a plan file. Raises as `to_text`."""
     from reconciler.planning.planfile import dumps
 
     if isinstance(document, Plan) and format_name == "json":
@@ -319,7 +319,7 @@ def text_of(document: Plan | Drift | ApplyResult, format_name: str, style: Style
 
 
 def digest_of(plan: Plan) -> str:
-    """The digest of its changes; empty if there is nothing to apply."""
+    """The digest of the changes of a plan; empty if there is nothing to apply."""
     from reconciler.planning.planfile import changes_digest
 
     return changes_digest(plan) if plan.guards or plan.has_changes else ""

@@ -1,4 +1,4 @@
-"""A session and options -> the result of an apply or a rollback, recorded in the journal."""
+"""Apply or roll back in a session, and record the run in the journal; compare a plan with a reviewed one."""
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
@@ -39,18 +39,18 @@ Watch: TypeAlias = Callable[[Plan], AbstractContextManager[Callable[[Outcome], N
 
 @dataclass(frozen=True, slots=True)
 class ApplyOptions:
-    """What to apply, the choices of the user, and how the run is watched and stopped."""
+    """What to apply, the options of the user, and callbacks that watch and stop the run."""
 
     paths: Sequence[Path] = ()
     saved: Sequence[Plan] = ()
-    """One for each environment; none: plans are made and approved."""
+    """One saved plan for each environment; none: plans are made and approved."""
     selection: Selection = EVERYTHING
     prune: bool = False
     allow_unknown_roles: bool = False
     require_tip: str | None = None
-    """The branch whose manifests these must be."""
+    """The branch whose tip the inputs must be equal to."""
     receipt: Path | None = None
-    """Where the receipt is written, besides the journal."""
+    """A file for the receipt, in addition to the journal."""
     ack: str | None = None
     keep_going: bool = False
     approve: Callable[[Plan, Sequence[Finding]], bool] = lambda _plan, _objections: False
@@ -58,9 +58,9 @@ class ApplyOptions:
 
     True: a person was asked, so time has passed."""
     watch: Watch = lambda _plan: nullcontext(lambda _outcome: None)
-    """Entered just before the first write, left after the last; gives the callback for each outcome."""
+    """A context around all writes; gives the callback for each outcome."""
     should_stop: Callable[[], bool] = lambda: False
-    """Asked before each change, and before each environment."""
+    """Called before each change and each environment; True stops the run."""
     ended: Callable[[Plan, ApplyResult], None] = lambda _plan, _result: None
     """Called with each plan and its result."""
 
@@ -81,17 +81,17 @@ class ApplyOptions:
         return session
 
     def _saved_for(self, settings: Settings) -> Plan | None:
-        """The saved plan of an environment; a single one is checked by `Session.open`."""
+        """The saved plan of an environment. `Session.open` checks the environment of a single one."""
         if len(self.saved) <= 1:
             return next(iter(self.saved), None)
         return next(plan for plan in self.saved if plan.binding.environment == settings.environment)
 
 
 def preview(settings: Settings, options: ApplyOptions) -> tuple[Plan, GuardRefusal | None]:
-    """The plan that would be applied, and a refusal that it does not contain. The connection cannot write.
+    """The plan that would be applied, and a refusal for findings outside of the plan. The connection cannot write.
 
     Raises:
-        PlanRefused: the saved plan would be refused.
+        PlanRefused: `apply` would refuse the saved plan.
     """
     session = options.opened(settings)
     _check(session, options, receipt=None)
@@ -101,12 +101,12 @@ def preview(settings: Settings, options: ApplyOptions) -> tuple[Plan, GuardRefus
 
 
 def apply(session: Session, options: ApplyOptions) -> ApplyResult:
-    """Check the saved plan and apply it; or plan, have the plan approved and apply it.
+    """Check and apply the saved plan; without one, make a plan, have it approved and apply it.
 
-    A saved plan that can be refused offline is refused before the service is contacted.
+    What can be checked offline is checked before the service is contacted.
 
     Raises:
-        PlanRefused: it is for another target, or was already applied; nothing was written.
+        PlanRefused: the saved plan is for another target, or was already applied; nothing was written.
         GuardRefusal: a guard refuses it; nothing was written.
         ReconcilerError: it was not approved; nothing was written.
     """
@@ -133,7 +133,7 @@ def _check(session: Session, options: ApplyOptions, receipt: Path | None) -> Non
 
 
 def _plan_and_findings(session: Session, remote: ReadRemote) -> tuple[Plan, Sequence[Finding]]:
-    """The plan, and findings that it does not contain."""
+    """The plan, and findings outside of it."""
     if session.saved:
         return session.saved, session.check(session.saved, remote)
     plan = session.plan_with(remote, requires_secrets=True)
@@ -150,7 +150,7 @@ def _execute(  # noqa: PLR0913  # both ends, what to do, and what is known of ea
     follows_up: tuple[str, ...],
     rolls_back: str | None = None,
 ) -> ApplyResult:
-    """Apply the plan and record it. `follows_up` are the interrupted runs that were checked."""
+    """Apply the plan and record the run. `follows_up`: the ids of the interrupted runs that were checked."""
     recorder, environment = recorder_of(session, plan, follows_up, rolls_back), session.environment
     with closing(recorder):
         with options.watch(plan) as on_outcome, cutting_off(lambda: bool(recorder.run_id)):
@@ -178,11 +178,11 @@ def _execute(  # noqa: PLR0913  # both ends, what to do, and what is known of ea
 
 
 def run_to_roll_back(settings: Settings, name: str) -> RecordedRun:
-    """Read a run whose journal is intact; ``last`` is the newest that has written.
+    """Read a run from its journal, which must be intact; ``last`` is the newest run that has written.
 
     Raises:
         UsageError: there is no such run.
-        PlanRefused: its journal was altered, it was no apply, or it is of another environment.
+        PlanRefused: the journal was altered, or the run is a rotation or of another environment.
     """
     config, environment = configuration(settings), environment_name(settings)
     if environment:
@@ -208,7 +208,7 @@ def run_to_roll_back(settings: Settings, name: str) -> RecordedRun:
 def preview_rollback(
     settings: Settings, run: RecordedRun, only: Sequence[str], ack: str | None
 ) -> tuple[Plan, GuardRefusal | None]:
-    """The plan that `roll_back` would apply, and a refusal, as `preview` gives them."""
+    """The plan that `roll_back` would apply, and a refusal; see `preview`."""
     session = Session.open(replace(settings, environment=run.environment), allow_unknown_roles=True)
     with session.reader() as remote:
         plan = session.plan_rollback(run, only, remote)
@@ -217,11 +217,11 @@ def preview_rollback(
 
 
 def roll_back(settings: Settings, run: RecordedRun, only: Sequence[str], options: ApplyOptions) -> ApplyResult:
-    """Plan back to the state before a run, have the plan approved, and apply it.
+    """Plan the return to the state before a run, have the plan approved, and apply it.
 
     Raises:
         GuardRefusal: a guard refuses it; nothing was written.
-        ReconcilerError: it was not approved, or the service has changed since; nothing was written.
+        ReconcilerError: the plan was not approved, or the service has changed since; nothing was written.
     """
     session = Session.open(replace(settings, environment=run.environment), allow_unknown_roles=True)
     with session.locked(), session.writer() as remote:
@@ -234,10 +234,10 @@ def roll_back(settings: Settings, run: RecordedRun, only: Sequence[str], options
 
 
 def _require_unchanged(shown: Plan, now: Plan) -> None:
-    """Refuse if the service has changed while the plan was reviewed: assignments and secrets are not read again.
+    """Refuse if the service has changed during the review. Before a write, assignments and secrets are not read again.
 
     Raises:
-        GuardRefusal: something that would be rolled back was changed.
+        GuardRefusal: an object to roll back has changed.
         ReconcilerError: the plan has changed.
     """
     refused = [finding for finding in now.guards if finding.rule == RULE]
@@ -254,12 +254,12 @@ def _require_unchanged(shown: Plan, now: Plan) -> None:
 def review(plan: Plan, file: Path, key: bytes | None) -> Review:
     """Compare a plan with an earlier one, or with the receipt of the last apply.
 
-    A file that cannot be read counts as not reviewed: rather one approval too many than one too few.
+    A file that cannot be read counts as not reviewed.
 
     Args:
-        plan: what would be applied.
-        file: the plan of a pull request, which nobody has signed, or a receipt.
-        key: what a receipt must be signed with.
+        plan: the plan to apply.
+        file: the unsigned plan of a pull request, or a receipt.
+        key: the key that a receipt must be signed with.
     """
     if not plan.has_changes:
         return Review(is_reviewed=True, reason="there is nothing to do", unseen=plan)
@@ -275,7 +275,7 @@ def review(plan: Plan, file: Path, key: bytes | None) -> Review:
 def _compared_with_plan(plan: Plan, reviewed: Plan) -> Review:
     digest = planfile.changes_digest(plan)
     if digest == planfile.changes_digest(reviewed):
-        reason = f"the changes are those of the reviewed plan, {digest[:12]}"
+        reason = f"the changes match the reviewed plan, {digest[:12]}"
         return Review(is_reviewed=True, reason=reason, unseen=plan)
     unseen = replace(plan, changes=planfile.changes_not_in(plan, reviewed))
     gone = [f"{change.action} {change.address}" for change in planfile.changes_not_in(reviewed, plan)]
@@ -285,17 +285,17 @@ def _compared_with_plan(plan: Plan, reviewed: Plan) -> Review:
 def _difference(plan: Plan, reviewed: Plan) -> str:
     here, there = plan.binding, reviewed.binding
     if (here.environment, here.marketplace.casefold()) != (there.environment, there.marketplace.casefold()):
-        return f"the reviewed plan is of environment {there.environment}, marketplace {there.marketplace}"
+        return f"the reviewed plan is for environment {there.environment}, marketplace {there.marketplace}"
     if planfile.changes_not_in(plan, reviewed) or planfile.changes_not_in(reviewed, plan):
-        return "the changes differ from those of the reviewed plan"
-    return "the findings of the guards differ from those of the reviewed plan"
+        return "the changes differ from the reviewed plan"
+    return "the guard findings differ from the reviewed plan"
 
 
 def _compared_with_receipt(plan: Plan, text: str, file: Path, key: bytes | None) -> Review:
     receipt = receiptfile.loads(text, str(file), key)
     receiptfile.check(receipt, plan.binding)
     is_reviewed = receipt.manifest_digest == plan.binding.manifest_digest
-    reason = f"the manifests are not those of the last apply, at {receipt.created_at}"
+    reason = f"the manifests differ from those of the last apply, at {receipt.created_at}"
     if is_reviewed:
-        reason = f"the manifests are those of the apply at {receipt.created_at}; only the service has changed"
+        reason = f"the manifests match the apply at {receipt.created_at}; only the service has changed"
     return Review(is_reviewed=is_reviewed, reason=reason, unseen=plan)

@@ -1,8 +1,8 @@
-"""The inputs of a run x a commit -> whether they are equal. Git compares nothing.
+"""Compare the inputs of a run with a commit. The comparison does not use git, which could run configured commands.
 
-Without git, as in an image, `RECONCILER_COMMITS` names a file that lists the commit of the inputs and those before.
+Without git, as in an image, `RECONCILER_COMMITS` names a file that lists the commit of the inputs and its ancestors.
 
-Line ends do not count. A file that git stores in another form because of an attribute (LFS, for example) cannot be
+Line ends are ignored. A file that git stores in another form because of an attribute (LFS, for example) cannot be
 compared without running what the repository configures, so the answer is unknown.
 """
 
@@ -23,7 +23,7 @@ from reconciler.render.wording import few
 
 _SEPARATOR: Final = os.fsencode(os.sep)
 _SHA1: Final = 40
-"""Digits; longer ids are SHA-256."""
+"""The length of a SHA-1 id in digits; longer ids are SHA-256."""
 _SUFFIXES: Final = (b".yaml", b".yml", b".json")
 COMMITS_VARIABLE: Final = "RECONCILER_COMMITS"
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
@@ -36,9 +36,9 @@ class Inputs:
     files: frozenset[str] = frozenset()
     """All files that were read."""
     folders: tuple[Path, ...] = ()
-    """Where they were looked for: a file that only the commit has there counts too."""
+    """The folders that were searched. A file that only the commit has there is a difference, too."""
     named: frozenset[Path] = frozenset()
-    """Files that those name. They may exist on this machine only; a file that the commit has is compared."""
+    """Files that the inputs name. They need not be in the commit; those that are, are compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +47,11 @@ class Comparison:
 
     different: tuple[str, ...]
     unknown: Mapping[str, str]
-    """File -> the attribute because of which it cannot be compared."""
+    """File -> the git attribute that prevents its comparison."""
 
 
 def checkout(folder: Path, inputs: Inputs) -> Checkout:
-    """Find what is checked out around a folder. Never fails: a plan does not need git."""
+    """Describe the checkout around a folder. Never fails: a plan does not need git."""
     repository = Repository.around(folder)
     if repository is None:
         return Checkout()
@@ -69,10 +69,10 @@ def checkout(folder: Path, inputs: Inputs) -> Checkout:
 
 
 def listed_commits(variables: Mapping[str, str]) -> tuple[str, ...]:
-    """The commit of the inputs and all before it, as `RECONCILER_COMMITS` lists them; none if it is not set.
+    """The commit of the inputs and its ancestors, as listed in `RECONCILER_COMMITS`; none if it is not set.
 
     Raises:
-        ReconcilerError: the file cannot be read, or lists something else.
+        ReconcilerError: the file cannot be read, or is not a list of commits.
     """
     name = variables.get(COMMITS_VARIABLE)
     if not name:
@@ -88,17 +88,17 @@ def listed_commits(variables: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def require_tip(folder: Path, inputs: Inputs, branch: str) -> None:
-    """Refuse inputs that are not those of the tip of a branch, as far as it was fetched.
+    """Refuse inputs that differ from the tip of a branch, as last fetched.
 
     Raises:
-        PlanRefused: they differ, or cannot be compared.
+        PlanRefused: the inputs differ, or cannot be compared.
     """
     try:
         different = _different_from_tip(folder, inputs, branch)
     except GitFailed as failure:
         raise PlanRefused("tip", failure.problem, hint=failure.fix) from failure
     if different:
-        message = f"these inputs are not those of the tip of {branch}: {_listed(different)} differ"
+        message = f"the inputs differ from the tip of {branch}: {_listed(different)}"
         raise PlanRefused("tip", message, hint=f"check out {branch}, plan again and apply that plan")
 
 
@@ -106,7 +106,7 @@ def _different_from_tip(folder: Path, inputs: Inputs, branch: str) -> list[str]:
     repository = Repository.around(folder)
     tip = repository.tip(branch) if repository else None
     if repository is None or tip is None:
-        raise GitFailed(f"the tip of {branch} is not known here", f"fetch it first: git fetch origin {branch}")
+        raise GitFailed(f"the tip of {branch} is unknown here", f"fetch it first: git fetch origin {branch}")
     found = _compare(repository, tip, inputs)
     names = [os.fsencode(name) for name in found.unknown]
     head = repository.commit()
@@ -142,7 +142,7 @@ def _compare(repository: Repository, commit: str, inputs: Inputs) -> Comparison:
 
 
 def _names(top: bytes, paths: Iterable[bytes]) -> set[bytes]:
-    """The paths of these files in commits, without links; files outside of the repository are left out."""
+    """The paths of these files relative to the repository; files outside of it are left out."""
     inside = (path for path in paths if _is_inside(top, path))
     return {path[len(top) :].lstrip(_SEPARATOR).replace(_SEPARATOR, b"/") for path in inside}
 
@@ -152,7 +152,7 @@ def _is_inside(top: bytes, path: bytes) -> bool:
 
 
 def _links(paths: Iterable[bytes]) -> Iterator[bytes]:
-    """The symbolic links on the paths of files: their targets are inputs, too."""
+    """The symbolic links on the paths of files. The links are inputs, too."""
     seen: set[bytes] = set()
     waiting = [os.path.abspath(path) for path in paths]
     while waiting:
@@ -168,7 +168,7 @@ def _links(paths: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _is_below(name: bytes, folders: Collection[bytes]) -> bool:
-    """Whether it is one of these paths, or below one."""
+    """Whether a path is one of these, or below one."""
     at = len(name)
     while at >= 0:
         if name[:at] in folders:
@@ -182,7 +182,7 @@ def _is_missing(top: bytes, name: bytes) -> bool:
 
 
 def _is_equal(top: bytes, name: bytes, blob: Blob) -> bool:
-    """Whether a file equals that of the commit, byte for byte."""
+    """Whether a file equals the one in the commit, byte for byte."""
     content = _content(os.path.join(top, name), blob)
     if content is None:
         return False
@@ -192,7 +192,7 @@ def _is_equal(top: bytes, name: bytes, blob: Blob) -> bool:
 
 
 def _has_equal_lines(top: bytes, name: bytes, stored: bytes | None) -> bool:
-    """Whether it is equal except for line ends. An object that this clone lacks counts as different."""
+    """Whether a file is equal except for line ends. An object that this clone lacks counts as different."""
     content = _content(os.path.join(top, name), None)
     return content is not None and stored is not None and _lines(content) == _lines(stored)
 
@@ -202,7 +202,7 @@ def _lines(content: bytes) -> bytes:
 
 
 def _content(path: bytes, blob: Blob | None) -> bytes | None:
-    """The content of the file or link here, whichever the commit has; None: there is none."""
+    """The content of a file, or of a link if the commit has a link; None: there is none."""
     with suppress(OSError):
         if os.path.islink(path):
             return os.readlink(path) if blob and blob.is_link else None

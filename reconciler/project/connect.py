@@ -1,4 +1,4 @@
-"""An environment -> a logged-in connection: over the network, or to its embedded emulator."""
+"""Open a connection to an environment, over the network or to its embedded emulator."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
 @contextmanager
 def emulator_errors() -> Iterator[None]:
-    """Turn the errors of the emulator into those of `errors`, which it does not import.
+    """Convert the errors of the emulator, which does not import `reconciler.errors`.
 
     Raises:
-        UsageError: a fault specification cannot be read.
+        UsageError: a fault specification is invalid.
         ReconcilerError: a library is missing, or the seed or the state cannot be used.
     """
     from reconciler.emulator import EmulatorError, FaultSpecError  # noqa: PLC0415  # only asked for with an emulator
@@ -46,14 +46,14 @@ def emulator_errors() -> Iterator[None]:
 
 
 def reader(settings: Settings, environment: Environment, root: Path) -> "AbstractContextManager[ReadClient]":
-    """Open a connection that cannot write. `root`: the folder to which files with credentials are relative."""
+    """Open a connection that cannot write. Paths of credential files are relative to `root`."""
     from reconciler.remote.client import open_reader  # noqa: PLC0415  # only what contacts a service needs its library
 
     return _opened(settings, environment, root, open_reader, can_write=False)
 
 
 def writer(settings: Settings, environment: Environment, root: Path) -> "AbstractContextManager[WriteClient]":
-    """Open a connection that also writes; for the rest see `reader`."""
+    """Open a connection that can write; arguments as of `reader`."""
     from reconciler.remote.client import open_writer  # noqa: PLC0415  # only what contacts a service needs its library
 
     return _opened(settings, environment, root, open_writer, can_write=True)
@@ -63,7 +63,7 @@ def writer(settings: Settings, environment: Environment, root: Path) -> "Abstrac
 def _opened(
     settings: Settings, environment: Environment, root: Path, open_client: "Callable[..., Client]", *, can_write: bool
 ) -> "Iterator[Client]":
-    """Open it, report it, and at its end what it cost; an error about a service out of reach says which one that is."""
+    """Open a connection and report it to the listener; add the base URL to the hint of `Unreachable`."""
     connection = _connection(settings, environment, root)
     try:
         with _transport(environment) as transport, open_client(connection, transport=transport) as remote:
@@ -94,10 +94,10 @@ def _connection(settings: Settings, environment: Environment, root: Path) -> "Co
 
 
 def allowed_hosts(settings: Settings) -> frozenset[Origin]:
-    """The hosts to which credentials may be sent, by the option and by the variable.
+    """The hosts to which credentials may be sent, from `--allow-host` and `RECONCILER_ALLOWED_HOSTS`.
 
     Raises:
-        UsageError: an entry cannot be read.
+        UsageError: an entry is not a host.
     """
     listed = settings.variables.get(ALLOWED_HOSTS_VARIABLE, "").split(",")
     entries = [("--allow-host", one) for one in settings.allowed_hosts]
@@ -107,12 +107,12 @@ def allowed_hosts(settings: Settings) -> frozenset[Origin]:
         try:
             allowed.add(allowed_origin(entry))
         except ValueError as error:
-            raise UsageError(f"{source} has {entry!r}, which is not a host", hint=str(error)) from None
+            raise UsageError(f"{source}: {entry!r} is not a host", hint=str(error)) from None
     return frozenset(allowed)
 
 
 def _credentials(settings: Settings, environment: Environment, root: Path) -> Credentials:
-    """Read the credentials; an embedded emulator has a client of its own."""
+    """Read the credentials. An embedded emulator has its own client."""
     auth = environment.auth
     if auth is None:
         from reconciler.emulator import ADMIN_CLIENT_ID, ADMIN_CLIENT_SECRET  # noqa: PLC0415  # only for emulators
@@ -128,7 +128,7 @@ def _credentials(settings: Settings, environment: Environment, root: Path) -> Cr
 
 
 def named_credentials(auth: Auth) -> Mapping[str, SecretReference | str]:
-    """The entries of ``auth`` by key; names may be literal in the configuration."""
+    """The entries of ``auth`` by key. A client id or username may be a literal."""
     named = {
         "clientId": auth.client_id,
         "clientSecret": auth.client_secret,
@@ -139,10 +139,10 @@ def named_credentials(auth: Auth) -> Mapping[str, SecretReference | str]:
 
 
 def _resolved(environment: str, auth: Auth, resolve: Resolve) -> Mapping[str, Secret]:
-    """The values of these entries. Names are treated as secrets, too.
+    """Resolve the entries of `auth`. Client id and username are treated as secrets, too.
 
     Raises:
-        ReconcilerError: lists everything that is missing on this machine.
+        ReconcilerError: values are missing on this machine; lists all of them.
     """
     values, missing = {}, []
     for key, value in named_credentials(auth).items():
@@ -153,13 +153,13 @@ def _resolved(environment: str, auth: Auth, resolve: Resolve) -> Mapping[str, Se
     if missing:
         them = "it" if len(missing) == 1 else "them"
         hint = f"set {them} where this runs; in CI, pass {them} to the step"
-        raise ReconcilerError(f"environment {environment} lacks credentials: {'; '.join(missing)}", hint=hint)
+        raise ReconcilerError(f"environment {environment} is missing credentials: {'; '.join(missing)}", hint=hint)
     return values
 
 
 @contextmanager
 def _transport(environment: Environment) -> Iterator["httpx.BaseTransport | None"]:
-    """Start the embedded emulator, if there is one, and save its data at the end."""
+    """The transport to the embedded emulator, if there is one; saves its state at the end."""
     if environment.emulator is None:
         yield None
         return

@@ -1,8 +1,8 @@
-"""A session, a baseline and a receipt -> drift; manifests with the live values; notifications.
+"""Find drift, write live values back to manifests, and send notifications.
 
-A message is sent to a URL when there is new drift, and one when all is in step again. What was notified is kept in
-`.reconciler/notified.json` beside the configuration; a file that git tracks is not used. A message that cannot be
-sent is sent by the next run.
+A notification is sent when there is new drift, and when all drift is gone. What was notified is stored in
+`.reconciler/notified.json` next to the configuration; a file that git tracks is not used. After a failed
+notification, the next run sends it.
 """
 
 import json
@@ -45,31 +45,31 @@ _HINT: Final = "write one with: reconciler drift --format json > FILE"
 
 @dataclass(frozen=True, slots=True)
 class DriftView:
-    """How drift is seen in one run."""
+    """The options by which one run finds drift."""
 
     baseline: frozenset[str] = frozenset()
-    """Fingerprints of known drift, which is left out."""
+    """Fingerprints of known drift, which is not reported."""
     receipt: Receipt | None = None
-    """None: the receipt of the newest run in the journal."""
+    """The receipt to compare with; None: that of the newest run in the journal."""
     since_receipt: bool = False
     strict: bool = False
-    """Whether fields that no manifest names are drift if they are wider than the API's default."""
+    """Whether a field that no manifest names is drift if it grants more access than the API's default."""
 
     @classmethod
     def of_files(
         cls, baseline: Path | None, receipt: Path | None, key: bytes | None, *, since_receipt: bool, strict: bool
     ) -> Self:
-        """Read both files, if given; receipts must be signed with `key`.
+        """Read the given files. With a `key`, receipts must be signed with it.
 
         Raises:
-            ReconcilerError: a file cannot be read, or is something else.
+            ReconcilerError: a file cannot be read, or has another format.
         """
         known = fingerprints(read_file(baseline), str(baseline)) if baseline else frozenset()
         given_receipt = receiptfile.loads(read_file(receipt), str(receipt), key) if receipt else None
         return cls(known, given_receipt, since_receipt, strict)
 
     def find_drift(self, session: Session, plan: Plan) -> Drift:
-        """Turn a plan of this session into drift.
+        """Derive drift from a plan of this session.
 
         Raises:
             ReconcilerError: the receipt is of another environment or marketplace, was altered, or is needed and
@@ -88,7 +88,7 @@ class DriftView:
         if self.since_receipt and not receipt:
             message = f"there is no receipt of the last apply to {plan.binding.environment} in {session.config.journal}"
             raise ReconcilerError(message, hint="name one with --receipt FILE")
-        is_whole = not session.selection.paths  # else what is unmanaged is unknown
+        is_whole = not session.selection.paths  # otherwise, unmanaged objects are unknown
         return drifts.find(
             plan,
             receipt,
@@ -100,10 +100,10 @@ class DriftView:
 
 
 def fingerprints(text: str, name: str) -> frozenset[str]:
-    """Read a baseline: the JSON of drift, of one environment or of several, from which entries may have been removed.
+    """Read a baseline: the JSON of drift in one or several environments, in which entries may have been removed.
 
     Raises:
-        ReconcilerError: it is no baseline.
+        ReconcilerError: the text is not a baseline.
     """
     try:
         found: Any = json.loads(text)
@@ -116,7 +116,7 @@ def fingerprints(text: str, name: str) -> frozenset[str]:
         raise ReconcilerError(f"{name} is not a baseline", hint=_HINT) from error
     if versions:
         other = ", ".join(sorted(versions))
-        message = f"{name} has drift format {other}, and this version reads format {DRIFT_FORMAT_VERSION}"
+        message = f"{name} has drift format {other}, but this version reads format {DRIFT_FORMAT_VERSION}"
         raise ReconcilerError(message, hint=_HINT)
     return known
 
@@ -130,19 +130,19 @@ def _texts(values: Iterable[object]) -> Iterable[str]:
 
 @dataclass(frozen=True, slots=True)
 class WriteBack:
-    """The files to write, and the drift before and after."""
+    """The files to write, and the drift before and after writing them."""
 
     drift: Drift
-    """As it is."""
+    """Before the files are written."""
     left: Drift
-    """Once the files are written."""
+    """After the files are written."""
     contents: Contents = field(default_factory=dict)
-    """File -> its new content; empty: there is nothing to write."""
+    """File -> its new content; empty if there is nothing to write."""
     refused: tuple[Diagnostic, ...] = ()
-    """What cannot be written back and is still drift."""
+    """Why some drift cannot be written back."""
 
     def write(self) -> Drift:
-        """Write the files; gives the drift that is left."""
+        """Write the files and return the remaining drift."""
         write_contents(self.contents)
         return self.left
 
@@ -150,14 +150,14 @@ class WriteBack:
 def written_back(
     settings: Settings, paths: Sequence[Path], selection: Selection, view: DriftView, *, allow_unknown_roles: bool
 ) -> WriteBack:
-    """Put live values into the manifests. Writes nothing, and only reads the service.
+    """Compute manifests with the live values. Writes no file, and only reads the service.
 
-    The result is checked: the files must be valid manifests, and leave no drift except unmanaged objects and what
+    The result is verified: the files must be valid manifests, and no drift may remain except unmanaged objects and what
     cannot be written back.
 
     Raises:
-        InputError: nothing can be written back; lists why.
-        ReconcilerError: there would still be drift.
+        InputError: nothing can be written back; lists the reasons.
+        ReconcilerError: other drift would remain.
     """
     session = Session.open(settings, paths, selection=selection, allow_unknown_roles=allow_unknown_roles)
     with session.reader() as remote:
@@ -173,22 +173,22 @@ def written_back(
 
 @dataclass(frozen=True, slots=True)
 class _ValidContents:
-    """Contents that are valid manifests, and the session that has loaded them."""
+    """Contents that are valid manifests, and a session with them loaded."""
 
     session: Session
     contents: Contents
     refused: Mapping[tuple[Address, str], Diagnostic]
-    """Address and JSON pointer below its spec -> why it is not written back."""
+    """Address and JSON pointer below its spec -> why the field is not written back."""
 
     def leaves(self, deviation: Deviation) -> bool:
-        """Whether it is refused, or a secret that goes with a field that is."""
+        """Whether this drift remains: it is refused, or a secret of a resource with a refused field."""
         if deviation.field and deviation.field.sensitive:
             return any(address == deviation.address for address, _ in self.refused)
         return (deviation.address, deviation.pointer) in self.refused
 
 
 def _valid_contents(session: Session, drift: Drift) -> _ValidContents:
-    """Write back everything that leaves the files valid manifests."""
+    """Write back everything with which the files are valid manifests."""
     names = Names({one.key: one.address for one in drift.plan.changes if one.key and one.after})
     manifests, environment = session.loaded.manifests, session.environment.name
     misfitting: dict[tuple[Address, str], Diagnostic] = {}
@@ -198,7 +198,7 @@ def _valid_contents(session: Session, drift: Drift) -> _ValidContents:
         try:
             changed = session.with_contents(contents) if contents else session
         except InputError as error:
-            faults = [replace(one, message=f"with what is live: {one.message}") for one in error.diagnostics]
+            faults = [replace(one, message=f"with the live values: {one.message}") for one in error.diagnostics]
             found = {(one.address, one.pointer): fault for one, fault in misfits(contents, faults, accepted, manifests)}
             if not found:
                 raise InputError(faults) from error
@@ -225,24 +225,24 @@ _STATE: Final = Path(OWN_FOLDER) / "notified.json"
 
 @dataclass(frozen=True, slots=True)
 class Notifier:
-    """Where to send messages, and in which format; None: nowhere, or the format that the host takes."""
+    """Sends notifications to a webhook, if there is one. Without a format, the host of the URL decides."""
 
     webhook: "Webhook | None"
     format_name: str | None
 
     @classmethod
     def of(cls, url: Secret | None, format_name: str | None) -> Self:
-        """Refuse an invalid choice before anything is contacted.
+        """Check the options before any request.
 
         Raises:
-            UsageError: the URL is invalid, or there is a format and no URL.
+            UsageError: the URL is invalid, or there is a format but no URL.
         """
         if url is None:
             if format_name:
                 hint = f"add --notify, or set {NOTIFY_VARIABLE}"
                 raise UsageError("--notify-format needs a URL to notify", hint=hint)
             return cls(None, None)
-        from reconciler.remote.http import Webhook  # noqa: PLC0415  # what notifies nobody does without its library
+        from reconciler.remote.http import Webhook  # noqa: PLC0415  # only notifications need its library
 
         try:
             return cls(Webhook(url), format_name)
@@ -250,7 +250,7 @@ class Notifier:
             raise UsageError(error.message, hint=error.hint) from None
 
     def notify(self, drifts: Iterable[Drift], settings: Settings) -> Iterator[ReconcilerError]:
-        """Send a message for each environment with news; give the failures."""
+        """Send a notification for each environment that has one; yield the failures."""
         if self.webhook is None:
             return
         path = configuration(settings).path.parent / _STATE
@@ -270,13 +270,13 @@ class Notifier:
 
 @dataclass(frozen=True, slots=True)
 class _State:
-    """What was notified, by environment. A damaged file counts as empty, so drift is notified again."""
+    """The fingerprints that were notified, by environment. A damaged file counts as empty: drift is notified again."""
 
     path: Path
     known: dict[str, list[str]]
 
     def notice(self, drift: Drift) -> Notice | None:
-        """What was not notified yet."""
+        """The notification to send: new drift, or that all is gone; None if there is neither."""
         known, found = self.known.get(_subject(drift), []), [one for one in drift.deviations if one.is_drift]
         new = tuple(one for one in found if one.fingerprint not in known)
         if new or (known and not found):
@@ -284,10 +284,10 @@ class _State:
         return None
 
     def record(self, drift: Drift) -> None:
-        """Record all of this as notified.
+        """Record this drift as notified.
 
         Raises:
-            ReconcilerError: it cannot be written.
+            ReconcilerError: the file cannot be written.
         """
         subject = _subject(drift)
         found = sorted({one.fingerprint for one in drift.deviations if one.is_drift})
@@ -299,7 +299,7 @@ class _State:
 
 
 def _subject(drift: Drift) -> str:
-    """The key of what was read: an environment, or a selection of it, which has its own state."""
+    """The key of the state: the environment and the selection."""
     return f"{drift.plan.binding.environment} {drift.plan.selection}".strip()
 
 

@@ -1,6 +1,6 @@
-"""Settings -> the configuration and the chosen environment; refuses outputs that would overwrite inputs.
+"""Load the configuration, choose environments, and refuse outputs that would overwrite inputs.
 
-Separate from `session`, which imports what contacts the service: `validate` does not need that.
+Separate from `session`, which imports the HTTP client: `validate` does not need that.
 """
 
 import shlex
@@ -25,7 +25,7 @@ from reconciler.render.reports import Listed
 
 
 def configuration_path(settings: Settings) -> Path | None:
-    """The given configuration file, else the nearest one, else None."""
+    """The given configuration file, or the nearest one; None if there is none."""
     return settings.config or find_config(Path.cwd())
 
 
@@ -33,8 +33,8 @@ def configuration(settings: Settings) -> Config:
     """Load the configuration.
 
     Raises:
-        ReconcilerError: there is none.
-        InputError: it has faults.
+        ReconcilerError: there is no configuration.
+        InputError: the configuration has faults.
     """
     if settings.loaded:
         return settings.loaded
@@ -48,7 +48,7 @@ def configuration(settings: Settings) -> Config:
 
 
 def no_configuration() -> ReconcilerError:
-    """The error for a command that needs a configuration."""
+    """The error of a command that needs a configuration."""
     message = "there is no reconciler.yaml here or in any folder above"
     other = misnamed_config(Path.cwd())
     if other:
@@ -58,10 +58,10 @@ def no_configuration() -> ReconcilerError:
 
 
 def chosen_environment(config: Config, settings: Settings, default_name: str | None = None) -> Environment:
-    """The chosen environment; else the default that is given, or the only one.
+    """The environment that the settings choose; else `default_name`, or the only one.
 
     Raises:
-        UsageError: there is none of that name, or there are several and none was chosen.
+        UsageError: no environment has that name, or there are several and none was chosen.
     """
     name = environment_name(settings)
     try:
@@ -75,7 +75,7 @@ def chosen_environment(config: Config, settings: Settings, default_name: str | N
 
 
 def promoted(settings: Settings, named: Collection[str]) -> list[str]:
-    """The environments to apply together, in the order of `promote:`; none named: all of these.
+    """The environments to apply together, in the order of `promote:`; none named: all that it lists.
 
     Raises:
         InputError: the configuration has faults.
@@ -84,12 +84,12 @@ def promoted(settings: Settings, named: Collection[str]) -> list[str]:
     config = configuration(settings)
     order, names = config.promote, [select_environment(config, name).name for name in named]
     if not order:
-        message = f"to apply several environments, {shown(config.path)} must give their order"
-        hint = f"give one --env, or add promote: [{', '.join(config.environments)}], in your order"
+        message = f"to apply several environments, {shown(config.path)} must list their order"
+        hint = f"give one --env, or list them in the order to apply: promote: [{', '.join(config.environments)}]"
         raise UsageError(message, hint=hint)
     for name in names:
         if name not in order:
-            message = f"promote: in {shown(config.path)} does not name {name}"
+            message = f"promote: in {shown(config.path)} does not list {name}"
             raise UsageError(message, hint=f"add it, or apply it alone: --env {name}")
     return [name for name in order if name in named or not named]
 
@@ -105,7 +105,7 @@ def names_of(settings: Settings, named: Iterable[str]) -> list[str]:
 
 
 def listed(settings: Settings, named: Iterable[str]) -> list[Listed]:
-    """The same, as far as they may be shown, and which one is meant where none is named; errors as above."""
+    """The chosen environments for `environments`, which marks the default one; raises as `names_of`."""
     config = configuration(settings)
     only = next(iter(config.environments)) if len(config.environments) == 1 else None
     default = settings.variables.get(ENVIRONMENT_VARIABLE) or only
@@ -128,7 +128,7 @@ def load_context(
     partial: bool = False,
     memo: Memo | None = None,
 ) -> LoadContext:
-    """What the loader needs to know of an environment and of the others; see `LoadContext.partial`."""
+    """The context for loading the manifests of an environment; for `partial` see `LoadContext`."""
 
     def of_all() -> dict[str, LoadContext]:
         resolved_inputs: dict[tuple[Path, ...], frozenset[str]] = {}
@@ -165,10 +165,10 @@ def load_context(
 
 
 def protect_inputs(settings: Settings, reads: Iterable[Path | str]) -> None:
-    """Refuse outputs that are among these files, or among those that the settings name as inputs.
+    """Refuse an output that is one of these files, one of the inputs in the settings, or another output.
 
     Raises:
-        WouldOverwrite: a file would be overwritten.
+        WouldOverwrite: an output would overwrite such a file.
     """
     known = {identity(path) for path in (*settings.reads, *reads)} - {None} if settings.writes else set()
     for path in settings.writes:
@@ -177,15 +177,15 @@ def protect_inputs(settings: Settings, reads: Iterable[Path | str]) -> None:
     written = (*settings.writes, Path("/dev/stdout"))
     files = Counter(resolved(path) or path for path in written if identity(path) or not path.exists())
     for path in (path for path, count in files.items() if count > 1):
-        raise WouldOverwrite(f"{path} is named for two outputs of this run", hint="name another file for one of them")
+        raise WouldOverwrite(f"two outputs of this run are written to {path}", hint="name another file for one of them")
 
 
 _RUN_FILES: Final = ("*.jsonl", "*.receipt.json", "*.lock")
-"""What a run leaves in the folder of journals."""
+"""The files of runs in the folder of journals."""
 
 
 def protect_manifests(settings: Settings, paths: Iterable[Path], config: Config | None = None) -> None:
-    """The same for the manifests below these paths, and for all files that a configuration names."""
+    """Refuse outputs over manifests below these paths, or over files of a configuration; see `protect_inputs`."""
     if not settings.writes:
         return
     own: list[Path] = []
@@ -195,6 +195,6 @@ def protect_manifests(settings: Settings, paths: Iterable[Path], config: Config 
         kept = [*config.inputs, *chain.from_iterable(map(config.journal.glob, _RUN_FILES))]
         for path in settings.writes:
             if any(map(path.match, _RUN_FILES)) and resolved(path.parent) == resolved(config.journal):
-                message = f"{path} would be taken for the record of a run: {config.journal.name}/ keeps them"
+                message = f"{path} could be mistaken for the record of a run, which {config.journal.name}/ contains"
                 raise WouldOverwrite(message, hint="name a file in another folder")
     protect_inputs(settings, [*(file.path for file in find_files([*paths, *own]).files), *own, *kept])

@@ -1,6 +1,6 @@
-"""Live objects, or those of a file -> new and changed files of manifests, and a report on them.
+"""Export live objects, or import those of a file, as new and changed manifests, with a report. Write snapshots.
 
-A snapshot keeps what is live in one file.
+A snapshot has the live objects in one file.
 """
 
 import os
@@ -37,31 +37,31 @@ if TYPE_CHECKING:
 
 FOLDER: Final = "manifests"
 OVERLAYS: Final = "overlays"
-"""The folder of overlays, if the configuration names none."""
+"""The default folder of overlays."""
 _SCHEMA: Final = Path("schemas/manifest.v1.schema.json")
-"""Beside the configuration, as `init` writes it; it may not exist."""
+"""Relative to the configuration, as `init` writes it; may not exist."""
 _NOT_NAMED: Final = (
-    "Fields that a manifest does not name are neither watched nor changed. To have them watched, write",
+    "Fields that a manifest does not name are neither watched nor changed. To watch them, set",
     "defaults: {policy: {fields: exclusive, assignments: watch}} in reconciler.yaml (see docs/drift.md).",
 )
 
 
 @dataclass(frozen=True, slots=True)
 class ExportOptions:
-    """What to export, and where to."""
+    """The options of an export or import."""
 
     out: Path | None = None
-    """Where new files go; None: the first folder of manifests."""
+    """The folder of new files; None: the first folder of manifests."""
     only: tuple[str, ...] = ()
     into_overlay: bool = False
-    """Whether differences go into overlays of the environment."""
+    """Whether to write differences into overlays of the environment."""
     with_own_client: bool = False
     with_secrets: bool = False
-    """Whether comments list the named secrets."""
+    """Whether to list named secrets in comments."""
     kinds: frozenset[str] = frozenset()
-    """Empty: the kinds in use."""
+    """The kinds to export; empty: the kinds in use."""
     with_all_kinds: bool = False
-    """Whether kinds that the service does not have are left out."""
+    """Whether to leave out kinds that the service does not have."""
     allow_unknown_roles: bool = False
 
 
@@ -70,27 +70,27 @@ EVERYTHING: Final = ExportOptions()
 
 @dataclass(frozen=True, slots=True)
 class ExportSource:
-    """What manifests are made of."""
+    """The objects to export, and their origin."""
 
     live: LiveState
     source: str
-    """Where it comes from, for comments."""
+    """The origin of the objects, for comments."""
     title: str
     choice: Choice
-    """The part to export."""
+    """Which objects to export."""
     secrets: Mapping[ObjectKey, Sequence[LiveSecret]] = field(default_factory=dict)
     """The named secrets of each object."""
     left_out: Sequence[LeftOut] = ()
-    """What could not be exported."""
+    """What cannot be exported."""
     is_of_environment: bool = True
-    """Whether the ids are those of the environment; a file may be of another marketplace."""
+    """Whether the ids are those of the environment. A file may be from another marketplace."""
     end: Sequence[str] = ()
     """Notes at the end of the output."""
 
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where new manifests go, and the manifests that exist."""
+    """The folder of new manifests, and the existing manifests."""
 
     folder: Path
     """Absolute."""
@@ -98,17 +98,17 @@ class Destination:
     context: LoadContext
     schema: Path
     overlay: Path | None = None
-    """The folder of overlays for differences."""
+    """The folder of new overlays; None: differences go into the manifests."""
     ids_file: Path | None = None
-    """The file for the ids of live objects; None if the manifests belong to no environment."""
+    """The file for ids of live objects; None if the configuration does not name the manifests."""
     configuration: Mapping[str, bytes] = field(default_factory=dict)
-    """The name of the configuration in messages -> its new content, if it must name the folder of overlays."""
+    """Configuration file -> its new content, if the folder of overlays must be added."""
 
     @classmethod
     def open(
         cls, settings: Settings, config: Config, environment: Environment, options: ExportOptions
     ) -> "Destination":
-        """Load all manifests if the folder is one of theirs, else those in the folder.
+        """Load all manifests if the configuration names the folder, else those in the folder.
 
         Raises:
             InputError: with every fault of every file.
@@ -138,7 +138,7 @@ class Destination:
         return opened._into_overlay(config, environment) if options.into_overlay else opened
 
     def _into_overlay(self, config: Config, environment: Environment) -> "Destination":
-        """The same with overlays for differences; the configuration names their folder.
+        """The same, with differences in overlays; adds their folder to the configuration if it names none.
 
         Raises:
             ReconcilerError: the configuration cannot be edited, or a folder is outside of the repository.
@@ -159,17 +159,17 @@ class Destination:
 
     @classmethod
     def without_configuration(cls, options: ExportOptions) -> "Destination":
-        """The destination if there is no configuration."""
+        """The destination without a configuration."""
         folder = _absolute(options.out or Path(FOLDER))
         context = LoadContext(allow_unknown_roles=options.allow_unknown_roles, partial=True, may_be_empty=True)
         loaded = load((folder,) if folder.exists() else (), context)
         return cls(folder, loaded, context, Path.cwd() / _SCHEMA)
 
     def make(self, found: ExportSource) -> "ExportResult":
-        """Make the files.
+        """Compute the new and changed files.
 
         Raises:
-            InputError: a manifest could be several objects.
+            InputError: a manifest matches several objects.
         """
         origin, choice = Origin(found.source, self.schema), replace(found.choice, overlay=self.overlay)
         here = self.loaded.manifests
@@ -188,19 +188,19 @@ class Destination:
         return ExportResult(made, shows, self.context.ids_at, self.ids_file if found.is_of_environment else None)
 
     def _only_in_environment(self, made: Export) -> Iterator[str]:
-        """Name the objects that no other environment is known to have."""
+        """Notes on objects that were found in this environment only."""
         files = {shown(path) for path in made.new if path.parent == self.folder}
         if self.overlay and files:
             addresses = ", ".join(str(one.address) for one in made.objects if one.file in files)
             yield f"Only in {self.context.environment}: {addresses}. For other environments the manifest says"
-            yield "state: absent. Export each of them before you plan it, else the plan deletes what is live there:"
+            yield "state: absent. Export each of them before planning it, or the plan deletes these objects there:"
             yield "reconciler export --into-overlay ENV --write"
 
     def _configuration(self, made: Export, found: ExportSource) -> Mapping[str, bytes]:
-        """The configuration with the folder of overlays, and the file of ids with new ones, if they change.
+        """The configuration with the folder of overlays, and the ids file with new ids, if they change.
 
         Raises:
-            ReconcilerError: the ids cannot be added by an edit.
+            ReconcilerError: the file cannot be edited to add the ids.
         """
         contents = self.configuration if any(path.parent == self.overlay for path in made.new) else {}
         if not (self.ids_file and made.ids and found.is_of_environment):
@@ -212,17 +212,17 @@ class Destination:
 
 @dataclass(frozen=True, slots=True)
 class ExportResult:
-    """Files to write, and the report on them."""
+    """The files to write, and the report on them."""
 
     export: Export
     shown: Exporting
     ids_at: Sequence[str] = ()
     """The path of the ids in their file."""
     ids_file: Path | None = None
-    """The file for the ids, if there is one."""
+    """The file for new ids, if there is one."""
 
     def write(self) -> "ExportResult":
-        """Write the files, and report them as written.
+        """Write the files; returns the result with the files reported as written.
 
         Raises:
             ReconcilerError: a file cannot be written.
@@ -231,18 +231,18 @@ class ExportResult:
         return self.as_written()
 
     def as_written(self) -> "ExportResult":
-        """The same, as shown once the files are written."""
+        """The same result, with the files reported as written."""
         return replace(self, shown=replace(self.shown, written=True))
 
 
 def write_shared(made: Mapping[str, ExportResult | None]) -> tuple[Mapping[str, ExportResult], str]:
-    """Write the manifests that environments share, if each has the same to write, and the ids of each.
+    """Write manifests that environments share, if the export of each is the same, and the ids of each.
 
     Returns:
-        What each environment has; and why nothing was written, empty if it was.
+        The result of each environment; and why nothing was written, empty if it was.
 
     Raises:
-        ReconcilerError: a file cannot be written; those before it are.
+        ReconcilerError: a file cannot be written. Files before it are written.
     """
     found = {name: one for name, one in made.items() if one}
     if len(found) < len(made):
@@ -259,13 +259,13 @@ def write_shared(made: Mapping[str, ExportResult | None]) -> tuple[Mapping[str, 
 
 
 def _differing(contents: Sequence[Mapping[str, list[str]]]) -> list[str]:
-    """The files that are not the same everywhere; comments may differ."""
+    """The files whose content differs between environments."""
     files = {file for one in contents for file in one}
     return sorted(file for file in files if any(one.get(file) != contents[0].get(file) for one in contents))
 
 
 def _contents(made: ExportResult) -> dict[str, list[str]]:
-    """The content of each manifest without comment lines: those of new files name the marketplace."""
+    """The content of each manifest without comment lines, which in new files name the marketplace."""
     texts = {shown(path): text for path, text in made.export.new.items()}
     texts |= {file: content.decode("utf-8") for file, content in made.export.changed.items()}
     texts.pop(shown(made.ids_file) if made.ids_file else "", None)
@@ -273,10 +273,10 @@ def _contents(made: ExportResult) -> dict[str, list[str]]:
 
 
 def from_live(settings: Settings, options: ExportOptions) -> ExportResult:
-    """Make manifests of the objects of one environment. The service is only read.
+    """Export the objects of one environment. Only reads the service.
 
     Raises:
-        InputError: with every fault of every file; or a manifest could be several objects.
+        InputError: with every fault of every file; or a manifest matches several objects.
         RemoteError: the service could not be read.
     """
     config = configuration(settings)
@@ -309,23 +309,23 @@ def _target(environment: Environment) -> Target:
 
 
 def _missing_kind(kind: str) -> LeftOut:
-    return LeftOut(kind, f"this service does not have it: GET /v1{KINDS[kind].path} answers 404")
+    return LeftOut(kind, f"not available on this service: GET /v1{KINDS[kind].path} returns 404")
 
 
 def _unwatched(options: ExportOptions, target: Target, live: LiveState) -> Iterator[str]:
-    """Name the chosen kinds of which nothing is live: drift would not report new objects of them."""
+    """Notes on chosen kinds without live objects: drift would not report new objects of them."""
     names = sorted((options.kinds & live.kinds) - {one.kind for one in live.resources} - target.manages)
     if names:
         yield from _listed("Nothing live: ", names, ".")
-        yield "drift reads them once a manifest names them; to have it report new objects, add to reconciler.yaml:"
+        yield "drift reads them once a manifest names them; to report new objects, add to reconciler.yaml:"
         yield from _listed("manage: [", names, "]")
 
 
 def _other_kinds(read: Collection[str]) -> Iterator[str]:
-    """Name the kinds that were not read."""
+    """Notes on kinds that were not read."""
     if others := [kind for kind in KINDS if kind not in read]:
         yield from _listed("Not read: ", others, ".")
-        yield f"To export them, too, add --kinds all, or --kinds {','.join(others[:2])}"
+        yield f"To export them, add --kinds all, or --kinds {','.join(others[:2])}"
 
 
 def _listed(before: str, names: Sequence[str], after: str) -> list[str]:
@@ -333,7 +333,7 @@ def _listed(before: str, names: Sequence[str], after: str) -> list[str]:
 
 
 def from_file(settings: Settings, file: Path, options: ExportOptions) -> ExportResult:
-    """Make manifests of a seeding file, offline, beside those of the configuration if there is one.
+    """Import a seeding file, offline, next to the manifests of the configuration if there is one.
 
     Raises:
         InputError: with every fault of every file.
@@ -359,7 +359,7 @@ def from_file(settings: Settings, file: Path, options: ExportOptions) -> ExportR
 
 
 def snapshot(settings: Settings) -> Snapshot:
-    """Save what the service has of the kinds that valid manifests name or that are managed.
+    """Read a snapshot of the kinds that valid manifests name or that are managed.
 
     Raises:
         RemoteError: the service could not be read.
@@ -374,4 +374,4 @@ def snapshot(settings: Settings) -> Snapshot:
 
 
 def _absolute(path: Path) -> Path:
-    return Path(os.path.abspath(path))  # noqa: PTH100  # in words, not through links
+    return Path(os.path.abspath(path))  # noqa: PTH100  # keeps symbolic links

@@ -1,4 +1,4 @@
-"""A text -> a file, written completely or not at all and readable by its owner only. A path -> whether it is a plan."""
+"""Read and write files: atomically and with private permissions; tell plans from manifests by their names."""
 
 import os
 import stat
@@ -11,16 +11,16 @@ from reconciler.errors import ReconcilerError
 from reconciler.manifests.replacing import replace_file
 
 OWN_FOLDER: Final = ".reconciler"
-"""The folder for what belongs to this machine only."""
+"""The folder for files of this machine."""
 _MANIFESTS: Final = frozenset({".yaml", ".yml"})
 
 
 @contextmanager
 def os_errors_as(what: str, hint: str = "") -> Iterator[None]:
-    """Say what failed where the operating system refuses it.
+    """Convert an `OSError`; `what` says what failed.
 
     Raises:
-        ReconcilerError: it does.
+        ReconcilerError: instead of the `OSError`.
     """
     try:
         yield
@@ -29,10 +29,10 @@ def os_errors_as(what: str, hint: str = "") -> Iterator[None]:
 
 
 def read_file(path: Path) -> str:
-    """Read a text.
+    """Read a text file.
 
     Raises:
-        ReconcilerError: it cannot be read, or is not UTF-8.
+        ReconcilerError: the file cannot be read, or is not UTF-8.
     """
     try:
         with os_errors_as(f"cannot read {path}"):
@@ -42,14 +42,15 @@ def read_file(path: Path) -> str:
 
 
 def write_file(path: Path, text: str | Iterable[str], mode: int = 0o600) -> None:
-    """Replace a file, by default readable by its owner only; a crash leaves the old one.
+    """Replace a file atomically, by default readable by its owner only.
 
-    A long text comes in pieces.
-
-    A device, a pipe or a file that is open already (``/dev/null``, ``/dev/stdout``) is written to, not replaced.
+    Args:
+        path: the file. A device, a pipe or an open file (``/dev/null``, ``/dev/stdout``) is written to, not replaced.
+        text: the content, or pieces of it.
+        mode: the permissions.
 
     Raises:
-        ReconcilerError: it cannot be written.
+        ReconcilerError: the file cannot be written.
     """
     hint = "" if path.parent.is_dir() else f"create the folder {path.parent}, or choose one that exists"
     with os_errors_as(f"cannot write {path}", hint):
@@ -61,16 +62,16 @@ def write_file(path: Path, text: str | Iterable[str], mode: int = 0o600) -> None
 
 
 def _is_descriptor(path: Path) -> bool:
-    """Whether a path is the system's name of an open file: whoever replaces it takes it from everybody."""
+    """Whether a path is the system's name of an open file, which must not be replaced."""
     folder = Path(os.path.realpath(path.parent))
     return folder == Path("/dev") or folder.is_relative_to("/proc")
 
 
 def new_file(path: Path, text: str) -> None:
-    """Create a file that others may read, and its folders.
+    """Create a file with default permissions, and its folders.
 
     Raises:
-        ReconcilerError: it exists, or cannot be written.
+        ReconcilerError: the file exists, or cannot be written.
     """
     with os_errors_as(f"cannot write {path}"):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -82,7 +83,7 @@ def remove_file(path: Path) -> None:
     """Remove a file if it exists.
 
     Raises:
-        ReconcilerError: it cannot be removed.
+        ReconcilerError: the file cannot be removed.
     """
     with os_errors_as(f"cannot remove {path}"):
         path.unlink(missing_ok=True)
@@ -92,24 +93,24 @@ def make_folder(folder: Path) -> None:
     """Create a folder if it does not exist.
 
     Raises:
-        ReconcilerError: it cannot be created.
+        ReconcilerError: the folder cannot be created.
     """
     with os_errors_as(f"cannot create {folder}"):
         folder.mkdir(parents=True, exist_ok=True)
 
 
 def own_folder(place: Path) -> None:
-    """If `place` is in the tool's own folder, create that, with a .gitignore that keeps all of it out of git.
+    """Create the folder `.reconciler` that `place` is in, if it is in one, with a .gitignore for all of its files.
 
     Raises:
-        ReconcilerError: it cannot be written to, or is a link, which leads elsewhere.
+        ReconcilerError: the folder cannot be written to, or is a symbolic link.
     """
     folder = next((each for each in (place, *place.parents) if each.name == OWN_FOLDER), None)
     if folder is None:
         return
     if folder.is_symlink():
         raise ReconcilerError(f"{folder} is a symbolic link", hint="remove it; a real folder is then created")
-    hint = "it must be a folder that this user can write to; in a container, a volume"
+    hint = "make it a folder that this user can write to; in a container, mount a volume"
     with os_errors_as(f"cannot write to {folder}", hint):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not (folder / ".gitignore").exists():
@@ -122,12 +123,12 @@ def is_manifest(path: Path) -> bool:
 
 
 def is_plan(path: Path) -> bool:
-    """Decided by the name, so that no content turns a plan into manifests: all but folders and YAML files are one."""
+    """Whether a path is a plan file, by its name, whatever its content: anything but a folder or a YAML file."""
     return path.suffix.lower() not in _MANIFESTS and not os.path.isdir(path)  # noqa: PTH112  # a name may be too long
 
 
 def identity(path: Path | str) -> tuple[int, int] | None:
-    """What identifies a file under any of its names; None for a device, which has nothing to lose."""
+    """The identity of a regular file, whatever its path; None for anything else."""
     with suppress(OSError, ValueError):  # ValueError: a null character
         status = Path(path).stat()
         return (status.st_dev, status.st_ino) if stat.S_ISREG(status.st_mode) else None

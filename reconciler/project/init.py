@@ -1,4 +1,4 @@
-"""Answers about a marketplace -> a folder to work in, or one more environment in it, and what to do next."""
+"""Create a repository from answers about a marketplace, or add an environment, and list the next commands."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -28,10 +28,10 @@ _SHARED: Final = (
 
 
 def start(settings: Settings, folder: Path, answers: Answers, *, exports: bool) -> Started:
-    """Write the files, those that are there aside, and go on with an export of all that is live.
+    """Write the files that do not exist; optionally export all live objects.
 
     Raises:
-        ReconcilerError: a file cannot be written. What the export raises is in what is given.
+        ReconcilerError: a file cannot be written. An error of the export is in the result instead.
     """
     top, below = _place_in_repository(folder)
     in_folder, at_top = files(answers), files_at_top(answers, below)
@@ -52,25 +52,25 @@ def start(settings: Settings, folder: Path, answers: Answers, *, exports: bool) 
 
 
 def config_to_extend(path: Path, name: str) -> Config:
-    """The configuration to which an environment of this name can be added.
+    """Load the configuration to which an environment of this name is added.
 
     Raises:
-        UsageError: there is no configuration, or it has an environment of this name.
+        UsageError: there is no configuration, or it already has this environment.
     """
     if not path.exists():
         raise UsageError(f"there is no {shown(path)} to add an environment to", hint=f"reconciler init --env {name}")
     config = load_config(path)
     if name in config.environments:
         hint = f"there are: {', '.join(config.environments)}"
-        raise UsageError(f"there is an environment {name} already", hint=hint)
+        raise UsageError(f"environment {name} already exists", hint=hint)
     return config
 
 
 def add_environment(path: Path, config: Config, answers: Answers) -> Started:
-    """Add an environment to the configuration of this file.
+    """Add an environment to the configuration, and its variables to the workflows.
 
     Raises:
-        ReconcilerError: a file cannot be changed without changing more, or not be written.
+        ReconcilerError: a file cannot be edited without other changes, or cannot be written.
     """
     name, before = answers.environment, path.read_bytes()
     changed = [
@@ -85,32 +85,32 @@ def add_environment(path: Path, config: Config, answers: Answers) -> Started:
     shared = [one for one in named if one in _variables(next(iter(config.environments.values())))]
     conditions = [f"with {' and '.join(named)} set to the credentials of {name}"]
     notes = [line.format(" and ".join(shared)) for line in _SHARED] if shared else []
-    notes += [f"{name} is the last of promote: move it to its position."] if config.promote else []
+    notes += [f"{name} was added at the end of promote: move it to its position."] if config.promote else []
     return Started(edits=edits, conditions=conditions, commands=[*map(Command, commands)], notes=notes)
 
 
 def answers_of(path: Path) -> Answers:
-    """What a configuration that is there already says, as far as the other files need it."""
+    """The answers that an existing configuration gives, as far as the other files need them."""
     first = next(iter(load_config(path).environments.values()))
     return Answers(first.name, first.marketplace or "", variables=_variables(first))
 
 
 def _variables(environment: Environment) -> tuple[str, ...]:
-    """The names of the variables with credentials, those of all environments."""
+    """The names of the variables with the credentials of an environment."""
     return tuple(sorted(one.name for one in environment.own_credentials if one.source is SecretSource.ENVIRONMENT))
 
 
 def _place_in_repository(folder: Path) -> tuple[Path, PurePosixPath]:
-    """The top of the git repository around a folder, and where the folder is in it; without one, the folder itself."""
+    """The top of the git repository around a folder, or the folder if there is none; and its path relative to that."""
     here = resolved(folder)
     if here is None:
-        raise UsageError(f"{folder} is not a folder: its symbolic links lead nowhere", hint="name another folder")
+        raise UsageError(f"{folder} is not a folder: a symbolic link is broken", hint="name another folder")
     top = repository_of(here)
     return folder if top == here else Path(os.path.relpath(top)), PurePosixPath(here.relative_to(top).as_posix())
 
 
 def _written(files: Mapping[Path, str]) -> Iterator[File]:
-    """Write each file, unless it is there already."""
+    """Write each file, unless it exists."""
     for path, content in files.items():
         if path.exists():
             yield File(str(path), written=False, advice=_advice(path, content))
@@ -120,7 +120,7 @@ def _written(files: Mapping[Path, str]) -> Iterator[File]:
 
 
 def _advice(path: Path, content: str) -> str:
-    """What somebody should do about a file that was left."""
+    """What to change in a file that was kept; empty if nothing."""
     known = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
     if path.name == ".gitignore":
         wanted = [line for line in content.splitlines() if not line.startswith("#") and line not in known.splitlines()]
@@ -129,30 +129,30 @@ def _advice(path: Path, content: str) -> str:
         return "to add an environment to it: reconciler init --add-env NAME"
     if path.name == Path(SETTINGS).name:
         wanted = [line.strip(" ,") for line in content.splitlines() if "**" in line and line.strip(" ,") not in known]
-        return f"to have manifests completed, add {wanted[0]} to its yaml.schemas" if wanted else ""
+        return f"for completion in manifests, add {wanted[0]} to its yaml.schemas" if wanted else ""
     return ""
 
 
 def _conditions(folder: Path, answers: Answers, *, is_exported: bool) -> Iterator[str]:
-    """What the next commands need."""
-    if os.path.abspath(folder) != os.path.abspath("."):  # noqa: PTH100  # in words, not through links
+    """The conditions under which the next commands work."""
+    if os.path.abspath(folder) != os.path.abspath("."):  # noqa: PTH100  # keeps symbolic links
         yield f"in {folder}"
     if not is_exported:
         yield f"with {' and '.join(answers.auth.variables.values())} set"
 
 
 def _next(*, is_exported: bool, is_empty: bool, is_in_git: bool) -> Iterator[Command]:
-    """The commands to run next; a marketplace is empty that has nothing but the client of the login."""
+    """The commands to run next. `is_empty`: the marketplace has only the client of the login."""
     in_step = Command("reconciler plan", "no changes: git and the marketplace are in step")
     if is_empty:
         yield Command(f"reconciler explain {DEFAULT_KIND}", "how to write the first manifest, in manifests/")
-        yield Command("reconciler export --own-client --write", "or start with the client that you log in with")
+        yield Command("reconciler export --own-client --write", "or start with the client of the login")
     elif is_exported:
         yield in_step
         yield Command("git add --all" if is_in_git else "git init && git add --all", "then commit")
     else:
         yield Command("reconciler doctor", "checks credentials, roles and marketplace")
         yield Command(
-            "reconciler export --write", "one manifest for each live API client; of other objects, too: --kinds all"
+            "reconciler export --write", "one manifest for each live API client; for other objects, add --kinds all"
         )
         yield in_step

@@ -1,6 +1,6 @@
-"""A session -> the journal and receipt of a run, and what earlier ones say.
+"""Write the journal and the receipt of a run, and read those of earlier runs.
 
-The receipt is kept beside the journal and, if the user wants it, in a file.
+The receipt is next to the journal and, if requested, in another file.
 """
 
 import os
@@ -43,10 +43,10 @@ if TYPE_CHECKING:
 
 
 def history(settings: Settings, environments: Collection[str]) -> list[Listed]:
-    """The runs of these environments, the newest last; none named: of all.
+    """The runs of these environments, the newest last; none named: of all environments.
 
     Raises:
-        UsageError: an environment is neither configured nor in a journal.
+        UsageError: an environment is neither in the configuration nor in a journal.
     """
     config = configuration(settings)
     found = [listed(run, path) for path, run in runs(config.journal).items()]
@@ -57,13 +57,13 @@ def history(settings: Settings, environments: Collection[str]) -> list[Listed]:
 
 
 def run_of(settings: Settings, name: str) -> Listed:
-    """One run; ``last`` is that of the environment that is meant, if one is."""
+    """One run; ``last`` is the newest, of the requested environment if there is one."""
     path = _journal_of(settings, name)
     return listed(journals.read(path), path)
 
 
 def verified(settings: Settings, name: str | None) -> Verified:
-    """Where the journal of a run, or of all runs and their order, is not as it was written."""
+    """Verify the journal of a run, or those of all runs and their order."""
     folder = configuration(settings).journal
     faults = journals.check(_journal_of(settings, name)) if name else journals.check_all(folder)
     return Verified(1 if name else len(run_files(folder)), tuple(map(str, faults)))
@@ -74,7 +74,7 @@ def _journal_of(settings: Settings, name: str) -> Path:
 
 
 _MOMENTS: Final = 40
-"""Runs that an HTML page lists: a year of weekly restores, or a busy month."""
+"""How many runs an HTML page lists: a year of weekly restores, or a busy month."""
 
 
 def moments(settings: Settings, environments: Collection[str]) -> tuple[Moment, ...]:
@@ -84,17 +84,17 @@ def moments(settings: Settings, environments: Collection[str]) -> tuple[Moment, 
 
 
 _FOUND: Final = {
-    Condition.AS_SENT: "reading it shows that it was applied",
-    Condition.AS_BEFORE: "reading it shows that it was not applied",
-    Condition.OTHERWISE: "the object is neither as before nor as sent",
-    Condition.UNKNOWN: "only secrets were sent, and reading cannot show whether they were applied",
+    Condition.AS_SENT: "the object shows that it was applied",
+    Condition.AS_BEFORE: "the object shows that it was not applied",
+    Condition.OTHERWISE: "the object differs from what it was before and from what was sent",
+    Condition.UNKNOWN: "only secrets were sent; the object cannot show whether they were applied",
 }
 
 
 def check_interrupted_runs(session: "Session", remote: ReadRemote, plan: Plan) -> tuple[str, ...]:
-    """Report interrupted runs against this marketplace and their uncertain writes; give their ids.
+    """Report interrupted runs against this marketplace and their uncertain writes; returns the ids of the runs.
 
-    A journal that is not trusted is reported, too: its run may have been interrupted.
+    An untrusted journal is reported, too: its run may have been interrupted.
     """
     found = runs(session.config.journal).values()
     for problem in [one for one in found if isinstance(one, Untrusted)][:1]:
@@ -106,7 +106,7 @@ def check_interrupted_runs(session: "Session", remote: ReadRemote, plan: Plan) -
 
 
 def _all_applied(found: Iterable[Run | ReconcilerError]) -> list[RecordedRun]:
-    """All runs that applied a plan. `history verify` reports those that cannot be read."""
+    """All runs that applied a plan. Unreadable ones are left out; `history verify` reports them."""
     found_applied = []
     for run in found:
         try:
@@ -125,7 +125,7 @@ def _uncertain(looked: Looked) -> Uncertain:
 def recorder_of(
     session: "Session", plan: Plan, follows_up: tuple[str, ...], rolls_back: str | None = None
 ) -> ApplyRecorder:
-    """The recorder of an apply of this plan."""
+    """The recorder for an apply of this plan."""
     return ApplyRecorder(
         plan,
         lambda: facts_of(plan, plan_digest(plan), follows_up=follows_up, rolls_back=rolls_back),
@@ -134,7 +134,7 @@ def recorder_of(
 
 
 def finish(session: "Session", recorder: ApplyRecorder, result: ApplyResult, follows_up: Sequence[str]) -> ApplyResult:
-    """End the record; give the result with the id of its run, and whether the record is complete."""
+    """End the record; returns the result with the id of the run and whether the record is complete."""
     if follows_up:
         recorder.begin()
     recorder.end(result)
@@ -144,7 +144,7 @@ def finish(session: "Session", recorder: ApplyRecorder, result: ApplyResult, fol
 
 
 def listed(run: Run | ReconcilerError, path: Path) -> Listed:
-    """What is shown of a run."""
+    """A run, or the error of reading it, for display."""
     if isinstance(run, ReconcilerError):
         return Listed(path.stem, fault=run.message)
     try:
@@ -170,9 +170,9 @@ _SUFFIX: Final = ".receipt.json"
 
 
 def write_receipt(path: Path | None, session: "Session", plan: Plan, result: ApplyResult) -> None:
-    """Write the receipt of a run beside its journal, if it has one, and into a file, if one is given.
+    """Write the receipt of a run next to its journal, if there is one, and to `path`, if given.
 
-    A failure does not change the exit code, which is about the service.
+    A failure is reported to the listener. It does not change the exit code, which is about the service.
     """
     in_journal = session.config.journal / f"{result.run}{_SUFFIX}" if result.run else None
     files = [file for file in (in_journal, path) if file]
@@ -189,16 +189,16 @@ def write_receipt(path: Path | None, session: "Session", plan: Plan, result: App
 
 
 def require_not_applied(saved: Plan, folder: Path, receipt: Path | None, key: bytes | None) -> None:
-    """Refuse a plan that was applied before, according to the journal or a receipt.
+    """Refuse a plan that was already applied, according to the journal or a receipt.
 
     Args:
-        saved: the plan.
-        folder: of the journals and receipts.
-        receipt: the file that will be written; it may have the receipt of an earlier apply.
-        key: what receipts are signed with.
+        saved: the saved plan.
+        folder: the folder of journals and receipts.
+        receipt: the file of the new receipt, which may have that of an earlier apply.
+        key: the key with which receipts are signed.
 
     Raises:
-        PlanRefused: it was applied before.
+        PlanRefused: the plan was already applied.
     """
     digest = plan_digest(saved)
     in_journal = [*folder.glob(f"*{_SUFFIX}")]
@@ -209,31 +209,32 @@ def require_not_applied(saved: Plan, folder: Path, receipt: Path | None, key: by
         (str(file) for file, read in (*kept, *named) if _applied(file, read, key) == digest), None
     )
     if found and saved.has_changes:
-        raise PlanRefused("applied", f"this plan was applied before, see {found}: a plan is applied once")
+        raise PlanRefused("applied", f"this plan was already applied, see {found}: a plan can be applied only once")
 
 
 def require_newest(session: "Session", receipt: Path | None) -> None:
-    """Refuse manifests that are older than the commit that was applied last, if `RECONCILER_COMMITS` lists theirs.
+    """Refuse manifests that are older than the last applied commit, if `RECONCILER_COMMITS` is set.
 
     Args:
-        session: of the environment.
-        receipt: the file that will be written. Its signature is not checked: it can only lead to a refusal.
+        session: the session of the environment.
+        receipt: the file of the new receipt, which may have an earlier one. Its signature is not checked, since an
+            earlier receipt can only cause a refusal.
 
     Raises:
-        PlanRefused: they are older.
-        ReconcilerError: the receipt was altered, or is of another environment; or a journal cannot be read.
+        PlanRefused: the manifests are older.
+        ReconcilerError: the receipt was altered or is of another environment, or a journal cannot be read.
     """
     if not session.commits:
         return
     for source, commit in _last_commits(session, receipt):
         if commit and commit not in session.commits:
-            message = f"these manifests are older than commit {commit[:12]}, which was applied: see {source}"
+            message = f"these manifests are older than the applied commit {commit[:12]}: see {source}"
             hint = "use the newest image, built from a complete clone; to go back, revert the commit"
             raise PlanRefused("older", message, hint=hint)
 
 
 def _last_commits(session: "Session", receipt: Path | None) -> Iterator[tuple[Path, str]]:
-    """The commit that was applied last, according to the journal and a receipt."""
+    """The last applied commit, according to the journal and to a receipt."""
     started = [file for file in run_files(session.config.journal) if file.stat().st_size]
     if run := last_run(started, session.environment.name):
         yield run.path, str(run.facts.get("git_commit") or "")
@@ -246,10 +247,10 @@ def _last_commits(session: "Session", receipt: Path | None) -> Iterator[tuple[Pa
 
 
 def _read(file: Path) -> str:
-    """Read a receipt beside the journal; it must not be a link.
+    """Read a receipt in the folder of journals, which must not be a symbolic link.
 
     Raises:
-        ReconcilerError: it cannot be read.
+        ReconcilerError: the receipt cannot be read.
     """
     try:
         return read_own(file).decode()
@@ -262,7 +263,7 @@ def _read(file: Path) -> str:
 
 
 def _applied(file: Path, read: Callable[[Path], str], key: bytes | None) -> str:
-    """The digest of the plan of a receipt; empty if the receipt cannot be trusted."""
+    """The digest of the plan in a receipt; empty if the receipt is not trusted."""
     with suppress(ReconcilerError):
         return receiptfile.loads(read(file), str(file), key).plan_digest
     return ""
@@ -271,13 +272,13 @@ def _applied(file: Path, read: Callable[[Path], str], key: bytes | None) -> str:
 def newest_receipt(folder: Path, now: Binding, key: bytes | None) -> Receipt | None:
     """The receipt of the newest run against this environment.
 
-    None if there is none, if it is of another base URL or marketplace, or if that run was interrupted or a rollback:
-    older receipts no longer hold then.
+    None if there is no receipt, if it is of another base URL or marketplace, or if that run was interrupted or a
+    rollback, since an older receipt is then outdated.
 
     Raises:
-        ReconcilerError: it was altered, or is a link.
+        ReconcilerError: the receipt was altered, or is a symbolic link.
         OtherKeyError: there is a key, and the receipt is not signed with it.
-        Untrusted: git tracks the receipt, and there is no key; or all journals are tracked.
+        Untrusted: git tracks the receipt and there is no key, or git tracks all journals.
     """
     run = newest(folder, now.environment)
     file = folder / f"{run}{_SUFFIX}"
@@ -289,7 +290,7 @@ def newest_receipt(folder: Path, now: Binding, key: bytes | None) -> Receipt | N
 
 
 def scope_changed(folder: Path, plan: Plan, key: bytes | None) -> str:
-    """A warning if the newest run had another scope; empty if that is unknown."""
+    """A warning if the scope differs from that of the newest run; empty if it does not, or if that is unknown."""
     with suppress(ReconcilerError):
         receipt = newest_receipt(folder, plan.binding, key)
         return drifts.scope_changed(receipt, plan) if receipt else ""
@@ -299,9 +300,9 @@ def scope_changed(folder: Path, plan: Plan, key: bytes | None) -> str:
 def last_fingerprints(
     folder: Path, environment: "Environment", desired: DesiredState, key: bytes | None
 ) -> Mapping[tuple[Address, str], str]:
-    """The fingerprints of write-only secrets from the newest run, if a manifest names any.
+    """The fingerprints of write-only secrets from the newest run, if a manifest names such a secret.
 
-    Empty if there is no key or no receipt that can be trusted.
+    Empty without a key or without a trusted receipt.
     """
     is_named = any(one.secrets.keys() & KINDS[one.address.kind].write_only_fields for one in desired.resources)
     run = newest(folder, environment.name) if key and is_named else None

@@ -1,4 +1,4 @@
-"""A session and options -> the result of the rotation of each secret."""
+"""Rotate secrets: plan the steps, have them approved, carry them out and record them."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -31,16 +31,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RotateOptions:
-    """What to rotate, and the choices of the user."""
+    """Which secrets to rotate, the options of the user, and callbacks."""
 
     choice: SecretChoice
     ack: str | None = None
     approve: Callable[[Rotated, bool], bool] = lambda _rotated, _is_acceptable: False
-    """Called with the steps, and whether the guards accept them; raises a `ReconcilerError` if the answer is no.
+    """Called with the steps, and whether the guards accept them; raises if they are not approved.
 
     True: a person was asked, so time has passed."""
     begin: Callable[[], Callable[[], bool]] = lambda: lambda: False
-    """Called just before the first step; gives a function that is called before each step: whether to stop."""
+    """Called before the first step; returns a function that is called before each step and says whether to stop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,19 +49,19 @@ class Rotation:
 
     rotated: Rotated
     is_refused: bool = False
-    """A guard refuses it."""
+    """Whether a guard refuses the steps of a dry run."""
     has_written: bool = False
     is_recorded: bool = True
     """Whether the journal is complete."""
 
 
 def rotate(settings: Settings, selection: Selection, options: RotateOptions, *, dry_run: bool) -> Rotation:
-    """Replace secrets by new ones, or only plan the steps.
+    """Replace secrets by new ones; with `dry_run`, only plan the steps.
 
     Raises:
-        UsageError: there is no such manifest or secret; nothing was contacted.
-        GuardRefusal: a guard refuses it; nothing was written.
-        ReconcilerError: the answer was no, or the requested rotation is not possible.
+        UsageError: there is no such manifest or secret; no request was sent.
+        GuardRefusal: a guard refuses the steps; nothing was written.
+        ReconcilerError: the steps were not approved, or a requested rotation is not possible.
     """
     session = Session.open(settings, selection=selection, allow_unknown_roles=True)
     secret_status.wanted(session.loaded.desired, selection, options.choice)
@@ -99,10 +99,10 @@ def _approved(session: Session, options: RotateOptions, plan: Planned, remote: R
     """Have the plan approved.
 
     Returns:
-        The same plan, computed again at the time of the answer.
+        The same plan, recomputed if a person was asked.
 
     Raises:
-        ReconcilerError: the answer was no, or something else is due now.
+        ReconcilerError: the plan was not approved, or other steps are due now.
     """
     is_acceptable = not plan.findings or plan.acknowledgement in given(options.ack)
     if not options.approve(_shown(session, plan), is_acceptable):
@@ -129,18 +129,18 @@ def _carry_out_turns(session: Session, plan: Planned, tools: Tools, journal: Jou
 
 @dataclass(slots=True)
 class _Record:
-    """The journal. A failure to write it does not hide the result, and is reported at the end."""
+    """Writes the journal. A failure does not stop the run and is reported at the end."""
 
     journal: Journal
     listener: Listener
     fault: ReconcilerError | None = None
 
     def note(self, event: str, facts: "Mapping[str, Json]") -> None:
-        """Record an event, if that is still possible."""
+        """Record an event."""
         self._attempt(lambda: self.journal.append(event, facts))
 
     def end(self, *, interrupted: bool) -> None:
-        """Record that the run has ended; report the failure, if there was one."""
+        """Record the end of the run, and report a failure of any record."""
         self.note("end", {"interrupted": interrupted})
         self._attempt(self.journal.close)
         if self.fault:
@@ -154,7 +154,7 @@ class _Record:
 
 
 def _carry_out_turn(session: Session, turn: Turn, tools: Tools) -> tuple[Turned, bool]:
-    """Carry out the steps for one secret; also gives whether anything was written."""
+    """Carry out the steps of one secret; also returns whether anything was written."""
     if turn.error:
         return _planned_turn(turn), False
     if tools.should_stop():

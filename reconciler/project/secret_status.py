@@ -1,7 +1,4 @@
-"""Manifests and a service -> the status of every secret, and the plan of a rotation, which guards check as any plan.
-
-Only reads.
-"""
+"""Report the status of every secret, and plan rotations, which guards check like any plan. Only reads."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -91,7 +88,7 @@ def _selected(resources: Sequence[DesiredResource], selected: Selection) -> list
 def _named_secrets(
     chosen: Sequence[DesiredResource], matches: Mapping[Address, LiveResource | None], remote: ReadRemote
 ) -> dict[Address, tuple[LiveSecret, ...]]:
-    """The named secrets of every object. A service that has none is an error only where a manifest lists some."""
+    """The named secrets of every object. A service without named secrets is an error only if a manifest lists some."""
     found: dict[Address, tuple[LiveSecret, ...]] = {}
     for is_listed in (True, False):
         there = {
@@ -134,7 +131,7 @@ _LAST_WRITTEN: Final = {
     True: (Standing.DIFFERS, "the last apply wrote another value"),
     False: (Standing.UNVERIFIABLE, "the last apply wrote this value"),
 }
-"""Whether the last apply wrote another value, if that is known -> what is reported of a write-only secret."""
+"""Whether the last apply wrote another value; None if unknown -> the status of a write-only secret."""
 
 
 def _field_status(wanted: DesiredResource, name: str, old: Secret | None, new: Secret | None) -> tuple[Standing, str]:
@@ -142,15 +139,15 @@ def _field_status(wanted: DesiredResource, name: str, old: Secret | None, new: S
         return Standing.UNMANAGED, ""
     reference = wanted.secrets[name]
     if reference is None:
-        return (Standing.DIFFERS, "it has a value where none is wanted") if old else (Standing.IN_STEP, "")
+        return (Standing.DIFFERS, "has a value, but the manifest sets none") if old else (Standing.IN_STEP, "")
     if old is None:
-        return Standing.MISSING, "it has none"
+        return Standing.MISSING, "has no value"
     if old.is_mask:
-        return Standing.UNVERIFIABLE, "the service does not show it"
+        return Standing.UNVERIFIABLE, "the service does not return it"
     if new is None:
-        note = "not compared: it was generated" if reference.is_generated else "not compared: its value is unknown here"
-        return Standing.IN_STEP, note
-    return (Standing.IN_STEP, "") if old.equals(new) else (Standing.DIFFERS, "it has another value")
+        why = "was generated" if reference.is_generated else "is unknown here"
+        return Standing.IN_STEP, f"not compared: the value {why}"
+    return (Standing.IN_STEP, "") if old.equals(new) else (Standing.DIFFERS, "has another value")
 
 
 def _named_rows(
@@ -167,12 +164,12 @@ def _named_rows(
 
 @dataclass(frozen=True, slots=True)
 class SecretChoice:
-    """The secrets that the user wants to rotate."""
+    """Which secrets to rotate."""
 
     address: str | None = None
-    """Of one manifest; case does not matter. None: all that are selected."""
+    """The address of a manifest, in any case; None: all that are selected."""
     name: str | None = None
-    """Of one of its secrets; None: the only one, or all that are due."""
+    """The name of a secret; None: the only one, or all that are due."""
     only_due: bool = False
 
 
@@ -183,32 +180,32 @@ class Turn:
     subject: Subject
     steps: tuple[Step, ...] = ()
     error: ReconcilerError | None = None
-    """Why it is not possible; then there are no steps."""
+    """Why the rotation is not possible; there are no steps then."""
 
     @property
     def about(self) -> tuple[str, str, str]:
-        """Address and id of the client, and name of the secret."""
+        """The address and id of the client, and the name of the secret."""
         return str(self.subject.address), self.subject.client_id, self.subject.wanted.name
 
 
 @dataclass(frozen=True, slots=True)
 class Rotation:
-    """What a rotation would do, and the findings of the guards."""
+    """The planned rotation of secrets, and the findings of the guards."""
 
     marketplace: str
     turns: tuple[Turn, ...]
     changes: tuple[Change, ...] = ()
-    """For the guards: a client whose secrets change is an update, all others are unchanged."""
+    """For the guards: an update for each client whose secrets change, a no-op for all others."""
     findings: tuple[Finding, ...] = ()
 
     @property
     def has_work(self) -> bool:
-        """Whether there is anything to do besides waiting."""
+        """Whether there is a step other than waiting."""
         return any(step.kind is not StepKind.WAIT for turn in self.turns for step in turn.steps)
 
     @property
     def acknowledgement(self) -> str:
-        """The value for ``--ack`` that accepts the findings of exactly these steps, at any time."""
+        """The value of ``--ack`` that accepts the findings of exactly these steps, at any time."""
         turns = [
             [*turn.about, [[step.kind.value, step.secret.id if step.secret else ""] for step in turn.steps]]
             for turn in self.turns
@@ -217,10 +214,10 @@ class Rotation:
         return digest({"turns": turns, "findings": findings})[:ACKNOWLEDGEMENT_DIGITS]
 
     def require(self, acknowledged: str | None, freeze: Sequence[Window], now: datetime) -> None:
-        """Raise if the guards refuse it, by the freeze windows at this moment.
+        """Raise if the guards refuse the rotation; freeze windows are evaluated at `now`.
 
         Raises:
-            GuardRefusal: they do, and that is not acknowledged.
+            GuardRefusal: there are findings, and they are not acknowledged.
         """
         permanent = [one for one in self.findings if one.rule not in guard.TIMED]
         findings = [*permanent, *guard.freeze(self.changes, freeze, now)]
@@ -234,19 +231,19 @@ class Rotation:
 def plan(
     desired: DesiredState, remote: ReadRemote, target: Target, choice: SecretChoice, deliverer: Deliverer
 ) -> Rotation:
-    """Plan what is due: the rest of a rotation, or a new one.
+    """Plan the due steps: those that complete a rotation, or those of a new one.
 
     Args:
-        desired: the manifests of one environment.
+        desired: the manifests of an environment.
         remote: the service.
-        target: the expected marketplace; its selection restricts what is due.
-        choice: which secrets.
-        deliverer: reads back values that were delivered and are not proven yet.
+        target: the expected marketplace, and the selection.
+        choice: which secrets to rotate.
+        deliverer: reads back values that were delivered but not proven.
 
     Raises:
-        UsageError: there is no such manifest or secret; nothing was read.
+        UsageError: there is no such manifest or secret; no request was sent.
         WrongMarketplace: the service is not the one that the configuration names; nothing else was read.
-        ReconcilerError: the requested rotation is not possible; says why.
+        ReconcilerError: a requested rotation is not possible.
     """
     chosen = wanted(desired, target.selection, choice)
     live = reader.read(remote, target.environment, target.marketplace, target.in_use(desired)).live
@@ -275,11 +272,11 @@ def plan(
 def wanted(
     desired: DesiredState, selected: Selection, choice: SecretChoice
 ) -> Sequence[tuple[DesiredResource, NamedSecret]]:
-    """The secrets that were chosen. Contacts nobody.
+    """The chosen secrets. Sends no request.
 
     Raises:
         UsageError: there is no such manifest or secret.
-        ReconcilerError: the manifest lists none.
+        ReconcilerError: the manifest lists no secrets.
     """
     if not choice.only_due and choice.address:
         resource = _resource(desired, choice.address)
@@ -354,7 +351,7 @@ def _subject(
 
 
 def _turn(subject: Subject, remote: ReadRemote, target: Target, choice: SecretChoice) -> Iterator[Turn]:
-    """The rotation of one secret; none if only due ones are wanted and it is not due. One that was named may raise."""
+    """The rotation of one secret; nothing if only due ones are requested and it is not due."""
     current = states((subject.wanted,), subject.live, target.now, is_active=subject.is_active)
     if choice.only_due and not any(one.is_due for one in current):
         return
@@ -368,9 +365,9 @@ def _turn(subject: Subject, remote: ReadRemote, target: Target, choice: SecretCh
 
 
 def _protect_own_client(subject: Subject, remote: ReadRemote) -> None:
-    """Without an overlap, the next login of this run would fail before it had the new secret."""
+    """Refuse to replace the secret of this run's client without an overlap: the next login would fail."""
     if not subject.wanted.overlap and ObjectKey(subject.address.kind, subject.client_id) == login_key(remote.client_id):
-        message = "this run is logged in with this client, and without an overlap its secret would end at once"
+        message = "this run uses this client to log in, and without an overlap its secret would expire at once"
         raise ReconcilerError(message, hint="give the secret an overlap, or log in with another client")
 
 
@@ -380,7 +377,7 @@ def _protect_own_client(subject: Subject, remote: ReadRemote) -> None:
 def _changes(
     desired: DesiredState, matches: Mapping[Address, LiveResource | None], turns: Sequence[Turn]
 ) -> Iterator[Change]:
-    """Every managed object; those whose secrets change are updates."""
+    """The change of every managed object: an update if its secrets change, else a no-op."""
     new: dict[Address, list[NamedSecret]] = {}
     for turn in turns:
         if any(step.writes for step in turn.steps):
@@ -396,21 +393,21 @@ def _changes(
 
 
 def _protected(changes: Sequence[Change], turns: Sequence[Turn], now: datetime) -> Iterator[Finding]:
-    """Find secrets in use of protected clients that would end at once."""
+    """Findings for secrets of protected clients that may be in use and would expire at once."""
     protected = {change.address for change in changes if change.protected}
     for turn in turns:
         used = [one.id for one in _ended_at_once(turn.steps) if not one.is_over(now)]
         if used and turn.subject.address in protected:
             yield Finding(
                 "protected",
-                f"{turn.subject.address} is protected, and its secret {', '.join(used)} would end without an overlap",
+                f"{turn.subject.address} is protected, and secret {', '.join(used)} would expire without an overlap",
                 "give the secret an overlap in its manifest",
                 (turn.subject.address,),
             )
 
 
 def _ended_at_once(steps: Sequence[Step]) -> Iterator[LiveSecret]:
-    """Deleted secrets that somebody may have: unproven ones until another one is delivered everywhere."""
+    """Deleted secrets that may be in use; unproven ones, until another one is delivered everywhere."""
     unused = {UNDELIVERED, RETIRED}
     for step in steps:
         if step.kind is StepKind.DELIVER:

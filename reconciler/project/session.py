@@ -1,4 +1,4 @@
-"""Settings and paths -> one environment with its manifests, ready to plan or write."""
+"""Open an environment with its manifests, to plan or to write."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -51,24 +51,24 @@ class Session:
     config: Config
     environment: Environment
     sources: tuple[Path, ...]
-    """The manifests, and folders of them, that were loaded."""
+    """The manifests and folders that were loaded."""
     context: LoadContext
-    """How they were loaded."""
+    """The context in which the manifests were loaded."""
     loaded: Loaded
     saved: Plan | None
-    """The saved plan to apply; None: a new one is made."""
+    """The saved plan to apply; None: a new plan is made."""
     selection: Selection
-    """The part of the resources to plan."""
+    """The resources to plan."""
     expires_at: str | None
-    """When a saved plan expires; None: never."""
+    """When plans expire; None: never."""
     prunes: bool
-    """Whether plans delete what no manifest claims."""
+    """Whether plans delete objects that no manifest claims."""
     plan_key: bytes | None = field(repr=False)
-    """The key of signatures and of fingerprints of secrets."""
+    """The key for signatures and for fingerprints of secrets."""
     fingerprints: Mapping[tuple[Address, str], str]
-    """Of the write-only secrets that the last apply wrote."""
+    """The fingerprints of the write-only secrets that the last apply wrote."""
     commits: tuple[str, ...]
-    """The commit of the manifests and all before it, if they are listed."""
+    """The commit of the manifests and its ancestors, from `RECONCILER_COMMITS`."""
 
     @classmethod
     def open(  # noqa: PLR0913  # one for each option of the command line
@@ -82,12 +82,12 @@ class Session:
         expires: timedelta | None = None,
         prunes: bool = False,
     ) -> Self:
-        """Load configuration and manifests; without `--env`, a saved plan names the environment.
+        """Load configuration and manifests. If the settings name no environment, the saved plan does.
 
         Raises:
-            InputError: with every fault of every file; to prune, that includes files without a manifest.
-            UsageError: the selection selects nothing, or is combined with pruning.
-            PlanRefused: the saved plan is for an environment that no longer exists.
+            InputError: with every fault of every file; with `prunes`, a file without a manifest is one.
+            UsageError: the selection matches nothing, or is combined with pruning.
+            PlanRefused: the saved plan is for an environment that does not exist.
         """
         selection = selection or EVERYTHING
         _check_prune(selection, paths, prunes=prunes)
@@ -116,7 +116,7 @@ class Session:
         ).checked()
 
     def checked(self) -> Self:
-        """Refuse a selection that cannot be meant, and report what was loaded."""
+        """Check the inputs and the selection, and report what was loaded."""
         if self.prunes:
             require_all(self.loaded)
         inputs = self.inputs
@@ -153,7 +153,7 @@ class Session:
 
     @property
     def allowed_paths(self) -> AllowedPaths:
-        """The paths at which secret files may be."""
+        """The paths where secret files are allowed."""
         kept = (*self.config.inputs, *self.sources, *self.settings.reads, *self.settings.writes)
         return AllowedPaths(self.root, self.environment.secret_folders, kept)
 
@@ -185,10 +185,10 @@ class Session:
         )
 
     def with_contents(self, contents: Mapping[str, bytes]) -> Self:
-        """The same session with new contents of some files, which are not written.
+        """The same session with other contents of some files, which are not written.
 
         Raises:
-            InputError: these are not valid manifests.
+            InputError: the contents are not valid manifests.
         """
         return replace(self, loaded=load(self.sources, replace(self.context, contents=contents)))
 
@@ -198,7 +198,7 @@ class Session:
             return self.plan_with(remote)
 
     def plan_from(self, path: Path) -> Plan:
-        """Plan from a snapshot, or from the environment's in a folder of snapshots, without a connection.
+        """Plan offline from a snapshot, or from that of the environment in a folder of snapshots.
 
         Raises:
             ReconcilerError: the folder has no snapshot of this environment.
@@ -213,10 +213,10 @@ class Session:
         return pipeline.plan_from(snapshot, self.loaded.desired, self.environment.base_url, self.target())
 
     def plan_with(self, remote: ReadRemote, *, requires_secrets: bool = False) -> Plan:
-        """Plan over an open connection; a plan that is applied at once needs all secrets."""
+        """Plan over an open connection. `requires_secrets`: every secret must have a value, as for an apply."""
         target = self.target(requires_secrets=requires_secrets)
         plan = pipeline.plan(self.loaded.desired, remote, target, self.resolve)
-        may_matter = self.prunes or not plan.scope.is_everything  # else reading the receipt only costs time
+        may_matter = self.prunes or not plan.scope.is_everything  # otherwise, reading the receipt only costs time
         warning = scope_changed(self.config.journal, plan, self.plan_key) if may_matter else ""
         return replace(plan, warnings=(*plan.warnings, warning)) if warning else plan
 
@@ -225,32 +225,32 @@ class Session:
         return pipeline.plan_back(run, only, self.loaded.desired, remote, self.target())
 
     def check_here(self, saved: Plan) -> None:
-        """Refuse a saved plan that does not fit what is here, before the service is contacted."""
+        """Refuse a saved plan that does not match the local inputs. Sends no request."""
         check_here(saved, self.loaded.desired, self.environment.base_url, self.target(), datetime.now(UTC))
 
     def check(self, saved: Plan, remote: ReadRemote) -> tuple[Finding, ...]:
-        """Refuse a saved plan that does not fit; give findings of guards that it does not contain."""
+        """Refuse a saved plan that does not match the service; returns guard findings outside of the plan."""
         return check_saved(saved, self.loaded.desired, remote, self.target(), datetime.now(UTC))
 
     def frozen(self, plan: Plan) -> tuple[Finding, ...]:
-        """The findings of freeze windows at this moment."""
+        """The findings of freeze windows at the current time."""
         return frozen(plan, self.environment.freeze, datetime.now(UTC))
 
     def locked(self) -> AbstractContextManager[None]:
-        """Lock the environment against other runs from this checkout."""
+        """Lock the environment for other runs from this checkout."""
         own_folder(self.config.journal)
         return exclusive(self.config.journal, self.environment.name)
 
     @contextmanager
     def reader(self) -> Iterator[ReadRemote]:
-        """Open a connection that cannot write. The request for the user of the login is already sent."""
+        """Open a connection that cannot write, and start the request for the user of the login."""
         with connect.reader(self.settings, self.environment, self.root) as remote:
             remote.greet()
             yield remote
 
     @contextmanager
     def writer(self) -> Iterator[SecretRemote]:
-        """Open a connection that also writes; for the rest see `reader`."""
+        """Open a connection that can write; see `reader`."""
         with connect.writer(self.settings, self.environment, self.root) as remote:
             remote.greet()
             yield remote
@@ -261,17 +261,17 @@ def _environment_of(saved: Plan | None, config: Config, settings: Settings) -> s
         return None
     name, asked = saved.binding.environment, environment_name(settings)
     if asked and asked != name:
-        raise PlanRefused("environment", f"the plan was made for environment {name}, and {asked} was asked for")
+        raise PlanRefused("environment", f"the plan was made for environment {name}, but {asked} was requested")
     if name not in config.environments:
         raise PlanRefused("environment", f"the plan was made for environment {name}, which is not in {config.path}")
     return name
 
 
 def _check_prune(selection: Selection, paths: Sequence[Path], *, prunes: bool) -> None:
-    """Refuse to prune without all manifests: objects of the others would be deleted.
+    """Refuse to prune without all manifests, since it would delete the objects of the others.
 
     Raises:
-        UsageError: only a part was chosen.
+        UsageError: only some manifests were chosen.
     """
     if prunes and (selection.only or selection.selector):
         raise UsageError("--prune cannot be combined with --only or --selector", hint="prune with all manifests")

@@ -1,4 +1,4 @@
-"""Settings and paths -> a report on manifests and configuration, or manifests as an environment has them. Offline."""
+"""Validate manifests and configuration, and show manifests as resolved for an environment. Offline."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
@@ -39,12 +39,12 @@ class _Check:
 
 
 def check(settings: Settings, paths: Sequence[Path], *, allow_unknown_roles: bool) -> Report:
-    """Load every chosen environment; the same fault in all of them is reported once.
+    """Validate the chosen environments. A fault that several have is reported once.
 
-    A fault of the configuration is reported like any other, and ends the search.
+    A fault of the configuration is reported like any other, and ends the validation.
 
     Raises:
-        ReconcilerError: there is no configuration, but an environment is named, or no path is.
+        ReconcilerError: there is no configuration, and an environment or no path is given.
     """
     file = configuration_path(settings)
     if file is None:
@@ -77,7 +77,7 @@ def _check(paths: Sequence[Path], context: LoadContext) -> _Check:
 
 
 def _report(checks: Mapping[str, _Check]) -> Report:
-    """Each fault once, with the environments that have it unless all do."""
+    """The report, with each fault once, and the environments that have it if not all do."""
     faults = _by_environment({name: one.diagnostics for name, one in checks.items()})
     waived = _by_environment({name: one.waived for name, one in checks.items()})
     documents = [one.documents for one in checks.values() if one.documents is not None]
@@ -92,7 +92,7 @@ def _report(checks: Mapping[str, _Check]) -> Report:
 
 
 def _by_environment(found: Mapping[str, Iterable[_Found]]) -> Iterator[tuple[_Found, tuple[str, ...]]]:
-    """Give each once, sorted, with the environments that have it; none if all do."""
+    """Each fault once, sorted, with the environments that have it; no environments if all do."""
     names: dict[_Found, list[str]] = {}
     for name, ones in found.items():
         for one in ones:
@@ -107,12 +107,12 @@ def _by_environment(found: Mapping[str, Iterable[_Found]]) -> Iterator[tuple[_Fo
 def resolved_by_format(
     settings: Settings, paths: Sequence[Path], *, allow_unknown_roles: bool
 ) -> Mapping[str, Callable[[], Iterator[str]]]:
-    """What writes the manifests, after overlays and substitution, in each format that shows them, piece by piece.
+    """Format -> a function that yields the text of the resolved manifests, after overlays and substitution.
 
     Raises:
         InputError: with every fault of every file.
     """
-    from reconciler.manifests.effective import Bound, as_json, as_yaml, resolve  # noqa: PLC0415  # a check has no use for it
+    from reconciler.manifests.effective import Bound, as_json, as_yaml, resolve  # noqa: PLC0415  # a check does not need it
 
     config = configuration(settings)
     environment = chosen_environment(config, settings)
@@ -130,7 +130,7 @@ def resolved_by_format(
 
 
 def addresses(settings: Settings) -> Iterator[str]:
-    """The addresses of the manifests that can be read, in any environment; some more than once."""
+    """The addresses of all readable manifests, in any environment; may contain duplicates."""
     config = configuration(settings)
     for environment in config.environments.values():
         found = inspect(config.manifests, load_context(config, environment, allow_unknown_roles=True))

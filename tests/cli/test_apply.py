@@ -121,7 +121,7 @@ def test_a_saved_plan_knows_its_environment(project: Project, run: Runner, saved
     project.configure(**document["environments"], other={"emulator": {}})
     refused = run("apply", saved, "--env", "other")
     assert (refused.code, project.ask("GET", "/_emulator/requests")["requests"]) == (4, [])
-    assert "made for environment test, and other was asked for" in refused.err
+    assert "made for environment test, but other was requested" in refused.err
     assert run("apply", saved).code == 0
     project.configure(other={"emulator": {}})
     assert run("apply", saved).code == 4

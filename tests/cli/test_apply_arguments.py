@@ -161,7 +161,7 @@ def test_a_plan_is_applied_once(saved: Project, run: Runner) -> None:
     saved.writes()
     done = run("apply", "plan.json")
     refused(saved, done)
-    assert "this plan was applied before" in done.err
+    assert "this plan was already applied" in done.err
     assert run("plan", "--out", "plan.json").code == 0
     assert (run("apply", "plan.json").code, saved.writes()) == (0, ["PUT"])
 

@@ -152,7 +152,7 @@ def test_nothing_is_begun_where_one_cannot_be_loaded(chain: Project, run: Runner
     ("arguments", "said"),
     [
         (["--env-all", "--receipt", "r.json"], "--receipt takes one environment"),
-        (["--env", "local", "--env", "sandbox"], "promote: in reconciler.yaml does not name local"),
+        (["--env", "local", "--env", "sandbox"], "promote: in reconciler.yaml does not list local"),
         (["--env-all", "plan.json"], "a saved plan has its own environment"),
         (["--env", "staging", "--env", "production", "plan.json"], "a saved plan has its own environment"),
         (["plan.json", "plan.json"], "two of the saved plans are for the same environment"),

@@ -26,7 +26,7 @@ def test_credentials_may_come_from_files_and_variables(
 def test_all_credentials_that_are_missing_are_named_with_what_they_are_for(project: Project, run: Runner) -> None:
     auth_of(project, clientId={"fromEnv": "OC_ID"}, username="u", password={"fromFile": "none"})
     assert run("plan").err == (
-        "error: environment test lacks credentials: auth.clientId: the environment variable OC_ID is not set; "
+        "error: environment test is missing credentials: auth.clientId: the environment variable OC_ID is not set; "
         "auth.password: the secret file none cannot be read: No such file or directory\n"
         "  hint: set them where this runs; in CI, pass them to the step\n"
     )

@@ -25,7 +25,7 @@ def test_a_sound_environment_exits_with_0_and_needs_no_manifests(project: Projec
     done = run("doctor")
     assert (done.code, done.err) == (0, "")
     assert "ok       marketplace           emulator, as configured\n" in done.out
-    assert "ok       host                  127.0.0.1 is this machine, which needs no permission\n" in done.out
+    assert "ok       host                  127.0.0.1 is this machine, which is allowed by default\n" in done.out
     assert "  127.0.0.1 answers; TLS is not needed" in done.out
     assert done.out.endswith("Healthy: 1 with a warning, 13 ok, 4 for information.\n")
     assert project.writes() == []

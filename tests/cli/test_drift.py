@@ -249,7 +249,7 @@ def test_write_back_names_a_value_that_no_manifest_may_have_and_brings_in_the_re
     assert ("Name: new" in files["b"], "text: other" in files["b"]) == (True, True)
     line = files["a"][: files["a"].index("text: free")].count("\n") + 1
     assert f"manifests/a.yaml:{line}:" in done.err
-    assert "with what is live: this is the placeholder that an export writes for a secret" in done.err
+    assert "with the live values: this is the placeholder that an export writes for a secret" in done.err
     assert "1 error found" in done.err
 
 
@@ -259,7 +259,7 @@ def test_write_back_refuses_what_would_be_no_manifest(project: Project, run: Run
     project.manifest("front", AccessTokenDuration=600, xp={"a": 1})
     done = run("drift", "--write-back", "--write")
     assert (done.code, done.out) == (1, "")
-    assert "with what is live: this is the placeholder that an export writes for a secret" in done.err
+    assert "with the live values: this is the placeholder that an export writes for a secret" in done.err
 
 
 def test_write_back_refuses_files_that_somebody_shares_by_an_anchor(project: Project, run: Runner) -> None:

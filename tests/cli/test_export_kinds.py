@@ -153,7 +153,7 @@ def test_a_kind_that_the_service_lacks_is_left_out_of_all_and_an_error_where_a_m
     shop.ask("POST", "/_emulator/faults", {"spec": "GET /v1/webhooks status=404 count=all"})
     done = run("export", "--kinds", "all")
     assert done.code == 0
-    assert "Webhook: this service does not have it: GET /v1/webhooks answers 404" in done.out
+    assert "Webhook: not available on this service: GET /v1/webhooks returns 404" in done.out
     manifest = {"apiVersion": "reconciler/v1", "kind": "Webhook", "metadata": {"name": "hook"}}
     path = Path("manifests") / "hook.yaml"
     path.write_text(json.dumps(manifest | {"spec": {"Name": "Hook"}}))

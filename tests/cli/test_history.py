@@ -130,7 +130,7 @@ def test_after_a_crash_the_next_apply_says_what_is_certain_and_looks_at_the_rest
     assert (done.code, project.writes()) == (0, [])
     assert f"An earlier run was cut off: {applied} of " in done.err
     assert "uncertain: update ApiClient/front: PUT /apiclients/" in done.err
-    assert "reading it shows that it was applied" in done.err
+    assert "the object shows that it was applied" in done.err
     assert "cut off" not in run("apply", "--auto-approve").err
     assert run("history").out.splitlines()[1].endswith(f"; taken up by {journal.find(RUNS, 'last').stem}")
     assert f"follows up    {applied}" in run("history", "show", "last").out
@@ -142,7 +142,7 @@ def test_a_crash_before_the_write_was_sent_is_made_good(project: Project, run: R
     project.writes()
     done = run("apply", "--auto-approve")
     assert (done.code, project.writes()) == (0, ["PUT"])
-    assert "reading it shows that it was not applied" in done.err
+    assert "the object shows that it was not applied" in done.err
 
 
 def test_a_crash_in_mid_line_is_made_good(project: Project, run: Runner, applied: str) -> None:

@@ -108,7 +108,7 @@ def test_an_entry_that_names_no_host_is_wrong_usage(
     monkeypatch.setenv("RECONCILER_ALLOWED_HOSTS", f"a.example,{entry}")
     done = run("plan")
     assert done.code == 64
-    assert f"RECONCILER_ALLOWED_HOSTS has '{entry}', which is not a host" in done.err
+    assert f"RECONCILER_ALLOWED_HOSTS: '{entry}' is not a host" in done.err
 
 
 def test_a_redirect_to_another_host_is_not_followed(project: Project, run: Runner, served: tuple[Any, str]) -> None:

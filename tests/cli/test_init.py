@@ -204,7 +204,7 @@ def test_in_a_repository_ci_and_editor_files_are_written_where_they_are_read(
     monkeypatch.chdir(here / "teams")
     other = run("init", "second", *REGION)
     assert "written  ../.github/workflows/api-clients-teams-second.yml" in other.out
-    assert "kept     ../.vscode/settings.json (already exists); to have manifests completed, add" in other.out
+    assert "kept     ../.vscode/settings.json (already exists); for completion in manifests, add" in other.out
 
 
 def test_at_the_top_of_a_repository_the_files_are_those_of_any_folder(here: Path, run: Runner) -> None:
@@ -228,7 +228,7 @@ def test_no_file_is_written_through_a_link_out_of_the_repository(here: Path, run
 def test_a_link_that_leads_nowhere_is_no_folder_to_start_in(here: Path, run: Runner) -> None:
     (here / "round").symlink_to("round")
     done = run("init", "round", *REGION)
-    assert (done.code, "round is not a folder: its symbolic links lead nowhere" in done.err) == (64, True)
+    assert (done.code, "round is not a folder: a symbolic link is broken" in done.err) == (64, True)
 
 
 def test_from_live_goes_on_with_an_export_and_ends_in_step(
@@ -293,7 +293,7 @@ def test_an_environment_that_is_added_is_the_last_of_those_that_are_applied_toge
     config = here / "reconciler.yaml"
     config.write_text(config.read_text(encoding="utf-8") + order, encoding="utf-8")
     done = run("init", "--add-env", "production", *PRODUCTION)
-    assert (done.code, "production is the last of promote: move it to its position." in done.out) == (0, True)
+    assert (done.code, "production was added at the end of promote: move it to its position." in done.out) == (0, True)
     assert load_config(config).promote == ("sandbox", "production")
     assert "# " in config.read_text(encoding="utf-8").partition("promote:")[2]
 
@@ -393,7 +393,7 @@ def test_an_environment_that_is_there_or_has_nowhere_to_go_is_refused(here: Path
     run("init", *REGION)
     before = (here / "reconciler.yaml").read_bytes()
     for arguments, said in (
-        (("sandbox",), "there is an environment sandbox already"),
+        (("sandbox",), "environment sandbox already exists"),
         (("two words",), "letters, digits"),
         (("production", "--from-live"), "--add-env cannot be combined with"),
     ):

@@ -128,7 +128,7 @@ def test_a_slip_in_any_command_is_fatal_and_nothing_is_contacted(run: Runner, si
         (["--env", "test", "drift", "--env-all"], "--env-all cannot be combined with --env test"),
         (["secrets", "--env-all", "rotate", "--due"], "rotate takes one environment, not --env-all"),
         (["history", "--env-all", "show", "last"], "show takes one environment, not --env-all"),
-        (["apply", "--env-all"], "to apply several environments, reconciler.yaml must give their order"),
+        (["apply", "--env-all"], "to apply several environments, reconciler.yaml must list their order"),
         (["plan", "--env", "tset"], "there is no environment 'tset'"),
         (["show"], "write show PLANFILE, or show --resolved [PATH]..."),
         (["show", "a.json", "b.json"], "show takes one PLANFILE"),

@@ -30,7 +30,7 @@ def test_the_live_plan_is_the_one_that_was_reviewed_although_the_service_shows_m
     assert run("plan", "--out", "plan.json").code == 0
     done = run("show", "plan.json", "--reviewed", "reviewed/test.json")
     assert done.code == 0
-    assert done.out.startswith("Reviewed: the changes are those of the reviewed plan, ")
+    assert done.out.startswith("Reviewed: the changes match the reviewed plan, ")
 
 
 def test_a_portal_edit_in_between_is_shown_and_needs_approval(reviewed: Project, run: Runner) -> None:
@@ -39,7 +39,7 @@ def test_a_portal_edit_in_between_is_shown_and_needs_approval(reviewed: Project,
     run("plan", "--out", "plan.json")
     done = run("show", "plan.json", "--reviewed", "reviewed/test.json", "--into", "markdown=difference.md")
     assert done.code == 2
-    assert "Not reviewed: the changes differ from those of the reviewed plan." in done.out
+    assert "Not reviewed: the changes differ from the reviewed plan." in done.out
     assert "AccessTokenDuration  60 -> 600" in done.out
     assert "update ApiClient/front" not in done.out
     assert "## `test`: not what was reviewed" in Path("difference.md").read_text()
@@ -88,7 +88,7 @@ def test_a_plan_of_another_environment_was_not_reviewed(reviewed: Project, run: 
     run("plan", "--env", "other", "--out", "plan.json")
     done = run("show", "plan.json", "--reviewed", "reviewed/test.json")
     assert done.code == 2
-    assert "the reviewed plan is of environment test" in done.out
+    assert "the reviewed plan is for environment test" in done.out
 
 
 def test_other_findings_of_the_guards_need_approval(reviewed: Project, run: Runner) -> None:
@@ -97,7 +97,7 @@ def test_other_findings_of_the_guards_need_approval(reviewed: Project, run: Runn
     assert run("plan", "--out", "plan.json").code == 3
     done = run("show", "plan.json", "--reviewed", "reviewed/test.json")
     assert done.code == 2
-    assert "the findings of the guards differ from those of the reviewed plan" in done.out
+    assert "the guard findings differ from the reviewed plan" in done.out
     assert "limit-changes" in done.out
 
 

@@ -104,4 +104,4 @@ def test_the_older_generation_has_a_row_for_its_field(
 
 def test_a_secret_that_is_not_at_hand_is_said_to_be_not_compared(project: Project, run: Runner) -> None:
     legacy(project, "old", {"fromEnv": "FRONT_SECRET"})
-    assert "not compared: its value is unknown here" in run("secrets", "status").out
+    assert "not compared: the value is unknown here" in run("secrets", "status").out

@@ -222,7 +222,7 @@ def test_of_many_manifests_that_differ_the_first_are_named(shallow: Path, reposi
     for number in range(12):
         (repository / "m" / f"b{number:02}.yaml").write_text("b: 1\n", encoding="utf-8")
     advanced(shallow, repository, "shop/readme", "another file")
-    with pytest.raises(PlanRefused, match=r"m/b08\.yaml, m/b09\.yaml, and 2 more differ$"):
+    with pytest.raises(PlanRefused, match=r"m/b08\.yaml, m/b09\.yaml, and 2 more$"):
         required(shallow)
 
 
@@ -237,13 +237,13 @@ def test_a_file_under_a_filter_is_compared_by_what_was_committed(shallow: Path, 
 
 @pytest.mark.parametrize("branch", ["nowhere", "main~0", "-h", "../HEAD", "main:m"])
 def test_what_is_no_branch_has_no_tip(shallow: Path, branch: str) -> None:
-    with pytest.raises(PlanRefused, match="is not known here") as error:
+    with pytest.raises(PlanRefused, match="is unknown here") as error:
         required(shallow, branch)
     assert "git fetch origin" in error.value.hint
 
 
 def test_outside_of_a_repository_there_is_no_tip(tmp_path: Path) -> None:
-    with pytest.raises(PlanRefused, match="is not known here"):
+    with pytest.raises(PlanRefused, match="is unknown here"):
         require_tip(tmp_path, Inputs(), "main")
 
 

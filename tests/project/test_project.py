@@ -27,7 +27,7 @@ def test_a_line_end_is_no_part_of_a_key_and_blanks_alone_are_none(text: str, key
 
 @pytest.mark.parametrize("text", ["$(PLAN_KEY)", " $(PLAN_KEY)\n", "${{ secrets.PLAN_KEY }}", "${PLAN_KEY}"])
 def test_the_name_of_a_variable_is_no_key(text: str) -> None:
-    with pytest.raises(ReconcilerError, match="the name of a variable that this CI job does not have"):
+    with pytest.raises(ReconcilerError, match="this CI job does not have that variable"):
         plan_key({"RECONCILER_PLAN_KEY": text})
 
 

@@ -56,7 +56,7 @@ SOUND: Final = Diagnosis(
         Check(
             "plan-key",
             Verdict.INFO,
-            "RECONCILER_PLAN_KEY is not set: plans are not signed and keep no fingerprints of secrets",
+            "RECONCILER_PLAN_KEY is not set: plans are not signed and have no fingerprints of secrets",
         ),
     ),
 )

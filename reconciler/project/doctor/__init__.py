@@ -1,8 +1,8 @@
-"""A configuration and tools -> a diagnosis: every check, what it found, and the fix.
+"""Diagnose an environment: run every check and report what it found and how to fix it.
 
 The checks are in one table, each after those that it needs: first the configuration (see `connectivity`), then the user
-of the login, the marketplace, the roles there, and the service. Each gets what is known so far and may add to it; a
-check that needs a failed one is skipped. None can write: their connection only reads.
+of the login, the marketplace, its roles, and the service. Each gets the findings so far and may add to them; a
+check that depends on a failed one is skipped. The connection cannot write.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -43,7 +43,7 @@ __all__ = ["STEPS", "Subject", "Tools", "examine"]
 
 
 def generation(known: Known) -> Result:
-    """Tell the API's generation from API clients: their secret disappeared between 1.0.454 and 1.0.470."""
+    """Infer the API's generation from API clients: their secret was removed between 1.0.454 and 1.0.470."""
     if not known.clients:
         return Result(Verdict.INFO, "unknown: there is no API client")
     shown = [name for name in KINDS[LOGIN_KIND].secret_fields if any(name in client for client in known.clients)]
@@ -53,28 +53,28 @@ def generation(known: Known) -> Result:
 
 
 def put_creates(_known: Known) -> Result:
-    """Say whether PUT creates, which is unknown without a write."""
-    found = "unknown until tried: whether PUT creates an API client under a chosen ID"
+    """Report whether PUT creates, which is unknown without a write."""
+    found = "unknown without a write: whether PUT creates an API client under a chosen ID"
     return Result(Verdict.INFO, f"{found}; plan and apply handle both")
 
 
 CLIENTS: Final = KINDS[LOGIN_KIND]
-"""The kind of the client of a login."""
+"""The kind of the client that a login uses."""
 
 SOON: Final = timedelta(days=7)
-"""So long before its expiry a secret is a warning."""
+"""How long before its expiry a secret is a warning."""
 _MINUTE: Final = 60.0
 _GRANT: Final = "give the user a security profile with such a role, and let the API client grant it"
 
 
 def user(known: Known) -> Result:
-    """Name the user; anybody but a seller user is refused (OrderCloud release notes 1.0.185)."""
+    """Report the user of the login, who must be a seller user (OrderCloud release notes 1.0.185)."""
     me, claims = known.connection.me(), known.claims
     name = claims.username or str(me.get("Username") or "an unnamed user")
     who = f"{name}, through API client {claims.client_id or known.connection.client_id}"
     party = _party(me, claims)
     if party:
-        found = f"the credentials act as a {party}'s user: {who}; only seller users may manage configuration"
+        found = f"the login is a {party} user: {who}; only seller users can manage configuration"
         return Result(Verdict.FAILED, found, "use an API client whose default context user is a seller user")
     return Result(Verdict.OK, f"seller user {who}")
 
@@ -88,7 +88,7 @@ def _party(me: Body, claims: Claims) -> str:
 
 
 def marketplace(known: Known) -> Result:
-    """Ask the service which marketplace it is, as plan and apply do first."""
+    """Check the marketplace of the service, as plan and apply do first."""
     found = known.tools.identify(known.connection)
     if known.subject.environment.marketplace is None:
         return Result(Verdict.OK, f"{found}; not configured, which an embedded emulator does not need")
@@ -96,9 +96,11 @@ def marketplace(known: Known) -> Result:
 
 
 def roles_for_plan(known: Known) -> Result:
-    """Read the claim, then test it by reading; a token without any roles is tested, too."""
+    """Check the roles in the token, then read; a token without any roles is tested, too."""
     roles = known.claims.roles
-    lacking = [f"reading {one.what} takes one of {', '.join(one.roles)}" for one in _reading(known) if one.lacks(roles)]
+    lacking = [
+        f"reading {one.what} requires one of {', '.join(one.roles)}" for one in _reading(known) if one.lacks(roles)
+    ]
     if roles and lacking:
         found = f"the token has {', '.join(few(sorted(roles), rest=''))}; {'; '.join(lacking)}"
         return Result(Verdict.FAILED, found, _GRANT)
@@ -112,7 +114,7 @@ def roles_for_plan(known: Known) -> Result:
 
 @dataclass(frozen=True, slots=True)
 class _Requirement:
-    """Something that a run does, and the roles of which it needs one."""
+    """An action of a run, and the roles of which it needs at least one."""
 
     what: str
     roles: Sequence[str]
@@ -131,7 +133,7 @@ def _assigned(known: Known) -> list[Kind]:
 
 
 def _reading(known: Known) -> list[_Requirement]:
-    """What a plan reads. Some lists have no reader role, so a login that only plans could write them."""
+    """What a plan reads. Some lists have no reader role, so a login that only plans can also write them."""
     return [
         *(_Requirement(f"{kind.noun}s", kind.reading_roles) for kind in _used(known)),
         *(_Requirement(f"assignments of {kind.noun}s", kind.assignment_reading_roles) for kind in _assigned(known)),
@@ -146,7 +148,7 @@ def _writing(known: Known) -> list[_Requirement]:
 
 
 def _count(known: Known, kind: Kind) -> str:
-    """Read one kind as a plan does, and count its objects."""
+    """Read one kind the same way as a plan, and count its objects."""
     live = read_objects(known.connection, [kind.name], "", optional=[kind.name])
     if kind in _assigned(known):
         with_assignments(known.connection, live)
@@ -156,12 +158,12 @@ def _count(known: Known, kind: Kind) -> str:
 
 
 def _may_read_clients(known: Known) -> bool:
-    """Whether the client of the login can be read; without the role, only if the plan reads clients anyway."""
+    """Whether to read clients: if the plan reads them, or if the token has a role for that."""
     return CLIENTS.name in known.subject.kinds or not known.claims.roles.isdisjoint(CLIENTS.reading_roles)
 
 
 def roles_for_apply(known: Known) -> Result:
-    """Read the claim. Without such a role, the login can still plan."""
+    """Check the roles in the token. Without them, the login can still plan."""
     roles = known.claims.roles
     lacking = [f"{', '.join(one.roles)} (for {one.what})" for one in _writing(known) if one.lacks(roles)]
     if not lacking:
@@ -169,11 +171,11 @@ def roles_for_apply(known: Known) -> Result:
             Verdict.OK, ", ".join(dict.fromkeys(r for one in _writing(known) for r in one.roles if r in roles))
         )
     found = f"the token has none of {'; none of '.join(lacking)}: this login can plan but not apply"
-    return Result(Verdict.WARNING, found, f"enough for a job that only plans; to apply, {_GRANT}")
+    return Result(Verdict.WARNING, found, f"sufficient for a job that only plans; to apply, {_GRANT}")
 
 
 def roles_for_references(known: Known) -> Result:
-    """Read the claim: looking up references needs other roles than reading the objects."""
+    """Check the roles in the token for looking up references, which differ from those for reading the objects."""
     roles = known.claims.roles
     lookups = {role: what for kind in _used(known) for role, what in kind.lookups().items()}
     missing = [
@@ -188,12 +190,12 @@ def roles_for_references(known: Known) -> Result:
 
 
 def own_client(known: Known) -> Result:
-    """Find the client of the login, and what of it could expire during a run."""
+    """Report on the client of the login, its token lifetime and the expiry of its secrets."""
     wanted = known.connection.client_id
     own = next((one for one in known.clients if str(one.get("ID")).casefold() == wanted.casefold()), None)
     if own is None:
         found = f"API client {wanted} of this login is not among those that can be read"
-        return Result(Verdict.WARNING, found, "check by hand that no change takes this client's access away")
+        return Result(Verdict.WARNING, found, "check by hand that no change removes this client's access")
     life, end = _token_life(known.claims), _first_end(known)
     words = [f"{own.get(CLIENTS.name_field)} ({own.get('ID')})"]
     words += [] if life is None else [f"its tokens last {number(int(life / _MINUTE), 'minute')}"]
@@ -204,7 +206,7 @@ def own_client(known: Known) -> Result:
         hint = f"set {field} of this client to at least {LEAST_TOKEN_MINUTES}: a long apply may need it"
         return Result(Verdict.WARNING, found, hint)
     if end is not None and end - _now(known) < SOON:
-        return Result(Verdict.WARNING, found, "if it is the one used here, replace it before that day")
+        return Result(Verdict.WARNING, found, "if this login uses that secret, replace it before that date")
     return Result(Verdict.OK, found)
 
 
@@ -219,7 +221,7 @@ def _now(known: Known) -> datetime:
 
 
 def _first_end(known: Known) -> datetime | None:
-    """When the first secret of the client expires; which one is in use is unknown. None on older services."""
+    """When the next secret of the client expires; which one is in use is unknown. None on older services."""
     try:
         secrets = known.connection.list_all(f"{CLIENTS.path}/{quote(known.connection.client_id, safe='')}/secrets")
     except RemoteError:
@@ -237,12 +239,12 @@ def _moment(value: object) -> datetime | None:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """One row of the table of checks."""
+    """A check, as a row of the table."""
 
     name: str
     run: Callable[[Known], Result]
     needs: tuple[str, ...] = ()
-    """The checks that this one needs; what those need is implied."""
+    """The checks that this one depends on directly."""
 
 
 STEPS: Final = (
@@ -265,13 +267,13 @@ STEPS: Final = (
     Probe("put-creates", put_creates),
     Probe("rate", connectivity.rate),
 )
-"""All checks, in order. Their names are part of the JSON document."""
+"""All checks, in order. The JSON document contains their names."""
 
 _VERDICT_TEXTS: Final = {Verdict.FAILED: "failed", Verdict.SKIPPED: "was skipped"}
 
 
 def examine(subject: Subject, tools: Tools) -> Diagnosis:
-    """Run all checks. An error in one is its result; nothing is raised."""
+    """Run all checks. An error in a check is its result; nothing is raised."""
     done: dict[str, Check] = {}
     with ExitStack() as resources:
         known = Known(subject, tools, resources)
@@ -297,8 +299,8 @@ def _attempt(step: Probe, known: Known) -> Result:
         return Result(Verdict.FAILED, finding.message, finding.fix)
     except ReconcilerError as error:
         return Result(Verdict.FAILED, error.message, error.hint or AGAIN)
-    except Exception as error:  # noqa: BLE001  # a bug in one check must not hide what the others find
-        # The type only: the text could quote a value.
+    except Exception as error:  # noqa: BLE001  # a bug in one check must not hide the results of the others
+        # Only the type: the text could contain a value.
         return Result(Verdict.FAILED, f"internal error: {type(error).__name__}", "please report it")
 
 
@@ -331,7 +333,7 @@ def _unnamed(found: Sequence[DesiredResource]) -> Iterator[str]:
 
 
 def _kinds(found: Sequence[DesiredResource], environment: Environment) -> Mapping[str, bool]:
-    """The kinds in use -> whether their assignments are."""
+    """Kind in use -> whether a manifest names assignments of this kind."""
     kinds = environment.manages | {one.address.kind for one in found} or {DEFAULT_KIND}
     assigned = {one.address.kind for one in found if one.assignments}
     return {name: name in assigned for name in kinds}

@@ -1,6 +1,6 @@
-"""A configuration -> what it lacks, whether this machine gets a token, and whether its clock is right.
+"""Checks of the configuration, the network, the login and the clock.
 
-These checks get the same arguments as those of `doctor`.
+`doctor` has the other checks, which have the same signature.
 """
 
 import time
@@ -29,7 +29,7 @@ from reconciler.remote.throttle import THROTTLED
 from reconciler.render.wording import few, number
 
 AGAIN: Final = "fix this, then run doctor again"
-"""The default fix."""
+"""The fix of a check without a specific one."""
 NO_CLAIMS: Final = Claims("", "", "", frozenset(), None)
 
 
@@ -41,49 +41,49 @@ class Subject:
     """The file's name."""
     environment: Environment
     kinds: Mapping[str, bool] = field(default_factory=lambda: {DEFAULT_KIND: False})
-    """The kinds in use -> whether a manifest names assignments of one."""
+    """Kind in use -> whether a manifest names assignments of this kind."""
     has_plan_key: bool = False
     unnamed: tuple[str, ...] = ()
-    """The secrets that manifests leave out and without which their objects cannot be created again."""
+    """The secrets that no manifest names but a new creation of the object would need."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What checks call. Each may raise a `ReconcilerError`, which is then the result of the check."""
+    """Functions that checks call. A `ReconcilerError` that one raises is the result of the check."""
 
     resolve: Callable[[SecretReference], object]
-    """Resolves a credential; only whether that fails matters."""
+    """Resolves a credential; the value is not used."""
     require_allowed: Callable[[str], object]
-    """Refuses a base URL to which credentials may not be sent."""
+    """Raises for a base URL to which credentials may not be sent."""
     reach: Callable[[str], Reached]
-    """Connects to a base URL as a request would."""
+    """Connects to a base URL the same way as a request."""
     open: Callable[[], AbstractContextManager[ReadClient]]
     """Opens a connection that cannot write."""
     identify: Callable[[ReadRemote], str]
-    """Gives the marketplace, unless it is another than the configured one."""
+    """Returns the marketplace; raises if it is not the configured one."""
     now: Callable[[], float] = time.time
-    """This machine's clock, in seconds since the epoch."""
+    """The local clock, in seconds since the epoch."""
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the checks have found so far."""
+    """The findings of earlier checks that later ones use."""
 
     subject: Subject
     tools: Tools
     resources: ExitStack
-    """Closes at the end what checks have opened."""
+    """Closes the resources that checks have opened."""
     remote: ReadClient | None = None
     """Set once `login` has succeeded."""
     claims: Claims = NO_CLAIMS
     logged_in_at: float = 0.0
-    """By this machine's clock."""
+    """By the local clock, in seconds since the epoch."""
     clients: tuple[Body, ...] = field(default=(), repr=False)
-    """As read; older services show secrets in them."""
+    """As read; older services include secrets."""
 
     @property
     def connection(self) -> ReadClient:
-        """The connection, for the checks that need `login`."""
+        """The connection, for checks that need `login`."""
         if self.remote is None:
             raise LookupError("a check that uses the connection needs `login`")
         return self.remote
@@ -91,7 +91,7 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The result of one check, and what is known after it if that is more."""
+    """The result of one check."""
 
     verdict: Verdict
     found: str
@@ -101,12 +101,12 @@ class Result:
 
 SKEW_TO_WARN: Final = 60.0
 SKEW_TO_FAIL: Final = 300.0
-"""Seconds by which this machine's clock may differ from the service's."""
+"""The maximum difference between the local clock and the service's, in seconds."""
 _DAY: Final = 86_400.0
 
 
 def configuration(known: Known) -> Result:
-    """Name the file and the target; faults of the file have ended the run before."""
+    """Report the file and the target. An invalid file has already ended the run."""
     environment = known.subject.environment
     target = "the embedded emulator" if environment.emulator else environment.base_url
     found = f"{known.subject.configuration}, environment {environment.name}: {target}"
@@ -117,15 +117,15 @@ def configuration(known: Known) -> Result:
 
 
 def watching(known: Known) -> Result:
-    """Say whether every change in the service is drift."""
+    """Report whether every change in the service counts as drift."""
     unwatched = list(_unwatched(known.subject.environment))
     if not unwatched:
-        return Result(Verdict.OK, "every change in the service is drift")
+        return Result(Verdict.OK, "every change in the service counts as drift")
     fix = (
-        "run reconciler export --write first, or the next apply resets what no manifest names; then add "
+        "run reconciler export --write first, or the next apply resets fields that no manifest names; then add "
         "defaults: {policy: {fields: exclusive}} and drift: {unmanaged: fail} (docs/exclusive.md)"
     )
-    return Result(Verdict.WARNING, f"changes here are not drift: {'; '.join(unwatched)}", fix)
+    return Result(Verdict.WARNING, f"changes that do not count as drift: {'; '.join(unwatched)}", fix)
 
 
 def _unwatched(environment: Environment) -> Iterator[str]:
@@ -136,20 +136,20 @@ def _unwatched(environment: Environment) -> Iterator[str]:
 
 
 def recreation(known: Known) -> Result:
-    """Say whether manifests name the secrets that apply needs to create their objects again."""
+    """Report whether manifests name the secrets that apply needs to recreate their objects."""
     if not known.subject.unnamed:
-        return Result(Verdict.OK, "manifests name every secret that is needed to create their objects again")
+        return Result(Verdict.OK, "manifests name every secret that is needed to recreate their objects")
     unnamed = ", ".join(few(known.subject.unnamed, rest=""))
-    found = f"apply cannot create these again if lost, as in a restore of staging: {unnamed}"
+    found = f"apply cannot recreate these if they are lost, as in a restore of staging: {unnamed}"
     fix = "name each in its manifest, as FIELD: {fromEnv: NAME}, allow NAME under secrets.allow, and set it for apply"
     return Result(Verdict.WARNING, found, fix)
 
 
 def credentials(known: Known) -> Result:
-    """Look up every credential, and name those that are missing."""
+    """Look up every credential, and list those that are missing."""
     auth = known.subject.environment.auth
     if auth is None:
-        return Result(Verdict.INFO, "none are needed: the embedded emulator has a client of its own")
+        return Result(Verdict.INFO, "not needed: the embedded emulator has its own client")
     references = {key: one for key, one in named_credentials(auth).items() if isinstance(one, SecretReference)}
     faults = dict.fromkeys(fault for one in references.values() if (fault := _fault_of(one, known.tools)))
     if faults:
@@ -168,16 +168,16 @@ def _fault_of(reference: SecretReference, tools: Tools) -> str:
 
 
 def plan_key(known: Known) -> Result:
-    """Say whether plans are signed and have fingerprints of secrets."""
+    """Report whether plans are signed and have fingerprints of secrets."""
     if known.subject.has_plan_key:
-        return Result(Verdict.INFO, "RECONCILER_PLAN_KEY is set: plans are signed and keep fingerprints of secrets")
+        return Result(Verdict.INFO, "RECONCILER_PLAN_KEY is set: plans are signed and have fingerprints of secrets")
     return Result(
-        Verdict.INFO, "RECONCILER_PLAN_KEY is not set: plans are not signed and keep no fingerprints of secrets"
+        Verdict.INFO, "RECONCILER_PLAN_KEY is not set: plans are not signed and have no fingerprints of secrets"
     )
 
 
 def host(known: Known) -> Result:
-    """Say why credentials may be sent to the base URL, or that they may not."""
+    """Report why credentials may be sent to the base URL; fails if they may not."""
     environment = known.subject.environment
     if environment.emulator:
         return Result(Verdict.INFO, "not applicable: the emulator runs in this process")
@@ -186,16 +186,16 @@ def host(known: Known) -> Result:
     if not is_trusted(origin):
         return Result(Verdict.OK, f"{origin} is allowed by --allow-host or {ALLOWED_HOSTS_VARIABLE}")
     why = "this machine" if is_loopback(origin.host) else "a host of OrderCloud, over TLS"
-    return Result(Verdict.OK, f"{origin.host} is {why}, which needs no permission")
+    return Result(Verdict.OK, f"{origin.host} is {why}, which is allowed by default")
 
 
 def network(known: Known) -> Result:
-    """Connect to the host as a request would, and say how far that gets."""
+    """Connect to the host the same way as a request, and report how far that succeeds."""
     if known.subject.environment.emulator:
         return Result(Verdict.INFO, "not applicable: the emulator runs in this process")
     reached = known.tools.reach(known.subject.environment.base_url)
     if reached.proxy:
-        found = f"requests go through the proxy {reached.proxy}: names, connections and certificates depend on it"
+        found = f"requests go through the proxy {reached.proxy}: it resolves names, connects and checks certificates"
         return Result(Verdict.INFO, f"{found}; {reached.host} was not contacted directly")
     addresses = ", ".join(few(reached.addresses, rest=""))
     known_by = "" if reached.addresses == (reached.host,) else f" is {addresses}, and"
@@ -208,11 +208,11 @@ def network(known: Known) -> Result:
 def _expiry(reached: Reached, now: float) -> str:
     if reached.expires_at is None:
         return ""
-    return f", the certificate is good for {number(int((reached.expires_at - now) / _DAY), 'day')}"
+    return f", the certificate is valid for {number(int((reached.expires_at - now) / _DAY), 'day')}"
 
 
 def login(known: Known) -> Result:
-    """Ask for a token. The connection is kept even if there is none, for its statistics."""
+    """Request a token. Without one, the connection is still kept, for its statistics."""
     remote = known.resources.enter_context(known.tools.open())
     known = replace(known, remote=remote)
     try:
@@ -224,25 +224,25 @@ def login(known: Known) -> Result:
 
 
 def clock(known: Known) -> Result:
-    """Compare the clock with the answer of the login and its token, which were made just before."""
+    """Compare the clock with the response of the login and its token, which have just been issued."""
     moments = dict(_moments(known))
     if not moments:
-        return Result(Verdict.INFO, "unknown: neither the answer nor the token tells the time")
+        return Result(Verdict.INFO, "unknown: neither the response nor the token has a time")
     source, skew = max(moments.items(), key=lambda one: abs(one[1]))
     if abs(skew) <= SKEW_TO_WARN:
         return Result(Verdict.OK, f"within {SKEW_TO_WARN:.0f} s of the service's, by {' and '.join(moments)}")
     verdict = Verdict.WARNING if abs(skew) <= SKEW_TO_FAIL else Verdict.FAILED
     side = "ahead of" if skew > 0 else "behind"
     found = f"this machine's clock is {abs(skew):.0f} s {side} the service's, by {source}"
-    return Result(verdict, found, "set the clock: certificates, plans and secrets expire by it")
+    return Result(verdict, found, "set the clock: the expiry of certificates, plans and secrets depends on it")
 
 
 def _moments(known: Known) -> Iterable[tuple[str, float]]:
-    """Each source of the service's time, and how far this machine's clock is ahead of it."""
+    """Each source of the service's time, and how many seconds the local clock is ahead of it."""
     now, claims = known.logged_in_at, known.claims
     last = known.connection.samples[-1:]
     if last and last[0].date is not None:
-        yield "the answer's Date", now - last[0].date
+        yield "the response's Date", now - last[0].date
     if claims.issued_at is not None:
         yield "the token's nbf", now - claims.issued_at
     if claims.expires_at is not None and now > claims.expires_at:
@@ -250,7 +250,7 @@ def _moments(known: Known) -> Iterable[tuple[str, float]]:
 
 
 def rate(known: Known) -> Result:
-    """Report on the requests of this run; OrderCloud publishes no limit to compare with."""
+    """Report on the requests of this run. OrderCloud publishes no limit to compare with."""
     limits = f"no limit is published; concurrency is {known.subject.environment.concurrency}"
     samples = known.remote.samples if known.remote else ()
     if known.remote is None or not samples:

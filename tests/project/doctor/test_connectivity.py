@@ -65,7 +65,7 @@ def test_whether_there_is_a_plan_key_is_said(tmp_path: Path, has_key: bool, said
     [
         (Reached("a.example", addresses=("192.0.2.1", "192.0.2.2")), "ok", "a.example is 192.0.2.1, 192.0.2.2, and"),
         (Reached("a.example", "", ("::1",), "TLSv1.3", NOW.timestamp() + 86_400), "ok", "TLSv1.3, the certificate is"),
-        (Reached("a.example", "", ("::1",), "TLSv1.3", NOW.timestamp() + 86_400), "ok", "good for 1 day"),
+        (Reached("a.example", "", ("::1",), "TLSv1.3", NOW.timestamp() + 86_400), "ok", "valid for 1 day"),
         (Reached("a.example", "", ("::1",), "TLSv1.3"), "ok", "and answers; TLSv1.3"),
         (Reached("a.example", proxy="proxy:3128"), "info", "through the proxy proxy:3128"),
         (Reached("a.example", proxy="proxy:3128"), "info", "a.example was not contacted directly"),
@@ -174,13 +174,13 @@ def test_the_clock_is_compared_with_the_date_of_the_answer() -> None:
     one = check(examined_service(logging_in("Mon, 05 Oct 2026 11:58:00 GMT", nbf=NOW.timestamp())), "clock")
     assert (one.verdict, one.found) == (
         Verdict.WARNING,
-        "this machine's clock is 120 s ahead of the service's, by the answer's Date",
+        "this machine's clock is 120 s ahead of the service's, by the response's Date",
     )
 
 
 def test_sources_that_agree_are_both_named() -> None:
     one = check(examined_service(logging_in("Mon, 05 Oct 2026 11:59:58 GMT", nbf=NOW.timestamp())), "clock")
-    assert one.found == "within 60 s of the service's, by the answer's Date and the token's nbf"
+    assert one.found == "within 60 s of the service's, by the response's Date and the token's nbf"
 
 
 @pytest.mark.parametrize(("exp", "verdict"), [(NOW.timestamp() + 600, "info"), (NOW.timestamp() - 400, "failed")])
@@ -194,6 +194,6 @@ def test_what_nobody_watches_is_a_warning_that_says_how_to_change_over(tmp_path:
         one = check(examined(emulator, subject=subject), "watching")
     assert (one.verdict, one.found) == (
         Verdict.WARNING,
-        "changes here are not drift: fields that a manifest does not name; objects in no manifest",
+        "changes that do not count as drift: fields that a manifest does not name; objects in no manifest",
     )
     assert one.fix.startswith("run reconciler export --write first, or the next apply resets")

@@ -42,7 +42,7 @@ def test_an_embedded_emulator_needs_neither_credentials_nor_a_network_nor_a_mark
         diagnosis = examined(emulator, subject=subject, marketplace=None, resolve=missing)
     assert diagnosis.is_healthy
     assert check(diagnosis, "configuration").found == "reconciler.yaml, environment local: the embedded emulator"
-    assert "the embedded emulator has a client of its own" in check(diagnosis, "credentials").found
+    assert "the embedded emulator has its own client" in check(diagnosis, "credentials").found
     assert "the emulator runs in this process" in check(diagnosis, "network").found
     assert "not configured" in check(diagnosis, "marketplace").found
 

@@ -28,7 +28,7 @@ def test_only_seller_users_will_do(tmp_path: Path, party: str) -> None:
         diagnosis = examined(emulator, as_user(party))
     one = check(diagnosis, "user")
     assert one.verdict is Verdict.FAILED
-    assert f"the credentials act as a {party}'s user: {party}, through API client {OPEN.lower()}" in one.found
+    assert f"the login is a {party} user: {party}, through API client {OPEN.lower()}" in one.found
     assert "seller user" in one.fix
     assert check(diagnosis, "marketplace").verdict is Verdict.SKIPPED
 
@@ -37,7 +37,7 @@ def test_a_token_that_does_not_say_who_it_is_for_leaves_it_to_the_service(tmp_pa
     service = logging_in()
     service.answer = lambda _: ok({"ID": "1", "Username": "ann", "Supplier": {"ID": "tools"}})
     one = check(examined_service(service), "user")
-    assert "act as a supplier's user: ann, through API client the-client" in one.found
+    assert "the login is a supplier user: ann, through API client the-client" in one.found
 
 
 def test_in_the_wrong_marketplace_nothing_more_is_read(tmp_path: Path) -> None:
@@ -56,7 +56,7 @@ def test_a_login_that_only_reads_is_fit_for_a_plan_job(tmp_path: Path) -> None:
     assert diagnosis.is_healthy
     assert check(diagnosis, "roles-for-plan").found == "ApiClientReader; 3 API clients could be read"
     assert "this login can plan but not apply" in check(diagnosis, "roles-for-apply").found
-    assert "enough for a job that only plans" in check(diagnosis, "roles-for-apply").fix
+    assert "sufficient for a job that only plans" in check(diagnosis, "roles-for-apply").fix
 
 
 def test_each_lookup_that_a_login_cannot_make_is_named(tmp_path: Path) -> None:
@@ -73,7 +73,7 @@ def test_a_login_without_a_role_for_api_clients_cannot_plan(tmp_path: Path) -> N
         assert "GET /v1/apiclients" not in requests(emulator)
     one = check(diagnosis, "roles-for-plan")
     assert one.found == (
-        "the token has Shopper; reading API clients takes one of ApiClientReader, ApiClientAdmin, FullAccess"
+        "the token has Shopper; reading API clients requires one of ApiClientReader, ApiClientAdmin, FullAccess"
     )
     assert "security profile" in one.fix
     assert check(diagnosis, "generation").verdict is Verdict.SKIPPED
@@ -86,10 +86,11 @@ def test_the_roles_of_each_kind_in_use_are_asked_for_before_a_run(tmp_path: Path
     with emulated(tmp_path) as emulator:
         diagnosis = examined(emulator, as_user("reader"), replace(SUBJECT, kinds=PROFILES))
     assert check(diagnosis, "roles-for-plan").found == (
-        "the token has ApiClientReader, BuyerAdmin; reading delivery configurations takes one of DeliveryConfigAdmin, "
-        "FullAccess; reading security profiles takes one of SecurityProfileReader, SecurityProfileAdmin, "
-        "SetSecurityProfile, FullAccess; reading assignments of security profiles takes one of SecurityProfileAdmin, "
-        "SetSecurityProfile, FullAccess"
+        "the token has ApiClientReader, BuyerAdmin; reading delivery configurations requires one of "
+        "DeliveryConfigAdmin, FullAccess; reading security profiles requires one of SecurityProfileReader, "
+        "SecurityProfileAdmin, "
+        "SetSecurityProfile, FullAccess; reading assignments of security profiles requires one of "
+        "SecurityProfileAdmin, SetSecurityProfile, FullAccess"
     )
     assert "SetSecurityProfile, FullAccess (for assignments of security profiles)" in (
         check(diagnosis, "roles-for-apply").found
@@ -124,7 +125,7 @@ def test_many_roles_are_not_all_listed() -> None:
     service = logging_in(usrtype="admin", role=[f"role{n:02}" for n in range(12)])
     service.answer = lambda _: ok({"ID": "1", "Seller": {"ID": "shop"}})
     assert (
-        "role09, and 2 more; reading API clients takes one of"
+        "role09, and 2 more; reading API clients requires one of"
         in check(examined_service(service), "roles-for-plan").found
     )
 
