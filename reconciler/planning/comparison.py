@@ -40,7 +40,7 @@ from reconciler.planning.diff.notices import hints, notices
 from reconciler.planning.diff.secret_changes import WriteOnly, with_named_secrets
 from reconciler.planning.restore import copied, may_be_restored, restored
 from reconciler.remote import ReadRemote
-from reconciler.secrets import Known, Resolve, look_up
+from reconciler.secrets import Resolve, ResolvedSecrets, look_up
 
 NO_LOGIN: Final = Access("", None, as_context_user=False)
 """How a run is logged in that contacts no service."""
@@ -126,7 +126,7 @@ class Sides:
     desired: DesiredState
     """The manifests, with the secrets that are selected."""
     live: LiveState
-    secrets: Known = field(default_factory=Known)
+    secrets: ResolvedSecrets = field(default_factory=ResolvedSecrets)
     """What the references of the manifests stand for."""
     named: Mapping[ObjectKey, Sequence[LiveSecret]] = field(default_factory=dict)
     """The named secrets of every object that is there and whose manifest lists secrets."""

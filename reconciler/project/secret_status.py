@@ -40,7 +40,7 @@ from reconciler.project import Settings, connect
 from reconciler.project.session import Session
 from reconciler.remote import ReadRemote
 from reconciler.secrets import Resolve, look_up
-from reconciler.secrets.delivery import Deliverer, lost, recall
+from reconciler.secrets.delivery import Deliverer, lost_deliveries, read_back
 from reconciler.secrets.rotation.due import Subject, due
 
 
@@ -345,8 +345,8 @@ def _subject(
         live,
         kind,
         is_active=bool(found.body.get(kind.active_field)),
-        at_hand=recall(secret, live, deliverer),
-        lost=lost(secret, deliverer),
+        at_hand=read_back(secret, live, deliverer),
+        lost_deliveries=lost_deliveries(secret, deliverer),
     )
 
 

@@ -8,11 +8,11 @@ delivery is undone.
 """
 
 import os
-import secrets as lottery
 import string
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field, replace
+from secrets import choice
 from typing import Final, TypeAlias
 
 from reconciler.errors import PlanRefused, ReconcilerError, SecretMissing
@@ -28,7 +28,7 @@ from reconciler.model.secret import Secret, SecretReference, SecretSource, is_ow
 from reconciler.secrets import delivery
 from reconciler.secrets.delivery import Delivered, Deliverer, NewSecret
 
-_LONGEST: Final = 65_536
+_MAX_BYTES: Final = 65_536
 """The maximum size of a secret file, in bytes."""
 
 
@@ -86,13 +86,13 @@ def _of_file(allowed_paths: AllowedPaths, name: str) -> Secret:
     path, about = allowed_paths.at(name), f"the secret file {name}"
     try:
         with os.fdopen(open_regular(path, os.O_RDONLY), "rb") as file:
-            content = file.read(_LONGEST + 1)
+            content = file.read(_MAX_BYTES + 1)
     except NotRegular:
         raise ReconcilerError(f"{about} is not a regular file") from None
     except OSError as error:
         raise SecretMissing(f"{about} cannot be read: {error.strerror}") from error
-    if len(content) > _LONGEST:
-        raise ReconcilerError(f"{about} has more than {_LONGEST:,} bytes, too long for a secret")
+    if len(content) > _MAX_BYTES:
+        raise ReconcilerError(f"{about} has more than {_MAX_BYTES:,} bytes, too long for a secret")
     return _secret(content.decode("utf-8", "surrogateescape"), about)
 
 
@@ -115,11 +115,11 @@ Resolve: TypeAlias = Callable[[SecretReference], Secret]
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class ResolvedSecrets:
     """The values of the references of some manifests."""
 
     values: Values = field(default_factory=dict)
-    unread: tuple[SecretKey, ...] = ()
+    unresolved: tuple[SecretKey, ...] = ()
     """Addresses whose secrets have no value on this machine, and why; each once."""
 
     def require(self) -> None:
@@ -128,51 +128,51 @@ class Known:
         Raises:
             SecretMissing: lists all that are missing.
         """
-        if self.unread:
-            raise SecretMissing("; ".join(f"{address}: {why}" for address, why in self.unread))
+        if self.unresolved:
+            raise SecretMissing("; ".join(f"{address}: {why}" for address, why in self.unresolved))
 
     def warnings(self, changes: Iterable[Change]) -> Iterator[str]:
         """The warnings of a plan about missing values."""
         created = {change.address for change in changes if change.action is Action.CREATE}
-        for address, why in self.unread:
+        for address, why in self.unresolved:
             result = "apply needs it" if address in created else "the live secret was not compared with it"
             yield f"{address}: {why}; {result}"
 
 
-def look_up(desired: DesiredState, resolve: Resolve) -> Known:
+def look_up(desired: DesiredState, resolve: Resolve) -> ResolvedSecrets:
     """Resolve every reference except generated ones."""
     named = [(resource.address, *one) for resource in desired.resources for one in resource.secrets.items()]
     wanted = [(address, name, one) for address, name, one in named if one and not one.is_generated]
-    return _looked_up(wanted, resolve)
+    return _resolve_all(wanted, resolve)
 
 
-def _looked_up(wanted: Iterable[tuple[Address, str, SecretReference]], resolve: Resolve) -> Known:
+def _resolve_all(wanted: Iterable[tuple[Address, str, SecretReference]], resolve: Resolve) -> ResolvedSecrets:
     """Resolve all of them.
 
     Raises:
         ReconcilerError: lists all whose values cannot be sent.
     """
-    values, unread = {}, []
+    values, unresolved = {}, []
     faults: list[ReconcilerError] = []
     for address, name, reference in wanted:
         try:
             values[address, name] = value = resolve(reference)
-            faults += _too_long(address, name, reference, value)
+            faults += _length_faults(address, name, reference, value)
         except SecretMissing as missing:
-            unread.append((address, str(missing)))
+            unresolved.append((address, str(missing)))
         except ReconcilerError as error:
             faults.append(error)
     if faults:
         hints = dict.fromkeys(fault.hint for fault in faults if fault.hint)
         raise ReconcilerError("; ".join(dict.fromkeys(map(str, faults))), hint="; ".join(hints))
-    return Known(values, tuple(dict.fromkeys(unread)))
+    return ResolvedSecrets(values, tuple(dict.fromkeys(unresolved)))
 
 
-def _too_long(address: Address, name: str, reference: SecretReference, value: Secret) -> Iterator[ReconcilerError]:
+def _length_faults(address: Address, name: str, reference: SecretReference, value: Secret) -> Iterator[ReconcilerError]:
     row = KINDS[address.kind].secret_rows[name]
-    most = row.type.max_length if isinstance(row.type, Text) else None
-    if most and len(value.reveal()) > most:
-        message = f"{address}: {reference} has more than {most} characters, the most that {name} may have"
+    limit = row.type.max_length if isinstance(row.type, Text) else None
+    if limit and len(value.reveal()) > limit:
+        message = f"{address}: {reference} has more than {limit} characters, the most that {name} may have"
         yield ReconcilerError(message, hint="set a shorter secret")
 
 
@@ -191,30 +191,32 @@ class Prepared:
         names = [one.field for one in outcome.change.secrets if (address, one.field) in self.values]
         key = self.plan_key
         values = {name: self.values[address, name] for name in names}
-        prints = {name: value.fingerprint(key, f"{address} {name}") for name, value in values.items() if key}
-        return replace(self._settled(outcome), fingerprints=prints)
+        fingerprints = {name: value.fingerprint(key, f"{address} {name}") for name, value in values.items() if key}
+        return replace(self._with_deliveries(outcome), fingerprints=fingerprints)
 
-    def _settled(self, outcome: Outcome) -> Outcome:
-        mine = self.delivered.get(outcome.change.address, ())
+    def _with_deliveries(self, outcome: Outcome) -> Outcome:
+        deliveries = self.delivered.get(outcome.change.address, ())
         is_set = outcome.uncertain or outcome.partly or outcome.status in {Status.APPLIED, Status.NOT_CONVERGED}
-        if not mine:
+        if not deliveries:
             return outcome
         if is_set and not outcome.restored:
-            return self._identified(outcome, mine)
-        left = delivery.taken_back(mine)
-        said = "the delivery of its new secret was undone"
-        if left:
-            said = f"{'; '.join(left)}; apply again to deliver another one"
-        return replace(outcome, message="; ".join(filter(None, [outcome.message, said])), delivered=bool(left))
+            return self._with_service_id(outcome, deliveries)
+        remaining = delivery.undo_all(deliveries)
+        note = "the delivery of its new secret was undone"
+        if remaining:
+            note = f"{'; '.join(remaining)}; apply again to deliver another one"
+        return replace(outcome, message="; ".join(filter(None, [outcome.message, note])), delivered=bool(remaining))
 
-    def _identified(self, outcome: Outcome, mine: Sequence[Delivered]) -> Outcome:
+    def _with_service_id(self, outcome: Outcome, deliveries: Sequence[Delivered]) -> Outcome:
         """Deliver again to commands with the id of the service, if it differs from the planned one."""
+        notes: list[str] = []
         try:
-            said = delivery.deliver_again(mine, outcome.id, delivery.required(self.deliverer)) if outcome.id else []
+            if outcome.id:
+                notes = delivery.rerun_commands(deliveries, outcome.id, delivery.required(self.deliverer))
         except ReconcilerError as error:
-            said = [f"it was written, but its new secret was not delivered under its id: {error.message}"]
+            notes = [f"it was written, but its new secret was not delivered under its id: {error.message}"]
             outcome = replace(outcome, status=Status.FAILED, partly=True)
-        return replace(outcome, message="; ".join(filter(None, [outcome.message, *said])))
+        return replace(outcome, message="; ".join(filter(None, [outcome.message, *notes])))
 
 
 def prepare(plan: Plan, resolve: Resolve, plan_key: bytes | None, deliverer: Deliverer | None) -> Prepared:
@@ -230,12 +232,12 @@ def prepare(plan: Plan, resolve: Resolve, plan_key: bytes | None, deliverer: Del
         (change, intent, intent.reference) for change in plan.changes for intent in change.secrets if intent.reference
     ]
     wanted = [(change.address, intent.field, one) for change, intent, one in intents if not one.is_generated]
-    known = _looked_up(wanted, resolve)
+    known = _resolve_all(wanted, resolve)
     known.require()
     values, orders = dict(known.values), list[delivery.Order]()
     for change, intent, reference in intents:
         if reference.is_generated:
-            new = NewSecret(change.address, change.id or "", intent.field, _lottery())
+            new = NewSecret(change.address, change.id or "", intent.field, _random_secret())
             values[change.address, intent.field] = new.value
             orders += [(new, one) for one in reference.deliver]
         else:
@@ -250,8 +252,8 @@ def prepare(plan: Plan, resolve: Resolve, plan_key: bytes | None, deliverer: Del
     return Prepared(values, delivered, plan_key, deliverer)
 
 
-def _lottery() -> Secret:
-    return Secret("".join(lottery.choice(_ALPHABET) for _ in range(GENERATED_LENGTH)))
+def _random_secret() -> Secret:
+    return Secret("".join(choice(_ALPHABET) for _ in range(GENERATED_LENGTH)))
 
 
 def _require_planned(address: Address, intent: SecretIntent, secret: Secret, plan_key: bytes | None) -> None:

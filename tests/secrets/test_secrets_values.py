@@ -255,7 +255,7 @@ def test_a_variable_that_is_missing_for_two_secrets_of_an_object_is_named_once()
         raise SecretMissing("A_SECRET is not set")
 
     one = manifest("a", secrets=dict.fromkeys(["HashKey", "CustomAuthHeaderValue"], FROM_ENV))
-    assert look_up(desired(one), resolve).unread == ((one.address, "A_SECRET is not set"),)
+    assert look_up(desired(one), resolve).unresolved == ((one.address, "A_SECRET is not set"),)
 
 
 def test_a_secret_that_cannot_be_read_here_is_said_to_be_needed_for_what_is_created(tmp_path: Path) -> None:

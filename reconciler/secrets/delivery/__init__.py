@@ -80,7 +80,7 @@ class Deliverer:
                 files.check(self._at(path))
                 files.check_variable(self._at(path), variable)
             case ToCommand(argv):
-                _command(argv, self._surroundings(), self.allowed_paths.root)
+                _command(argv, self._environment(), self.allowed_paths.root)
             case ToGithubOutput():
                 os.close(files.open_to_append(files.output_file(self.environ)))
 
@@ -101,10 +101,10 @@ class Deliverer:
             case ToGithubOutput(name):
                 return files.set_output(files.output_file(self.environ), name, new.value, self.tell)
             case ToCommand():
-                _feed(delivery, new, {**self._surroundings(), **new.facts}, self.allowed_paths.root)
+                _run_command(delivery, new, {**self._environment(), **new.facts}, self.allowed_paths.root)
                 return None
 
-    def recall(self, delivery: Delivery) -> Secret | None:
+    def read_back(self, delivery: Delivery) -> Secret | None:
         """The value at a delivery; None if it cannot be read back, or there is none."""
         try:
             match delivery:
@@ -122,9 +122,9 @@ class Deliverer:
     def _at(self, path: str) -> Path:
         return self.allowed_paths.at(path, to_write=True)
 
-    def _surroundings(self) -> dict[str, str]:
-        given = [name for name in self.environ if name not in self.withheld and not secret.is_own_variable(name)]
-        return {name: self.environ[name] for name in given}
+    def _environment(self) -> dict[str, str]:
+        names = [name for name in self.environ if name not in self.withheld and not secret.is_own_variable(name)]
+        return {name: self.environ[name] for name in names}
 
 
 def required(deliverer: Deliverer | None) -> Deliverer:
@@ -146,7 +146,7 @@ class Delivered:
     delivery: Delivery
     undo: Undo | None
 
-    def take_back(self) -> str:
+    def undo_delivery(self) -> str:
         """Undo it; return a message if that fails, else an empty text."""
         if self.undo is None:
             return f"{self.delivery} has a secret that does not work"
@@ -169,7 +169,7 @@ def deliver_all(orders: Iterable[Order], deliverer: Deliverer) -> tuple[Delivere
         for new, delivery in sorted(orders, key=lambda each: isinstance(each[1], ToCommand)):
             done.append(Delivered(new, delivery, deliverer.deliver(new, delivery)))
     except BaseException as error:
-        left = taken_back(done)
+        left = undo_all(done)
         if left and isinstance(error, ReconcilerError):
             message = f"{error.message}; nothing was written to the service, but {'; '.join(left)}"
             raise PartlyDelivered(message, hint=error.hint) from error
@@ -179,38 +179,38 @@ def deliver_all(orders: Iterable[Order], deliverer: Deliverer) -> tuple[Delivere
     return tuple(done)
 
 
-def deliver_again(delivered: Iterable[Delivered], client_id: str, deliverer: Deliverer) -> list[str]:
+def rerun_commands(delivered: Iterable[Delivered], client_id: str, deliverer: Deliverer) -> list[str]:
     """Repeat the commands that got no id, or a different one; return messages about it.
 
     Raises:
         ReconcilerError: one failed.
     """
-    said = []
+    messages = []
     for one in delivered:
         if isinstance(one.delivery, ToCommand) and one.new.client_id.casefold() != client_id.casefold():
             deliverer.deliver(replace(one.new, client_id=client_id), one.delivery)
             old = f"; what it stored for {one.new.client_id} does not work" if one.new.client_id else ""
-            said.append(f"{one.delivery} was run again with the id of the client{old}")
-    return said
+            messages.append(f"{one.delivery} was run again with the id of the client{old}")
+    return messages
 
 
-def taken_back(delivered: Iterable[Delivered]) -> list[str]:
+def undo_all(delivered: Iterable[Delivered]) -> list[str]:
     """Undo all of these, the last first; return messages about what is left."""
-    return [left for one in reversed([*delivered]) if (left := one.take_back())]
+    return [left for one in reversed([*delivered]) if (left := one.undo_delivery())]
 
 
-def recall(wanted: NamedSecret, live: Sequence[LiveSecret], deliverer: Deliverer) -> Mapping[str, Secret]:
+def read_back(wanted: NamedSecret, live: Sequence[LiveSecret], deliverer: Deliverer) -> Mapping[str, Secret]:
     """Id -> value of each unproven secret that can be read back."""
-    relatives = family(wanted.name, live)
-    untried = [relatives.current] if relatives.current and relatives.current.ending == UNTRIED else []
-    unproven = [one for one in (*relatives.pending, *untried) if one.mark]
-    values = [value for delivery in wanted.deliver if unproven and (value := deliverer.recall(delivery))]
+    related = family(wanted.name, live)
+    untried = [related.current] if related.current and related.current.ending == UNTRIED else []
+    unproven = [one for one in (*related.pending, *untried) if one.mark]
+    values = [value for delivery in wanted.deliver if unproven and (value := deliverer.read_back(delivery))]
     return {one.id: value for one in unproven for value in values if value.mark(one.id) == one.mark}
 
 
-def lost(wanted: NamedSecret, deliverer: Deliverer) -> tuple[Delivery, ...]:
+def lost_deliveries(wanted: NamedSecret, deliverer: Deliverer) -> tuple[Delivery, ...]:
     """The deliveries that can be read back and have no value: it is lost."""
-    return tuple(one for one in wanted.deliver if isinstance(one, secret.InFile) and not deliverer.recall(one))
+    return tuple(one for one in wanted.deliver if isinstance(one, secret.InFile) and not deliverer.read_back(one))
 
 
 def _command(argv: Sequence[str], environ: Mapping[str, str], folder: Path) -> list[str]:
@@ -231,7 +231,7 @@ def _command(argv: Sequence[str], environ: Mapping[str, str], folder: Path) -> l
     return [found, *arguments]
 
 
-def _feed(wanted: ToCommand, new: NewSecret, environ: Mapping[str, str], folder: Path) -> None:
+def _run_command(wanted: ToCommand, new: NewSecret, environ: Mapping[str, str], folder: Path) -> None:
     """Run the program in a folder with the value on its standard input. Its output is dropped: it may have the value.
 
     Raises:

@@ -21,7 +21,7 @@ from reconciler.model.secret import Secret, ToKubernetesSecret
 
 Undo: TypeAlias = Callable[[], None]
 """Undoes a delivery, or raises a `ReconcilerError`. Not a `partial`, whose repr would show the value."""
-_LONGEST: Final = 2**20
+_MAX_BYTES: Final = 2**20
 """The maximum size of a file that is read back, in bytes."""
 
 
@@ -31,7 +31,7 @@ def check(path: Path) -> None:
     Raises:
         ReconcilerError: it cannot.
     """
-    with _failing(f"no secret can be delivered to {path}"):
+    with _os_errors_as(f"no secret can be delivered to {path}"):
         if _is_there(path) and not path.is_file():
             raise ReconcilerError(f"{path} is not a file, so no secret can be delivered to it")
         folder = next(each for each in path.parents if _is_there(each))
@@ -40,7 +40,7 @@ def check(path: Path) -> None:
 
 
 @contextmanager
-def _failing(message: str, kind: type[ReconcilerError] = ReconcilerError) -> Iterator[None]:
+def _os_errors_as(message: str, kind: type[ReconcilerError] = ReconcilerError) -> Iterator[None]:
     """Say what failed where the system refuses it, without the frames, which may hold the value."""
     try:
         yield
@@ -63,11 +63,11 @@ def write(path: Path, text: str) -> Undo:
     Raises:
         ReconcilerError: it cannot be written; the old one is unchanged.
     """
-    with _failing(f"no secret can be delivered to {path}"):
+    with _os_errors_as(f"no secret can be delivered to {path}"):
         before = path.read_bytes() if path.exists() else None
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         replace_file(path, text, keeps_owner=True)
-    return lambda: _put_back(path, text.encode(), before)
+    return lambda: _restore(path, text.encode(), before)
 
 
 def kubernetes_secret(wanted: ToKubernetesSecret, value: Secret) -> str:
@@ -99,7 +99,7 @@ def text_in(path: Path) -> str:
         OSError: there is none.
         ValueError: it is not such a file.
     """
-    if not path.is_file() or path.stat().st_size > _LONGEST:
+    if not path.is_file() or path.stat().st_size > _MAX_BYTES:
         raise ValueError(f"{path} is not a file with a secret")
     return path.read_text(encoding="utf-8")
 
@@ -110,13 +110,13 @@ def open_to_append(path: Path) -> int:
     Raises:
         ReconcilerError: it is not a writable file.
     """
-    with _failing(f"no secret can be delivered to {path}"):
+    with _os_errors_as(f"no secret can be delivered to {path}"):
         return open_regular(path, os.O_RDWR | os.O_APPEND)
 
 
-def _put_back(path: Path, ours: bytes, before: bytes | None) -> None:
+def _restore(path: Path, ours: bytes, before: bytes | None) -> None:
     """Restore the content that a file had before a delivery; None: there was no such file."""
-    with _failing(f"{path} still has the value"):
+    with _os_errors_as(f"{path} still has the value"):
         if path.read_bytes() != ours:
             raise ReconcilerError(f"{path} has changed since and was left as it is")
         if before is None:
@@ -137,11 +137,11 @@ def set_variable(path: Path, variable: str, value: Secret) -> Undo:
         ReconcilerError: the file cannot be read or written, or is no dotenv file; the old one is unchanged.
     """
     old, new, text = _with_variable(path, variable, value)
-    put_back = write(path, text)
+    restore = write(path, text)
 
     def undo() -> None:
         if _env_text(path) == text:
-            put_back()
+            restore()
         else:
             _unset(path, variable, new, old)
 
@@ -152,8 +152,8 @@ def _with_variable(path: Path, variable: str, value: Secret) -> tuple[list[str],
     """The pieces that set a variable in a file, those that are to do so, and the text with these."""
     before = _env_text(path)
     old = _bindings(before, variable)
-    new = [_line(one, variable, value) for one in old] or [_line(_end_of(before), variable, value)]
-    text = _edited(before, variable, new)
+    new = [_line(one, variable, value) for one in old] or [_line(_new_line_piece(before), variable, value)]
+    text = _with_lines(before, variable, new)
     found = _value(text, variable)
     if found is None or not found.equals(value):
         message = f"{path} is not a dotenv file: {variable} would have another value than it is set to"
@@ -187,8 +187,8 @@ def _unset(path: Path, variable: str, ours: Sequence[str], before: Sequence[str]
     text = _env_text(path)
     if [one.strip() for one in _bindings(text, variable)] != [one.strip() for one in ours]:
         raise ReconcilerError(f"{variable} in {path} has changed since and was left as it is")
-    left = _edited(text, variable, before or [""] * len(ours))
-    with _failing(f"{path} still has the value"):
+    left = _with_lines(text, variable, before or [""] * len(ours))
+    with _os_errors_as(f"{path} still has the value"):
         if left:
             replace_file(path, left, keeps_owner=True)
         else:
@@ -197,7 +197,7 @@ def _unset(path: Path, variable: str, ours: Sequence[str], before: Sequence[str]
 
 def _env_text(path: Path) -> str:
     """The text of a dotenv file, empty where there is none; a `ReconcilerError` where it cannot be read."""
-    with _failing(f"no secret can be delivered to {path}"):
+    with _os_errors_as(f"no secret can be delivered to {path}"):
         content = path.read_bytes() if path.exists() else b""
     try:
         return content.decode()
@@ -216,14 +216,14 @@ def _bindings(text: str, variable: str) -> list[str]:
     return [piece for key, piece in _parts(text) if key == variable]
 
 
-def _edited(text: str, variable: str, lines: Sequence[str]) -> str:
+def _with_lines(text: str, variable: str, lines: Sequence[str]) -> str:
     """Replace the pieces that set the variable by these; append them if there are none."""
     left = list(lines)
     pieces = [left.pop(0) if key == variable else piece for key, piece in _parts(text)]
     return "".join(pieces + left)
 
 
-def _end_of(text: str) -> str:
+def _new_line_piece(text: str) -> str:
     """The line ends around a new line, as a piece for `_line`."""
     ending = "\r\n" if "\r\n" in text else "\n"
     return (ending if text and not text.endswith("\n") else "") + "x" + ending
@@ -251,7 +251,7 @@ def output_file(environ: Mapping[str, str]) -> Path:
     return Path(path)
 
 
-def set_output(path: Path, name: str, value: Secret, tell: Callable[[str], None]) -> Undo:
+def set_output(path: Path, name: str, value: Secret, write_log: Callable[[str], None]) -> Undo:
     """Mask the value, then set the output on a line of its own.
 
     Raises:
@@ -260,12 +260,12 @@ def set_output(path: Path, name: str, value: Secret, tell: Callable[[str], None]
     """
     text = value.reveal()
     shown = text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-    tell(f"::add-mask::{shown}\n")
+    write_log(f"::add-mask::{shown}\n")
     end = f"end_{secrets.token_hex(16)}"  # so that no value can end the block
     block = f"{name}<<{end}\n{text}\n{end}\n".encode()
     descriptor = open_to_append(path)
     try:
-        with _failing(f"no secret can be delivered to {path}", PartlyDelivered):
+        with _os_errors_as(f"no secret can be delivered to {path}", PartlyDelivered):
             written = _append(descriptor, block)
     finally:
         os.close(descriptor)
@@ -284,6 +284,6 @@ def _append(descriptor: int, block: bytes) -> bytes:
 
 def _remove(path: Path, written: bytes, block: bytes) -> None:
     """Remove what was written; if more came after it, the block alone."""
-    with _failing(f"{path} still has the value"):
+    with _os_errors_as(f"{path} still has the value"):
         left = path.read_bytes().removesuffix(written).replace(block, b"")
         replace_file(path.resolve(), left, keeps_owner=True)

@@ -26,7 +26,7 @@ from reconciler.model.plan import Change
 from reconciler.model.resource import ObjectKey
 from reconciler.model.secret import Delivery, Secret
 from reconciler.remote import SecretRemote
-from reconciler.secrets.delivery import Deliverer, NewSecret, recall, required
+from reconciler.secrets.delivery import Deliverer, NewSecret, read_back, required
 from reconciler.secrets.rotation.due import Subject, due
 
 _T = TypeVar("_T")
@@ -74,17 +74,17 @@ class Done:
 
 def carry_out(subject: Subject, steps: Sequence[Step], tools: Tools) -> Done:
     """Carry out steps in order, up to the first failure. The result has the steps that were done, and the error."""
-    run = _Execution(subject, tools)
-    done = run.done
+    execution = _Execution(subject, tools)
+    done = execution.done
     try:
         if any(step.kind in {StepKind.CREATE, StepKind.DELIVER} for step in steps):
             tools.deliverer.check(subject.wanted.deliver)
         for step in steps:
-            if run.may_stop_before(step) and tools.should_stop():
+            if execution.may_stop_before(step) and tools.should_stop():
                 done.interrupted = True
                 break
-            run.take(step)
-            if run.is_postponed:
+            execution.carry_out_step(step)
+            if execution.is_postponed:
                 break
             done.steps.append(step)
             tools.on_step(step)
@@ -114,7 +114,7 @@ class Provider:
         has_written = False
         live = read_secrets(self.remote, [key])[key]  # each has its own name, so none affects another
         for wanted in change.new_secrets:
-            at_hand = recall(wanted, live, deliverer)
+            at_hand = read_back(wanted, live, deliverer)
             subject = Subject(change.address, object_id, wanted, live, kind, at_hand=at_hand)
             done = carry_out(subject, due(subject, _utc_now(), named_secret.Begin.IF_MISSING), tools)
             has_written |= done.has_written
@@ -148,24 +148,24 @@ class _Execution:
         """Whether the run may stop before a step: not between creating a secret and confirming it."""
         return step.kind in {StepKind.CREATE, StepKind.EXPIRE, StepKind.DELETE} and self.value is None
 
-    def take(self, step: Step) -> None:
+    def carry_out_step(self, step: Step) -> None:
         """Carry out one step."""
         if step.kind in {StepKind.DELIVER, StepKind.PROVE} and step.secret and self.value is None:
             self.new_id, self.value = step.secret.id, self.subject.at_hand[step.secret.id]
             self.holders = {*self.subject.wanted.holders(step.secret)}
         self.tools.record("secret-step-begun", self._facts(step))
         try:
-            self._verb(step)()
+            self._action(step)()
         except ReconcilerError as error:
             self.done.has_written |= step.kind is StepKind.DELIVER or AnswerLost in {type(error), type(error.__cause__)}
-            self._settle(step)
+            self._mark_undelivered(step)
             raise
         self.done.has_written |= step.writes
         self.is_postponed = bool(self.done.postponed) and step.kind in {StepKind.TRY, StepKind.CONFIRM}
         event = "secret-postponed" if self.is_postponed else "secret-step-done"
         self.tools.record(event, self._facts(step))
 
-    def _settle(self, failed: Step) -> None:
+    def _mark_undelivered(self, failed: Step) -> None:
         """Delete a new secret that nobody has; mark one that somebody may have, so that a later run can delete it."""
         if self.value is None or self._is_everywhere:
             return
@@ -177,7 +177,7 @@ class _Execution:
                 self.name = ""
             self.tools.record("secret-undelivered", {**self._facts(failed), "secret_id": self.new_id})
 
-    def _verb(self, step: Step) -> Callable[[], None]:
+    def _action(self, step: Step) -> Callable[[], None]:
         return {
             StepKind.TRY: self._try,
             StepKind.CREATE: lambda: self._create(step),
@@ -220,7 +220,7 @@ class _Execution:
         if step.until:
             body[named.expiry_field] = moment_text(step.until)
         try:
-            with self._naming():
+            with self._role_hints():
                 shown, self.value = self.tools.remote.post_for_secret(self._path, body, named.value_field)
         except AnswerLost as error:
             message = f"{error.message}; if it was created, its value is lost, and it will be deleted"
@@ -242,10 +242,10 @@ class _Execution:
         try:
             self._patch(self.new_id, {self.subject.named.name_field: name})
         except NotFound as error:
-            raise self._gone() from error
+            raise self._deleted_error() from error
         self.name = name
 
-    def _gone(self) -> ReconcilerError:
+    def _deleted_error(self) -> ReconcilerError:
         """The error that another run has deleted the new secret."""
         subject, holders = self.subject, ", ".join(sorted(map(str, self.holders)))
         message = f"secret {self.new_id} of {subject.address} was deleted by another run or in the portal"
@@ -297,18 +297,18 @@ class _Execution:
 
     def _patch(self, secret_id: str, fields: Mapping[str, Json]) -> None:
         """Change fields of a secret, and check that the service has them. Idempotent."""
-        with self._naming():
-            shown = _repeated(lambda: self.tools.remote.patch(self._path, secret_id, fields))
+        with self._role_hints():
+            shown = _with_retries(lambda: self.tools.remote.patch(self._path, secret_id, fields))
         name_field = self.subject.named.name_field
         if shown.get(name_field) != fields[name_field]:
             message = f"the service did not store the new {name_field} of secret {secret_id} of {self.subject.address}"
             raise ReconcilerError(message, hint="check the client's secrets with reconciler secrets status")
 
     def _delete(self, secret_id: str) -> None:
-        with self._naming(), suppress(NotFound):  # already deleted, perhaps by a request whose answer was lost
-            _repeated(lambda: self.tools.remote.delete(self._path, secret_id))
+        with self._role_hints(), suppress(NotFound):  # already deleted, perhaps by a request whose answer was lost
+            _with_retries(lambda: self.tools.remote.delete(self._path, secret_id))
 
-    def _naming(self) -> AbstractContextManager[None]:
+    def _role_hints(self) -> AbstractContextManager[None]:
         kind = self.subject.kind
         return naming_roles(f"writing secrets of {kind.noun}s", kind.writing_roles)
 
@@ -320,7 +320,7 @@ def _moment(value: Json) -> str | None:
         return str(value)
 
 
-def _repeated(send: Callable[[], _T]) -> _T:
+def _with_retries(send: Callable[[], _T]) -> _T:
     """Send an idempotent write until there is an answer, or no more tries."""
     for _ in range(_TRIES - 1):
         with suppress(AnswerLost):

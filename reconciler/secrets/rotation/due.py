@@ -27,7 +27,7 @@ class Subject:
     """Whether anybody can log in through the object."""
     at_hand: Mapping[str, Secret] = field(default_factory=dict)
     """The values of unproven and untried secrets that could be read back, by id."""
-    lost: tuple[Delivery, ...] = ()
+    lost_deliveries: tuple[Delivery, ...] = ()
     """The deliveries at which the value of the current secret is gone."""
 
     @property
@@ -46,31 +46,31 @@ def due(subject: Subject, now: datetime, begin: Begin = Begin.ANYWAY) -> tuple[S
     Raises:
         ReconcilerError: it is not possible; says why and what to do.
     """
-    relatives = named_secret.family(subject.wanted.name, subject.live)
-    current = relatives.current
+    related = named_secret.family(subject.wanted.name, subject.live)
+    current = related.current
     if begin is Begin.IF_MISSING and current is not None:
         return ()
-    clearing = list(_clearing(relatives, now))
-    resumed = _resumed(subject, relatives, now)
-    if resumed:
-        proving = _proving(subject, relatives, resumed, clearing)
-        return (*clearing, *proving, *_ending(subject, relatives, resumed, clearing, now))
-    if current and not subject.is_active and _begins(subject, relatives, now, begin):
+    cleanup = list(_cleanup(related, now))
+    resumable = _resumable(subject, related, now)
+    if resumable:
+        continuation = _continuation(subject, related, resumable, cleanup)
+        return (*cleanup, *continuation, *_retirement(subject, related, resumable, cleanup, now))
+    if current and not subject.is_active and _starts_new(subject, related, now, begin):
         text = f"{subject.address} is not active, so no secret can be tried: run this again once it is"
-        return (*clearing, Step(StepKind.WAIT, text))
-    if not _begins(subject, relatives, now, begin):
-        advice = _advice(subject, relatives) if begin is Begin.ANYWAY else ()
-        return (*clearing, *_ending(subject, relatives, current, clearing, now), *advice)
-    clearing += _room(subject, relatives, clearing)
-    _require_possible(subject, relatives, clearing, now)
-    making = _making(subject, relatives, clearing, now)
-    return (*clearing, *making, *_ending(subject, relatives, None, clearing, now))
+        return (*cleanup, Step(StepKind.WAIT, text))
+    if not _starts_new(subject, related, now, begin):
+        advice = _advice(subject, related) if begin is Begin.ANYWAY else ()
+        return (*cleanup, *_retirement(subject, related, current, cleanup, now), *advice)
+    cleanup += _make_room(subject, related, cleanup)
+    _require_possible(subject, related, cleanup, now)
+    creation = _creation(subject, related, cleanup, now)
+    return (*cleanup, *creation, *_retirement(subject, related, None, cleanup, now))
 
 
-def _resumed(subject: Subject, relatives: Family, now: datetime) -> LiveSecret | None:
+def _resumable(subject: Subject, related: Family, now: datetime) -> LiveSecret | None:
     """The secret that can still be proven: its value could be read back."""
-    untried = [relatives.current] if _is_untried(relatives.current) else []
-    unproven = filter(None, (*untried, *relatives.pending))
+    untried = [related.current] if _is_untried(related.current) else []
+    unproven = filter(None, (*untried, *related.pending))
     return next((one for one in unproven if one.id in subject.at_hand and not one.is_over(now)), None)
 
 
@@ -78,40 +78,38 @@ def _is_untried(one: LiveSecret | None) -> bool:
     return one is not None and one.ending == named_secret.UNTRIED
 
 
-def _begins(subject: Subject, relatives: Family, now: datetime, begin: Begin) -> bool:
+def _starts_new(subject: Subject, related: Family, now: datetime, begin: Begin) -> bool:
     """Whether to create a new secret. An unfinished rotation is completed before another one begins."""
-    standing = named_secret.standing_of(subject.wanted, relatives.current, now)
-    if relatives.is_unfinished or standing in {Standing.EXPIRED, Standing.UNTRIED}:
+    standing = named_secret.standing_of(subject.wanted, related.current, now)
+    if related.is_unfinished or standing in {Standing.EXPIRED, Standing.UNTRIED}:
         return True
     if standing is Standing.MISSING:
         return begin is not Begin.IF_DUE
     if standing in {Standing.EXPIRING, Standing.OFF_POLICY}:
         return True
-    is_over = not (relatives.superseded or relatives.retired)
-    return begin is Begin.ANYWAY and (is_over or bool(subject.lost and not relatives.superseded))
+    is_complete = not (related.superseded or related.retired)
+    return begin is Begin.ANYWAY and (is_complete or bool(subject.lost_deliveries and not related.superseded))
 
 
-def _clearing(relatives: Family, now: datetime) -> Iterator[Step]:
+def _cleanup(related: Family, now: datetime) -> Iterator[Step]:
     """Delete what nobody can use first, to make room."""
-    yield from (_delete(one, "has expired") for one in (*relatives.retired, *relatives.pending) if one.is_over(now))
-    yield from (_delete(one, "nobody has") for one in relatives.undelivered)
+    yield from (_delete(one, "has expired") for one in (*related.retired, *related.pending) if one.is_over(now))
+    yield from (_delete(one, "nobody has") for one in related.undelivered)
 
 
-def _room(subject: Subject, relatives: Family, clearing: Sequence[Step]) -> list[Step]:
+def _make_room(subject: Subject, related: Family, cleanup: Sequence[Step]) -> list[Step]:
     """Delete the oldest unproven secret if there is no other room for a new one."""
-    unproven = [one for one in relatives.pending if one.id not in _ids(clearing)]
-    if not unproven or not _is_full(subject, clearing):
+    unproven = [one for one in related.pending if one.id not in _ids(cleanup)]
+    if not unproven or not _is_full(subject, cleanup):
         return []
     limit = f"{subject.address} has {subject.named.limit} secrets, the most that the service keeps"
     return [_delete(unproven[-1], f"may be in use: {limit}, and a delivery of this one began in a run that failed")]
 
 
-def _delivering(
-    subject: Subject, relatives: Family, kept: LiveSecret | None, cleared: Sequence[Step]
-) -> Iterator[Step]:
+def _deliveries(subject: Subject, related: Family, kept: LiveSecret | None, deleted: Sequence[Step]) -> Iterator[Step]:
     """Deliver in order; delete each unproven secret as soon as everywhere that may have it has this one."""
-    wanted, gone, done = subject.wanted, _ids(cleared), set[Delivery]()
-    pending = [one for one in relatives.pending if one.id not in gone]
+    wanted, gone, done = subject.wanted, _ids(deleted), set[Delivery]()
+    pending = [one for one in related.pending if one.id not in gone]
     left = {one: set(wanted.holders(one)) for one in pending if one != kept}
     for delivery in wanted.round_after(next(iter(pending), None)):
         text = f"deliver {f'secret {kept.id}' if kept else 'it'} to {delivery}"
@@ -126,50 +124,51 @@ def _ids(steps: Sequence[Step]) -> set[str]:
     return {step.secret.id for step in steps if step.secret}
 
 
-def _is_full(subject: Subject, clearing: Sequence[Step]) -> bool:
-    return len(subject.live) - len(clearing) >= subject.named.limit
+def _is_full(subject: Subject, cleanup: Sequence[Step]) -> bool:
+    return len(subject.live) - len(cleanup) >= subject.named.limit
 
 
 def _delete(one: LiveSecret, why: str) -> Step:
     return Step(StepKind.DELETE, f"delete secret {one.id}, which {why}", one)
 
 
-def _advice(subject: Subject, relatives: Family) -> Iterator[Step]:
+def _advice(subject: Subject, related: Family) -> Iterator[Step]:
     """What to do if the value is lost during an overlap, which cannot be detected."""
-    current, is_seen = relatives.current, all(isinstance(one, InFile) for one in subject.wanted.deliver)
-    if current and relatives.retired and not is_seen:
+    current, is_readable = related.current, all(isinstance(one, InFile) for one in subject.wanted.deliver)
+    if current and related.retired and not is_readable:
         text = f"if the value of secret {current.id} is lost, delete that secret in the portal and run apply"
         yield Step(StepKind.WAIT, text, current)
 
 
-def _proving(subject: Subject, relatives: Family, resumed: LiveSecret, cleared: Sequence[Step]) -> Iterator[Step]:
+def _continuation(subject: Subject, related: Family, resumable: LiveSecret, deleted: Sequence[Step]) -> Iterator[Step]:
     """Continue with a secret whose value is known. An untried one is delivered again if there are unproven ones."""
-    yield Step(StepKind.PROVE, f"prove secret {resumed.id} by a login through {subject.address}", resumed)
-    if relatives.pending:
-        yield from _delivering(subject, relatives, resumed, cleared)
-    yield Step(StepKind.CONFIRM, f"confirm it as {subject.wanted.name}", resumed)
+    yield Step(StepKind.PROVE, f"prove secret {resumable.id} by a login through {subject.address}", resumable)
+    if related.pending:
+        yield from _deliveries(subject, related, resumable, deleted)
+    yield Step(StepKind.CONFIRM, f"confirm it as {subject.wanted.name}", resumable)
 
 
-def _making(subject: Subject, relatives: Family, cleared: Sequence[Step], now: datetime) -> Iterator[Step]:
-    current = relatives.current
+def _creation(subject: Subject, related: Family, deleted: Sequence[Step], now: datetime) -> Iterator[Step]:
+    current = related.current
     if _is_untried(current):
         yield Step(StepKind.TRY, f"check whether a secret of {subject.address} can be tried")
     expiry = subject.wanted.expiry(now)
     until = f", valid until {moment_text(expiry)}" if expiry else ", without an expiry"
-    why = f", since it is gone from {' and '.join(map(str, subject.lost))}" if current and subject.lost else ""
+    lost = " and ".join(map(str, subject.lost_deliveries)) if current else ""
+    why = f", since it is gone from {lost}" if lost else ""
     yield Step(StepKind.CREATE, f"create a new secret {subject.wanted.name}{until}{why}", until=expiry)
     yield Step(StepKind.PROVE, f"prove it by a login through {subject.address}")
-    yield from _delivering(subject, relatives, None, cleared)
+    yield from _deliveries(subject, related, None, deleted)
     yield Step(StepKind.CONFIRM, f"confirm it as {subject.wanted.name}")
 
 
-def _ending(
-    subject: Subject, relatives: Family, kept: LiveSecret | None, cleared: Sequence[Step], now: datetime
+def _retirement(
+    subject: Subject, related: Family, kept: LiveSecret | None, deleted: Sequence[Step], now: datetime
 ) -> Iterator[Step]:
     """How each old secret ends: after the overlap, or when it expires anyway."""
     wanted, last = subject.wanted, later(now, subject.wanted.overlap)
-    gone = _ids(cleared)
-    for one in filter(None, (relatives.current, *relatives.superseded, *relatives.retired)):
+    gone = _ids(deleted)
+    for one in filter(None, (related.current, *related.superseded, *related.retired)):
         if one == kept or one.id in gone:
             continue
         if not wanted.overlap or one.is_over(now):
@@ -186,7 +185,7 @@ def _ending(
             yield Step(StepKind.WAIT, text, one, one.expires)
 
 
-def _require_possible(subject: Subject, relatives: Family, clearing: Sequence[Step], now: datetime) -> None:
+def _require_possible(subject: Subject, related: Family, cleanup: Sequence[Step], now: datetime) -> None:
     """Refuse to create a secret whose value would be lost, or that would be due at once.
 
     Raises:
@@ -199,16 +198,16 @@ def _require_possible(subject: Subject, relatives: Family, clearing: Sequence[St
         raise ReconcilerError(f"{about} has no delivery, so a new value would be lost", hint=hint)
     if why := wanted.due_at_once(now):
         raise ReconcilerError(f"{about} {why}", hint="set a later expires in the manifest")
-    if _is_full(subject, clearing):
+    if _is_full(subject, cleanup):
         limit = subject.named.limit
-        candidates = ", ".join(_candidates(subject, relatives, now))
+        candidates = ", ".join(_candidates(subject, related, now))
         message = f"{subject.address} has {limit} secrets, the most that the service keeps"
         raise ReconcilerError(message, hint=f"delete an unused one in the portal; candidates: {candidates}")
 
 
-def _candidates(subject: Subject, relatives: Family, now: datetime) -> Iterator[str]:
+def _candidates(subject: Subject, related: Family, now: datetime) -> Iterator[str]:
     """The secrets that could be deleted, the least useful first."""
-    own = {one.id for one in relatives.members}
+    own = {one.id for one in related.members}
     others = [one for one in subject.live if one.id not in own]
     yield from (f"{one.name} (id {one.id}, expired)" for one in others if one.is_over(now))
     yield from (f"{one.name} (id {one.id}, if it is not in use)" for one in others if not one.is_over(now))
