@@ -10,7 +10,7 @@ from typing import Any, Final, TypeAlias
 
 from reconciler.errors import UsageError
 from reconciler.kinds import KINDS
-from reconciler.manifests.schema import closest, read_schema
+from reconciler.manifests.schema import closest, meant, read_schema
 from reconciler.model.dataclass import dataclass
 
 Schema: TypeAlias = Mapping[str, Any]
@@ -115,7 +115,7 @@ def _nearest(path: str) -> str:
     found = closest(path, paths) if "." in path else None
     near = closest(path.rpartition(".")[2], last)
     found = found or (last[near] if near else None)
-    return f"did you mean {found}?" if found else f"start with one of: {', '.join(SCHEMAS)}"
+    return meant(found) if found else f"start with one of: {', '.join(SCHEMAS)}"
 
 
 def _entry(path: str, part: Schema, root: Schema, *, is_required: bool) -> Key:

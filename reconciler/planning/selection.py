@@ -13,7 +13,7 @@ from typing import Final
 
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.kinds import KINDS, address_of
-from reconciler.manifests.schema import did_you_mean
+from reconciler.manifests.schema import did_you_mean, meant
 from reconciler.model.dataclass import dataclass
 from reconciler.model.inputs import Selection
 from reconciler.model.plan import Action, Change
@@ -45,7 +45,7 @@ def check(selection: Selection, desired: DesiredState) -> None:
         if not any(matches(glob, one) for one in _addresses(desired)) and (
             selection.selector or not _may_be_an_id(glob)
         ):
-            raise UsageError(f"--only {glob} matches no manifest", hint=_meant_address(glob, desired))
+            raise UsageError(f"--only {glob} matches no manifest", hint=meant_address(glob, desired))
     for label, value in selection.selector.items():
         _check_label(label, value, desired)
     for one in selection.write_secrets:
@@ -64,7 +64,7 @@ def _check_write_secret(text: str, desired: DesiredState, selection: Selection) 
     address, _, name = text.partition("#")
     found = next((one for one in desired.resources if one.address == address_of(address)), None)
     if found is None:
-        hint = _meant_address(address, desired) or "it takes ADDRESS#FIELD"
+        hint = meant_address(address, desired) or "it takes ADDRESS#FIELD"
         raise UsageError(f"--write-secret {text}: there is no manifest {address}", hint=hint)
     fields = KINDS[found.address.kind].write_only_fields
     named = [one for one, reference in found.secrets.items() if reference and one in fields]
@@ -163,10 +163,11 @@ def _may_be_an_id(glob: str) -> bool:
     return is_kind and bool(_PART_OF_A_GUID.fullmatch(_WILD.sub("", name)))
 
 
-def _meant_address(glob: str, desired: DesiredState) -> str:
+def meant_address(glob: str, desired: DesiredState) -> str:
+    """Suggest the address that a pattern, a misspelled one, or a name without its kind may be meant for."""
     known = _addresses(desired)
     whole = next((address for address in known if matches(f"*/{glob}", address)), "")
-    return f"did you mean {whole}?" if whole else did_you_mean(glob, known)
+    return meant(whole) if whole else did_you_mean(glob, known)
 
 
 def _check_label(label: str, value: str, desired: DesiredState) -> None:

@@ -36,6 +36,7 @@ from reconciler.planning.comparison import Target
 from reconciler.planning.diff.identity import match
 from reconciler.planning.diff.secret_changes import UNKNOWN
 from reconciler.planning.planfile import ACKNOWLEDGEMENT_DIGITS, given
+from reconciler.planning.selection import meant_address
 from reconciler.project import Settings, connect
 from reconciler.project.session import Session
 from reconciler.remote import ReadRemote
@@ -292,10 +293,7 @@ def wanted(
 def _resource(desired: DesiredState, address: str) -> DesiredResource:
     known = {str(one.address).casefold(): one for one in desired.resources}
     if address.casefold() not in known:
-        names = [str(one.address) for one in desired.resources]
-        full_address = next((name for name in names if name.casefold().endswith(f"/{address.casefold()}")), "")
-        hint = f"did you mean {full_address}?" if full_address else did_you_mean(address, names)
-        raise UsageError(f"there is no manifest {address}", hint=hint)
+        raise UsageError(f"there is no manifest {address}", hint=meant_address(address, desired))
     return known[address.casefold()]
 
 
