@@ -1,4 +1,4 @@
-"""A plan -> approval at the terminal, which can also stop a run, or an error that says what is missing."""
+"""A plan -> approval on the terminal or an error; and signals that stop a run."""
 
 import sys
 import threading
@@ -14,10 +14,10 @@ import click
 
 from reconciler.cli import signals
 from reconciler.cli.console import progress
-from reconciler.cli.failures import style_of_stderr, tell_problem
-from reconciler.cli.options import Common, carried_out_by, common_of_this_run, shared_options
+from reconciler.cli.failures import report_warning, style_of_stderr
+from reconciler.cli.options import Common, apply_verb, common_of_this_run, shared_options
 from reconciler.cli.outputs import style_of_stdout
-from reconciler.cli.streams import emit, in_job, is_terminal, tell
+from reconciler.cli.streams import in_job, is_terminal, write_stderr, write_stdout
 from reconciler.errors import Interrupted, ReconcilerError, UsageError
 from reconciler.model.json import Json
 from reconciler.model.outcome import Outcome
@@ -35,24 +35,24 @@ _YES: Final = "yes"
 _STOPPING: Final = "reconciler.stopping"
 
 
-def somebody_is_there() -> bool:
-    """Whether a question can be shown and answered."""
+def can_ask() -> bool:
+    """Whether stdin and stderr are terminals, so that questions can be asked and answered."""
     return is_terminal(sys.stdin) and is_terminal(sys.stderr)
 
 
 def ask(question: str, default: str = "", check: Callable[[str], None] = lambda _answer: None) -> str:
-    """Ask until the answer is valid; an empty one means the default.
+    """Ask until the answer is valid.
 
     Args:
-        question: what is asked.
-        default: what an empty answer means; without one, an empty answer is asked for again.
+        question: the text to show.
+        default: the value of an empty answer; without a default, an empty answer repeats the question.
         check: raises `UsageError` for an invalid answer; its message is shown.
 
     Raises:
-        KeyboardInterrupt: the input ended.
+        KeyboardInterrupt: end of input.
     """
     while True:
-        tell(f"{question}{f' [{default}]' if default else ''}: ")
+        write_stderr(f"{question}{f' [{default}]' if default else ''}: ")
         line = sys.stdin.readline()
         if not line:
             raise KeyboardInterrupt
@@ -62,37 +62,37 @@ def ask(question: str, default: str = "", check: Callable[[str], None] = lambda 
         try:
             check(answer)
         except UsageError as error:
-            tell(f"{escape(error.message)}\n")
+            write_stderr(f"{escape(error.message)}\n")
         else:
             return answer
 
 
 def target(environment: str, marketplace: str, base_url: str) -> str:
-    """The target of a write, for questions."""
+    """Describe the target of a write, for questions."""
     return f"environment {escape(environment)} (marketplace {escape(marketplace)} at {escape(base_url)})"
 
 
 def require_yes(question: str, shown: Callable[[Style], str], events: Iterable[Mapping[str, Json]] = ()) -> None:
-    """Show what would be done, and ask; only the whole word `yes` is accepted. Without a terminal, stdout shows it.
+    """Show the changes and ask; only `yes` is accepted. Without a terminal, write them to stdout and fail.
 
     Raises:
         ReconcilerError: the answer was no, or there is no terminal.
     """
-    if not somebody_is_there():
+    if not can_ask():
         if click.get_current_context().params["format_name"] == "text" and not common_of_this_run().is_of_several:
-            emit(shown(style_of_stdout()))
-        else:  # stdout is for another document
-            tell(shown(style_of_stderr()), events)
+            write_stdout(shown(style_of_stdout()))
+        else:  # stdout is reserved for another document
+            write_stderr(shown(style_of_stderr()), events)
         message = "cannot ask for approval: not a terminal; nothing was written"
         raise ReconcilerError(message, hint="add --auto-approve")
-    tell(shown(style_of_stderr()), events)
-    tell(f"\n{question} Only '{_YES}' is accepted: ")
+    write_stderr(shown(style_of_stderr()), events)
+    write_stderr(f"\n{question} Only '{_YES}' is accepted: ")
     if _answer().strip() != _YES:
         raise ReconcilerError("not approved; nothing was written")
 
 
 def _answer() -> str:
-    """Read a line. Only here a signal raises, so that what was done before is still shown.
+    """Read a line. Signals raise an exception only here, so that earlier results are still shown.
 
     Raises:
         Interrupted: the user wants to stop.
@@ -105,19 +105,19 @@ def _answer() -> str:
         return sys.stdin.readline()
 
 
-def attended(options: "ApplyOptions", common: Common, *, ask: bool, about: str = "") -> "ApplyOptions":
-    """The same options, with approval, progress and stop at the terminal.
+def with_terminal(options: "ApplyOptions", common: Common, *, ask: bool, about: str = "") -> "ApplyOptions":
+    """Return the options with approval, progress and interruption on the terminal.
 
     Args:
-        options: of what is applied.
+        options: the options of apply.
         common: the global options.
-        ask: whether approval is needed.
-        about: a line ahead of the plan.
+        ask: whether approval is required.
+        about: a line to show before the plan.
     """
 
     def approve(plan: Plan, objections: Sequence[Finding]) -> bool:
         if about and not common.quiet:
-            tell(joined([about]))
+            write_stderr(joined([about]))
         _require_approval(common, plan, options.ack, objections, ask=ask)
         return ask
 
@@ -126,28 +126,28 @@ def attended(options: "ApplyOptions", common: Common, *, ask: bool, about: str =
 
 
 def _require_approval(common: Common, plan: Plan, ack: str | None, objections: Sequence[Finding], *, ask: bool) -> None:
-    """Show the plan; ask unless it is approved already or a guard refuses it anyway.
+    """Show the plan, and ask for approval unless it is approved already or refused by a guard.
 
     Raises:
         ReconcilerError: the answer was no, or there is no terminal.
-        Interrupted: the user has asked to stop, in an environment before this one.
+        Interrupted: the user interrupted the run in a previous environment.
     """
-    from reconciler.planning.planfile import refusal  # noqa: PLC0415  # --help needs nothing of it
+    from reconciler.planning.planfile import refusal  # noqa: PLC0415  # not needed for --help
 
     if _stopping()():
         raise Interrupted
 
     def shown(style: Style) -> str:
-        return text_of(plan, "text", replace(style, options=shared_options(), verb=carried_out_by()))
+        return text_of(plan, "text", replace(style, options=shared_options(), verb=apply_verb()))
 
     if ask and plan.has_changes and not refusal(plan, ack, objections):
         require_yes(f"Apply these changes to {_target(plan)}?", shown, plan_events(plan))
-    elif not common.quiet and _says_more_than_the_result(plan):
-        tell(shown(style_of_stderr()), plan_events(plan))
+    elif not common.quiet and _needs_review(plan):
+        write_stderr(shown(style_of_stderr()), plan_events(plan))
 
 
-def _says_more_than_the_result(plan: Plan) -> bool:
-    """Whether there is something to review; the result says when there is nothing to do."""
+def _needs_review(plan: Plan) -> bool:
+    """Whether there is something to review; if there is nothing to do, the result says so."""
     return bool(plan.has_changes or plan.guards or plan.warnings)
 
 
@@ -158,27 +158,27 @@ def _target(plan: Plan) -> str:
 
 @contextmanager
 def _watch(plan: Plan, common: Common, *, is_saved: bool) -> Iterator[Callable[[Outcome], None]]:
-    """Name the target of a saved plan; then show progress on stderr, and stop at a signal."""
+    """Show the target of a saved plan, then show progress on stderr and handle signals."""
     if is_saved and not common.quiet:
-        tell(joined([f"Applying the saved plan to {_target(plan)}"]))
-    for problem in _short_lived(plan):
-        tell_problem(problem)
+        write_stderr(joined([f"Applying the saved plan to {_target(plan)}"]))
+    for problem in _file_delivery_warnings(plan):
+        report_warning(problem)
     context = click.get_current_context()
     if _STOPPING not in context.meta:
-        # Until the command ends, so that a signal after the last write does not keep it from being recorded and shown.
+        # Until the command ends: a signal after the last write must not prevent recording and showing it.
         context.meta[_STOPPING] = context.with_resource(stoppable())
     with progress(plan.summary.writes, quiet=common.quiet) as on_outcome:
         yield on_outcome
 
 
 def _stopping() -> Callable[[], bool]:
-    """Give a thread-safe function: whether a signal was received since the first write of this command."""
+    """Return a thread-safe function: whether a signal was received since the first write of this command."""
     known = click.get_current_context().meta
     return lambda: bool(known.get(_STOPPING, bool)())
 
 
-def _short_lived(plan: Plan) -> Iterator[ReconcilerError]:
-    """Warn, in a CI job, of new secrets that are delivered to files: most runners are discarded after the job."""
+def _file_delivery_warnings(plan: Plan) -> Iterator[ReconcilerError]:
+    """Warn in a CI job about new secrets that are delivered to files: most runners are discarded after the job."""
     for change in plan.changes if in_job() else ():
         generated = [intent.reference.deliver for intent in change.secrets if intent.reference]
         for delivery in chain(*generated, *(secret.deliver for secret in change.new_secrets)):
@@ -193,14 +193,14 @@ _NOTICE: Final = "stopping: finishing changes in flight, starting no more; inter
 
 @contextmanager
 def stoppable() -> Iterator[Callable[[], bool]]:
-    """Give a function that returns True after the first signal. The second one ends the process."""
+    """Yield a function that returns True after the first signal. The second signal ends the process."""
     asked = threading.Event()
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         asked.set()
         signals.handle(signals.end)
-        with suppress(Exception):  # such as RuntimeError: something else was being printed
-            tell(_NOTICE)
+        with suppress(Exception):  # e.g. RuntimeError: the signal interrupted another write
+            write_stderr(_NOTICE)
 
     with signals.handled(stop):
         yield asked.is_set

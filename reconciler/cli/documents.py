@@ -1,6 +1,6 @@
-"""What a command finds in one environment, or in each of several -> one document, in the formats that were asked for.
+"""The result of a command in one or several environments -> one document, in the requested formats.
 
-Formats come from `render`. The JSON of a plan is the plan file itself, which `planfile` writes and the plan key signs.
+Formats come from `render`. The JSON of a plan is the plan file itself, as `planfile` writes and signs it.
 """
 
 import os
@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import click
 
 from reconciler.cli import exit as codes
-from reconciler.cli.console import project_of, requests_told, settings_of
+from reconciler.cli.console import project_of, requests_reported, settings_of
 from reconciler.cli.exit import ExitCode
-from reconciler.cli.failures import tell_error, tell_problem, tell_warnings
+from reconciler.cli.failures import report_diagnostics, report_error, report_warning
 from reconciler.cli.options import Common, shared_options
 from reconciler.cli.outputs import Outputs, TextOf
 from reconciler.cli.streams import in_job
@@ -35,48 +35,47 @@ T = TypeVar("T")
 D = TypeVar("D", bound="Document")
 
 PLANS: Final = (*(name for name, known in FORMATS.items() if known.plan), "json")
-"""The formats of plans, and so on."""
+"""The formats of plans; below, of drift, results and validation."""
 DRIFTS: Final = tuple(name for name, known in FORMATS.items() if known.drift)
 RESULTS: Final = tuple(name for name, known in FORMATS.items() if known.result)
 VALIDATIONS: Final = {name: known.validation for name, known in FORMATS.items() if known.validation}
 
 
 def key() -> bytes | None:
-    """The key; see `project.plan_key`."""
+    """The plan key; see `project.plan_key`."""
     return plan_key(os.environ)
 
 
 def warn_if_blank(noun: str) -> None:
-    """Warn, once in a run, that a document is not signed although the variable is set.
+    """Warn once per run that a document is not signed because the variable of the key is empty.
 
-    CI systems set an empty variable for a secret that is missing, as in a pull request from a fork, so it is no
-    error.
+    It is not an error: CI systems set an empty variable for a missing secret, e.g. in a pull request from a fork.
     """
     known = click.get_current_context().meta
     if key() is None and PLAN_KEY_VARIABLE in os.environ and not known.get(__name__):
         known[__name__] = True
         message = f"{PLAN_KEY_VARIABLE} is set but empty: the {noun} is not signed"
-        tell_problem(ReconcilerError(message, hint="set it to the key, or unset it"))
+        report_warning(ReconcilerError(message, hint="set it to the key, or unset it"))
 
 
 def plan_file(plan: Plan) -> Iterator[str]:
-    """The text of a plan's file in pieces, as they are made."""
-    from reconciler.planning.planfile import pieces  # noqa: PLC0415  # what makes no plan does without it
+    """Yield the text of a plan file in pieces."""
+    from reconciler.planning.planfile import pieces  # noqa: PLC0415  # only plans need it
 
     warn_if_blank("plan")
     return pieces(plan, key())
 
 
 def plan_document(name: str, plan: Plan, style: Style) -> str | Iterator[str]:
-    """The text of a plan; its file in pieces."""
+    """The text of a plan in a format; JSON in pieces."""
     return plan_file(plan) if name == "json" else text_of(plan, name, style)
 
 
 def show_preview(outputs: Outputs, previewed: tuple[Plan, GuardRefusal | None], ack: str | None) -> ExitCode:
-    """Show what would be carried out, over a connection that cannot write.
+    """Show the plan of a dry run.
 
     Raises:
-        GuardRefusal: there is a finding that the plan does not have; the plan is shown.
+        GuardRefusal: apply would refuse the plan; the plan is shown first.
     """
     plan, refused = previewed
     outputs.write(lambda name, style: plan_document(name, plan, style))
@@ -86,10 +85,10 @@ def show_preview(outputs: Outputs, previewed: tuple[Plan, GuardRefusal | None], 
 
 
 def require_formats(outputs: Outputs, known: Collection[str]) -> None:
-    """Refuse formats that a plan does not have.
+    """Check that all requested formats are available for plans.
 
     Raises:
-        UsageError: there is one among them.
+        UsageError: one is not.
     """
     if missing := sorted(set(outputs.names) - set(known)):
         hint = f"use one of {', '.join(name for name in PLANS if name in known)}"
@@ -97,11 +96,11 @@ def require_formats(outputs: Outputs, known: Collection[str]) -> None:
 
 
 def write_result(outputs: Outputs, text_of: TextOf) -> None:
-    """Write the result. A failure to write does not change the exit code, which is about the service."""
+    """Write the result. A failure to write does not change the exit code, which describes the service."""
     try:
         outputs.write(text_of, is_repeatable=False)
     except ReconcilerError as error:
-        tell_error(error)
+        report_error(error)
 
 
 # ------------------------------------------------------------------------------------------------ several environments
@@ -130,8 +129,8 @@ def show(
 
 
 def show_parts(parts: "Sequence[Part[T]]", outputs: Outputs) -> ExitCode:
-    """Show what was found in several environments."""
-    from reconciler.render.several import PARTS  # noqa: PLC0415  # one environment does without it
+    """Show the results of several environments."""
+    from reconciler.render.several import PARTS  # noqa: PLC0415  # only several environments need it
 
     outputs.write(lambda name, style: PARTS[name](parts, _text_of(name, outputs.writers[name]), style))
     return worst(parts)
@@ -144,13 +143,13 @@ def show_planned(
     together: str = "",
     history: Callable[[], tuple[Moment, ...]] = tuple,
 ) -> ExitCode:
-    """Show the plans or the drift of several environments."""
+    """Show plans or drift of several environments."""
     outputs.write(joined(parts, together), history=history)
     return worst(parts)
 
 
 def joined(parts: "Sequence[Part[D]]", together: str = "") -> TextOf:
-    """The plans, the drift or the results of several environments in one document; `together` applies all plans."""
+    """Plans, drift or results of several environments in one document; `together` applies all plans."""
     from reconciler.render.several import SEVERAL, plan_of  # noqa: PLC0415  # as above
 
     digested = [replace(one, digest=digest_of(plan)) if (plan := plan_of(one)) else one for one in parts]
@@ -185,45 +184,45 @@ def each(
     sequential: bool = False,
     names: Sequence[str] = (),
 ) -> "tuple[Part[T], ...]":
-    """Find it in each, or in those that are named; see `Project.each`."""
+    """Run `find` in each selected environment, or in `names`; see `Project.each`."""
     names = names or names_of(common)
-    with requests_told(wanted=common.is_verbose, sign_of_life=not common.quiet, named=True) as ended:
+    with requests_reported(wanted=common.is_verbose, show_progress=not common.quiet, named=True) as ended:
         parts = project_of(common).each(names, find, noun, end, jobs=common.jobs, sequential=sequential, ended=ended)
-    tell_all_warnings(common, names)
+    report_shared_warnings(common, names)
     return parts
 
 
-def tell_all_warnings(common: Common, names: Sequence[str]) -> None:
-    """Show each warning once, with its environments unless it holds in all."""
+def report_shared_warnings(common: Common, names: Sequence[str]) -> None:
+    """Show each warning once, with its environments unless all have it."""
     found = defaultdict[Diagnostic, list[str]](list)
     for name in names:
         for warning in common.warned.get(name, ()):
             found[warning].append(name)
     if found and not common.quiet:
-        tell_warnings(
+        report_diagnostics(
             Checked(warning, () if len(of) == len(names) else tuple(of)) for warning, of in sorted(found.items())
         )
 
 
 def names_of(common: Common) -> list[str]:
-    """The chosen environments."""
-    from reconciler.project import environment  # noqa: PLC0415  # --help needs nothing of it
+    """The names of the selected environments."""
+    from reconciler.project import environment  # noqa: PLC0415  # not needed for --help
 
     return environment.names_of(settings_of(common), common.envs)
 
 
 def worst(parts: "Sequence[Part[object]]") -> ExitCode:
-    """The worst code of all; see `exit.worst`."""
+    """The worst exit code of all environments; see `exit.worst`."""
     return codes.worst([ExitCode(one.code) for one in parts])
 
 
 def files_of_each(common: Common, folder: Path) -> Mapping[str, Path]:
-    """Environment -> its file in a folder."""
+    """Map each environment to its file in a folder."""
     return {name: folder / f"{name}.json" for name in names_of(common)}
 
 
 def applied_together(common: Common, parts: "Sequence[Part[Plan]]", files: Mapping[str, Path]) -> str:
-    """The command that applies all plans, if the configuration has an order and no guard refuses; else empty."""
+    """The command that applies all plans, or empty: the configuration has no order, or a guard refuses."""
     found = {one.environment: one.found for one in parts}
     plans = {name: plan for name in project_of(common).promotion if (plan := found.get(name))}
     changed = [plan for plan in plans.values() if command.may_be_applied(plan)]

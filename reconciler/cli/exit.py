@@ -1,4 +1,4 @@
-"""The result of a run -> its exit code. The one table of codes; `docs/exit-codes.md` is compared with it."""
+"""The result of a run -> its exit code. Tests compare this table with `docs/exit-codes.md`."""
 
 from collections.abc import Sequence
 from enum import IntEnum
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class ExitCode(IntEnum):
-    """The same for every command; what each means: docs/exit-codes.md."""
+    """The exit codes of all commands; see docs/exit-codes.md."""
 
     DONE = 0
     ERROR = 1
@@ -30,8 +30,8 @@ class ExitCode(IntEnum):
 
 
 def of_plan(plan: Plan, acknowledged: str | None, *, detailed: bool) -> ExitCode:
-    """Count from the changes and findings that are shown; a refusal outweighs changes."""
-    from reconciler.planning.planfile import refusal  # noqa: PLC0415  # what makes no plan does without it
+    """The code of a plan; a refusal takes precedence over changes."""
+    from reconciler.planning.planfile import refusal  # noqa: PLC0415  # only plans need it
 
     if refusal(plan, acknowledged):
         return ExitCode.REFUSED
@@ -39,7 +39,7 @@ def of_plan(plan: Plan, acknowledged: str | None, *, detailed: bool) -> ExitCode
 
 
 def of_drift(drift: Drift) -> ExitCode:
-    """Deviations that are shown."""
+    """The code of drift."""
     return ExitCode.CHANGES if drift.has_drift else ExitCode.DONE
 
 
@@ -47,10 +47,10 @@ _BY_WEIGHT: Final = (ExitCode.DONE, ExitCode.CHANGES, ExitCode.PLAN_REFUSED, Exi
 
 
 def worst(found: Sequence[ExitCode]) -> ExitCode:
-    """The code of several environments is the worst of them.
+    """The worst of the codes of several environments.
 
-    An error outweighs a refusal, since nothing is known of that environment. Wrong usage in only one of them is an
-    error, since the others were contacted.
+    An error takes precedence over a refusal, since the state of that environment is unknown. Wrong usage in only some
+    of them is an error, since the others were contacted.
     """
     if set(found) == {ExitCode.USAGE}:
         return ExitCode.USAGE
@@ -59,9 +59,9 @@ def worst(found: Sequence[ExitCode]) -> ExitCode:
 
 
 def of_promotion(parts: "Sequence[Part[ApplyResult]]") -> ExitCode:
-    """The code of environments that were applied one after another is that of the one that stopped them.
+    """The code of environments that were applied one by one: that of the environment that stopped the run.
 
-    Where its code says that nothing was written, and another one was written before, the run has failed in part.
+    If that code means that nothing was written but another environment was, the run is partly applied.
     """
     stops = [ExitCode(one.code) for one in parts if one.code and not isinstance(one.error, Skipped)]
     code = stops[0] if len(stops) == 1 else worst(stops)
@@ -73,14 +73,14 @@ _NOTHING_WRITTEN: Final = {ExitCode.ERROR, ExitCode.REFUSED, ExitCode.PLAN_REFUS
 
 
 def of_writing(code: ExitCode, *, is_written: bool) -> ExitCode:
-    """The same code, unless it says that nothing was written and something was, in another environment."""
+    """The code, or `PARTLY_APPLIED` if it means that nothing was written but another environment was."""
     return ExitCode.PARTLY_APPLIED if is_written and code in _NOTHING_WRITTEN else code
 
 
 def of_result(result: ApplyResult) -> ExitCode:
-    """Computed from the outcomes that are shown: an interruption outweighs a failure, which outweighs non-convergence.
+    """The code of a result: an interruption takes precedence over a failure, a failure over non-convergence.
 
-    A run whose journal is incomplete has partly failed, whatever its outcomes.
+    A run with an incomplete journal is partly applied, whatever its outcomes.
     """
     if result.interrupted:
         return ExitCode.INTERRUPTED
@@ -92,7 +92,7 @@ def of_result(result: ApplyResult) -> ExitCode:
 
 
 def of_rotation(rotation: "Rotation") -> ExitCode:
-    """A postponed rotation counts as done; one whose journal is incomplete has partly failed."""
+    """The code of a rotation. A postponed one is done; one with an incomplete journal is partly applied."""
     ends = {turned.ended for turned in rotation.rotated.turns}
     if rotation.is_refused:
         return ExitCode.REFUSED

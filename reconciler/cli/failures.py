@@ -1,7 +1,7 @@
-"""Any exception -> a message on stderr and an exit code. No traceback and no value is shown unless asked for.
+"""Any exception -> a message on stderr and an exit code. Tracebacks are shown only with --verbose, values never.
 
-A wrong command line gets what to write instead: never an option that writes, deletes or allows more than what was
-typed, since a typo in `--dry-run` must not lead to `--prune`.
+A wrong command line gets a suggestion, but never an option that writes, deletes or allows more: a typo in `--dry-run`
+must not suggest `--prune`.
 """
 
 import sys
@@ -13,7 +13,7 @@ from typing import Final
 import click
 
 from reconciler.cli.exit import ExitCode
-from reconciler.cli.streams import tell, wants_colour, width
+from reconciler.cli.streams import wants_colour, width, write_stderr
 from reconciler.errors import ReconcilerError, UsageError, cut_off, is_no_thread
 from reconciler.manifests.schema import closest
 from reconciler.model.diagnostic import Checked
@@ -25,7 +25,7 @@ from reconciler.render.text import diagnostics, error_text, internal_error, warn
 _NEVER_SUGGESTED: Final = frozenset(
     {"--ack", "--allow-host", "--allow-unknown-roles", "--auto-approve", "--keep-going", "--prune", "--write"}
 )
-_ELSEWHERE: Final[Mapping[str, tuple[str, ...]]] = {
+_OPTIONS_OF_OTHER_TOOLS: Final[Mapping[str, tuple[str, ...]]] = {
     "-o": ("--out", "--format"),
     "--output": ("--out", "--format"),
     "-t": ("--only",),
@@ -40,11 +40,11 @@ _ELSEWHERE: Final[Mapping[str, tuple[str, ...]]] = {
     "--exit-code": ("--detailed-exitcode",),
     "--non-zero-exit-code": ("--detailed-exitcode",),
 }
-"""Options of similar tools -> ours; the first that the command has is suggested."""
+"""Options of similar tools -> ours; the first one that the command has is suggested."""
 
 
-def misuse(error: BaseException, command: str) -> UsageError | None:
-    """The error of a wrong command line; a command that has started writes its documents itself."""
+def usage_error(error: BaseException, command: str) -> UsageError | None:
+    """The error of a wrong command line, or None. A command that has started reports errors in its documents itself."""
     if isinstance(error, click.ClickException):
         return _wrong_usage(error)
     return error if isinstance(error, UsageError) and not command else None
@@ -72,7 +72,7 @@ def _instead(option: str, context: click.Context | None) -> str:
         if "--write" in known:
             return "remove it: without --write nothing is written"
         return "remove it: this command does not write to the service"
-    named = next((one for one in _ELSEWHERE.get(option, ()) if one in known), None)
+    named = next((one for one in _OPTIONS_OF_OTHER_TOOLS.get(option, ()) if one in known), None)
     close = named or closest(option, set(known) - _NEVER_SUGGESTED)
     return f"did you mean {close}?" if close else ""
 
@@ -87,12 +87,12 @@ _PACKAGE: Final = Path(__file__).parents[1]
 
 
 def report(error: BaseException, *, verbose: bool) -> int:
-    """Show an error, and give the exit code."""
+    """Write an error, and return the exit code."""
     match error:
         case SystemExit():
             return int(error.code or 0)
         case click.Abort() | KeyboardInterrupt():
-            tell("interrupted\n")
+            write_stderr("interrupted\n")
             return ExitCode.INTERRUPTED
         case ReconcilerError():
             return _show(error)
@@ -101,11 +101,11 @@ def report(error: BaseException, *, verbose: bool) -> int:
             return _cut_off(error, _show(known) if known else _internal(error, verbose=verbose))
 
 
-def tell_warnings(warnings: Iterable[Checked]) -> None:
-    """Show a warning."""
+def report_diagnostics(warnings: Iterable[Checked]) -> None:
+    """Write warnings."""
     found = list(warnings)
     style = style_of_stderr()
-    tell(laid_out(diagnostics(found, style), style), [fault(one.diagnostic, one.environments) for one in found])
+    write_stderr(laid_out(diagnostics(found, style), style), [fault(one.diagnostic, one.environments) for one in found])
 
 
 def style_of_stderr() -> Style:
@@ -114,31 +114,31 @@ def style_of_stderr() -> Style:
 
 
 def _show(error: ReconcilerError) -> int:
-    tell_error(error)
+    report_error(error)
     return error.exit_code
 
 
-def tell_problem(error: ReconcilerError) -> None:
-    """Show a failure that does not stop the run."""
+def report_warning(error: ReconcilerError) -> None:
+    """Write a warning about a failure that does not stop the run."""
     problem = f"{error.message}; {error.hint}" if error.hint else error.message
-    tell(warning(problem, style_of_stderr()), [diagnostic("warning", error.message, error.hint)])
+    write_stderr(warning(problem, style_of_stderr()), [diagnostic("warning", error.message, error.hint)])
 
 
-def tell_error(error: ReconcilerError) -> None:
-    """Show an error, whatever the result of the run."""
-    tell(error_text(error, style_of_stderr()), error_events(error))
+def report_error(error: ReconcilerError) -> None:
+    """Write an error."""
+    write_stderr(error_text(error, style_of_stderr()), error_events(error))
 
 
 def _cut_off(error: BaseException, code: int) -> int:
-    """The code of an unexpected error: 1 would say that nothing was written."""
+    """The code of an unexpected error: not 1 if something may have been written."""
     if not (note := cut_off(error)):
         return code
-    tell(f"  hint: {note}\n")
+    write_stderr(f"  hint: {note}\n")
     return ExitCode.PARTLY_APPLIED
 
 
 def _of_the_system(error: BaseException) -> ReconcilerError | None:
-    """The message for an unexpected error of the system, which is no bug; None for others."""
+    """A message for an error of the operating system, which is not a bug; None for other errors."""
     if isinstance(error, MemoryError):
         return ReconcilerError("out of memory", hint="allow this process more memory")
     if isinstance(error, RuntimeError) and is_no_thread(error):
@@ -161,13 +161,13 @@ def _has_folder() -> bool:
 
 
 def _internal(error: BaseException, *, verbose: bool) -> int:
-    tell(internal_error(error, _place(error), style_of_stderr()))
-    tell(_trace(error) if verbose else "  hint: --verbose shows the traceback\n")
+    write_stderr(internal_error(error, _place(error), style_of_stderr()))
+    write_stderr(_trace(error) if verbose else "  hint: --verbose shows the traceback\n")
     return ExitCode.ERROR
 
 
 def _place(error: BaseException) -> str:
-    """File and line of our innermost frame."""
+    """File and line of the innermost frame in this package."""
     frames = traceback.extract_tb(error.__traceback__)
     ours = [frame for frame in frames if Path(frame.filename).is_relative_to(_PACKAGE)]
     if not ours:
@@ -176,7 +176,7 @@ def _place(error: BaseException) -> str:
 
 
 def _trace(error: BaseException) -> str:
-    """The frames of the error and of what caused it: source lines and types, no locals and no messages."""
+    """The frames of the error and its causes: source lines and types, without locals or messages."""
     lines: list[str] = []
     current: BaseException | None = error
     while current:

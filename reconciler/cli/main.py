@@ -43,7 +43,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "version": "Print the version.",
     "emulator": "Run a local OrderCloud emulator.",
 }
-"""Name -> what it does, in the order of first use. The code is in `commands`, one module each."""
+"""Name -> help, in the order of first use. The code is in `commands`, one module per command."""
 
 _PROGRAM: Final = "reconciler"
 _EPILOG: Final = """
@@ -60,7 +60,7 @@ Exit codes: 0 done, 1 error, 2 changes or drift, 3 refused by a guard, 4 saved p
 
 
 class Commands(click.Group):
-    """The commands of the table, each imported when it is called."""
+    """The commands in `COMMANDS`, each imported when it is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """All names."""
@@ -126,55 +126,55 @@ def cli(ctx: click.Context) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command line, and give its exit code. Raises nothing."""
+    """Run one command line and return its exit code. Never raises."""
     arguments = sys.argv[1:] if argv is None else argv
     common, Log.format, Log.colour = Common(), log_format_of(arguments), "auto"
     try:
         return int(cli.main(argv, _PROGRAM, standalone_mode=False, obj=common) or 0)
-    except BaseException as error:  # noqa: BLE001  # the one place where every error becomes a message and a code
+    except BaseException as error:  # noqa: BLE001  # every error becomes a message and a code here
         return _failed(error, arguments, verbose=common.verbose or bool(os.environ.get("RECONCILER_DEBUG")))
 
 
 def _failed(error: BaseException, arguments: Sequence[str], *, verbose: bool) -> int:
-    """Report an error; documents that a wrong command line names report it, too."""
-    from reconciler.cli.failures import misuse, report  # noqa: PLC0415  # only failures need it
+    """Report an error; of a wrong command line, also in the documents that it names."""
+    from reconciler.cli.failures import report, usage_error  # noqa: PLC0415  # only failures need it
 
     command = next((word for word in arguments if word in COMMANDS), "")
-    wrong = misuse(error, command)
+    wrong = usage_error(error, command)
     if wrong:
-        from reconciler.cli.outputs import misused  # noqa: PLC0415  # only a wrong command line needs it
+        from reconciler.cli.outputs import write_misuse  # noqa: PLC0415  # only a wrong command line needs it
 
-        misused(arguments, command or "run", wrong)
+        write_misuse(arguments, command or "run", wrong)
     return report(wrong or error, verbose=verbose)
 
 
 def tolerate_any_encoding() -> None:
-    """Show characters that a stream cannot encode as escapes, instead of failing (in a Latin-1 or ASCII locale)."""
+    """Escape characters that a stream cannot encode (in a Latin-1 or ASCII locale), instead of failing."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
-_LAST_WORDS: Final = {
+_INTERRUPTED: Final = {
     "text": b"interrupted\n",
     "json": b'{"@level": "info", "@message": "interrupted", "@module": "reconciler", "type": "log"}\n',
 }
 
 
 def _interrupted(number: int, frame: FrameType | None) -> None:
-    """Say so, without a stream that may be in use at this moment, and end."""
+    """Report the interruption and end. Bypasses the stream, which may be in use."""
     try:
-        os.write(2, _LAST_WORDS[Log.format])
+        os.write(2, _INTERRUPTED[Log.format])
     finally:
         signals.end(number, frame)
 
 
 _OBJECTS_BETWEEN_COLLECTIONS: Final = 1_000_000
-"""A run creates few reference cycles, but the collector would scan everything repeatedly: a fifth of a plan's time."""
+"""A run creates few reference cycles, but repeated collections would take a fifth of the time of a plan."""
 
 
 def _flush() -> None:
-    """Keep Python from flushing a broken stream at exit, which would change the exit code to 120."""
+    """Flush, so that Python does not fail on a broken stream at exit and change the exit code to 120."""
     for stream in (sys.stdout, sys.stderr):
         try:
             if stream is not None:
@@ -186,13 +186,13 @@ def _flush() -> None:
 
 
 def run() -> Any:  # noqa: ANN401  # never returns
-    """The program `reconciler`. Only this function changes the process itself; the rest can be embedded."""
-    # httpx imports its own command line if its libraries are installed, which takes 30 ms.
-    sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]  # None: "there is no such module", says the manual
+    """Run the program `reconciler`. Only this function changes global state of the process."""
+    # httpx imports its command line if the libraries are installed; that takes 30 ms.
+    sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]  # None blocks the import
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
     signals.handle(_interrupted)
     tolerate_any_encoding()
     code = main()
     _flush()
-    gc.freeze()  # else the collector scans everything once more at exit: a third of the time of a small command
+    gc.freeze()  # skips a collection at exit: a third of the time of a small command
     sys.exit(code)

@@ -1,4 +1,4 @@
-"""Options that several commands share -> one `Common` per run, and what is selected; and commands for messages to name.
+"""Options that several commands share -> one `Common` per run, selections, and command lines for messages.
 
 ``reconciler --env staging plan`` and ``reconciler plan --env staging`` are the same. An option that is given twice with
 different values is an error.
@@ -33,65 +33,65 @@ class Common:
 
     config: Path | None = None
     envs: tuple[str, ...] = ()
-    """The environments that were given; several only if the command takes several."""
+    """The given environments; several only if the command supports several."""
     env_all: bool = False
-    """All environments of the configuration are meant."""
+    """Whether all environments of the configuration are selected."""
     chosen: str = ""
-    """The environment of the run, once known; empty until then, and for several."""
+    """The environment of the run; empty until it is known, and for several."""
     quiet: bool = False
     verbose: bool = False
     allow_hosts: tuple[str, ...] = ()
-    """Hosts that credentials may be sent to, as they were given."""
+    """Hosts that credentials may be sent to, as given."""
     reads: list[Path] = field(default_factory=list)
-    """The files that options and arguments name for reading."""
+    """Input files of options and arguments."""
     writes: list[Path] = field(default_factory=list)
     """Those that they name for writing; see `environment.protect_inputs`."""
     jobs: int = 0
-    """How many environments run side by side; 0: not given."""
+    """How many environments run in parallel; 0: not given."""
     warned: "dict[str, Sequence[Diagnostic]]" = field(default_factory=dict)
-    """The warnings of each of several environments."""
+    """The warnings of each environment, if there are several."""
     stats: "dict[str, Stats]" = field(default_factory=dict)
-    """What each environment has cost so far: requests, retries, bytes, seconds."""
+    """Requests, retries, bytes and seconds of each environment so far."""
 
     @property
     def env(self) -> str | None:
-        """The environment that was named."""
+        """The given environment."""
         return self.envs[0] if self.envs else None
 
     @property
     def is_verbose(self) -> bool:
-        """Whether each step and request is shown; `--quiet` outweighs `--verbose`."""
+        """Whether each step and request is shown; `--quiet` overrides `--verbose`."""
         return self.verbose and not self.quiet
 
     @property
     def is_of_several(self) -> bool:
-        """Whether more than one environment is meant, or may be."""
+        """Whether more than one environment is or may be selected."""
         return self.env_all or len(self.envs) > 1
 
 
 class Log:
-    """How stderr is written in this run; errors are reported after the command line is gone."""
+    """How stderr is written. Global: errors are reported after the click context has ended."""
 
     format: str = LOG_FORMATS[0]
     colour: str = COLOURS[0]
-    """Whether colours are written, to stdout, too."""
+    """One of `COLOURS`; applies to stdout, too."""
 
 
 def log_format_of(arguments: Sequence[str]) -> str:
-    """The format that a command line gives, even if it is otherwise wrong."""
+    """The log format of a command line, even if it is invalid."""
     named = [value for option, value in pairwise([*arguments, ""]) if option == "--log-format"]
     named += [word.partition("=")[2] for word in arguments if word.startswith("--log-format=")]
     return named[0] if named and named[0] in LOG_FORMATS else LOG_FORMATS[0]
 
 
 def common_of_this_run() -> Common:
-    """The global options of the command that is running; outside of one, none were given."""
+    """The global options of the running command; defaults outside of a command."""
     context = click.get_current_context(silent=True)
     return context.ensure_object(Common) if context else Common()
 
 
 def text(value: str) -> str:
-    """Refuse a value that cannot be meant: an empty one, or the next option."""
+    """Reject an empty value, or an option in its place."""
     if not value:
         raise click.BadParameter("the value is empty.")
     if value.startswith("--"):
@@ -102,7 +102,7 @@ def text(value: str) -> str:
 class _FileName(click.Path):
     """A path, which need not exist. Shells complete it from existing files.
 
-    One that the run reads or writes is kept under that word, so that no output overwrites an input.
+    Inputs and outputs are collected in that list of `Common`, so that no output overwrites an input.
     """
 
     def __init__(self, kept: str = "") -> None:
@@ -110,7 +110,7 @@ class _FileName(click.Path):
         self._kept = kept
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:  # noqa: ANN401
-        """Convert a value that can be meant to a path."""
+        """Convert a value to a path."""
         del param, ctx
         path = Path(text(str(value)))
         if self._kept:
@@ -123,7 +123,7 @@ input_file: Final = _FileName("reads")
 output_file: Final = _FileName("writes")
 
 
-def valued(
+def value_option(
     name: str,
     metavar: str,
     reads: Callable[..., Any] = text,
@@ -135,26 +135,28 @@ def valued(
     """An option with a value.
 
     Args:
-        name: of the option.
-        metavar: what the help calls the value.
-        reads: what checks and converts the value.
-        help: what the help says of the option.
-        to: the parameter that gets it, if it has another name.
-        known: what `click.option` takes besides.
+        name: the option.
+        metavar: the value in the help.
+        reads: checks and converts the value.
+        help: the help text.
+        to: the parameter name, if it differs.
+        known: further arguments of `click.option`.
     """
     return click.option(name, *[to] * bool(to), type=reads, metavar=metavar, help=help, **known)
 
 
 class Completing(Protocol):
-    """The program, which completes values of options and arguments."""
+    """The root command, which completes values of options and arguments."""
 
     def complete(self, what: str | Sequence[str], ctx: click.Context, incomplete: str) -> "list[CompletionItem]":
-        """Give the values, or those with this name, that start with the incomplete word."""
+        """Return the values, or those with this name, that start with the incomplete word."""
         ...
 
 
-def offer(what: str | Sequence[str]) -> "Callable[[click.Context, click.Parameter, str], list[CompletionItem]]":
-    """Offer values for completion: these, or those with this name in the command `completion`."""
+def completed_from(
+    what: str | Sequence[str],
+) -> "Callable[[click.Context, click.Parameter, str], list[CompletionItem]]":
+    """Complete these values, or those with this name in the command `completion`."""
 
     def offered(ctx: click.Context, _param: click.Parameter, incomplete: str) -> "list[CompletionItem]":
         return cast("Completing", ctx.find_root().command).complete(what, ctx, incomplete)
@@ -166,8 +168,8 @@ def _common(ctx: click.Context) -> Common:
     return ctx.find_root().ensure_object(Common)
 
 
-def _keep(ctx: click.Context, param: click.Parameter, value: Any) -> None:  # noqa: ANN401  # what the option takes
-    """Keep a global option: that a switch was given, a number, or all values, each once."""
+def _store(ctx: click.Context, param: click.Parameter, value: Any) -> None:  # noqa: ANN401  # what the option takes
+    """Store a global option: a flag, a number, or all values without duplicates."""
     common, name = _common(ctx), str(param.name)
     known = getattr(common, name)
     setattr(common, name, tuple(dict.fromkeys((*known, *value))) if isinstance(known, tuple) else value or known)
@@ -175,9 +177,9 @@ def _keep(ctx: click.Context, param: click.Parameter, value: Any) -> None:  # no
         raise click.BadParameter(f"--env-all cannot be combined with --env {common.env}.", ctx, param)
 
 
-def _one(ctx: click.Context, param: click.Parameter, values: Sequence[str]) -> None:
-    """Keep the environment, unless another one was named before. Ahead of the command it cannot be judged yet."""
-    _keep(ctx, param, values)
+def _store_env(ctx: click.Context, param: click.Parameter, values: Sequence[str]) -> None:
+    """Store the environment; a second one is an error. Options before the command are checked with those after it."""
+    _store(ctx, param, values)
     common = _common(ctx)
     if ctx.parent and common.env_all:
         raise click.BadParameter(f"{ctx.info_name} takes one environment, not --env-all.", ctx, param)
@@ -185,8 +187,8 @@ def _one(ctx: click.Context, param: click.Parameter, values: Sequence[str]) -> N
         raise _given_twice(common.envs, ctx, param)
 
 
-def _once(ctx: click.Context, param: click.Parameter, values: Sequence[Path]) -> None:
-    """Keep the configuration, unless another one was named before."""
+def _store_config(ctx: click.Context, param: click.Parameter, values: Sequence[Path]) -> None:
+    """Store the configuration; a second one is an error."""
     common = _common(ctx)
     given = {*values, *filter(None, [common.config])}
     if len(given) > 1:
@@ -198,13 +200,13 @@ def _given_twice(values: Iterable[str], ctx: click.Context, param: click.Paramet
     return click.BadParameter(f"given twice, as {' and '.join(sorted(values))}.", ctx, param)
 
 
-def _log(_ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+def _store_log(_ctx: click.Context, param: click.Parameter, value: str | None) -> None:
     if value:
         setattr(Log, str(param.name), value)
 
 
-def _global(*names: str, callback: Callable[..., None] = _keep, **known: Any) -> Callable[[F], F]:  # noqa: ANN401  # click's
-    """An option that is kept for the run, and not given to the command."""
+def _global(*names: str, callback: Callable[..., None] = _store, **known: Any) -> Callable[[F], F]:  # noqa: ANN401  # click's
+    """An option that is stored in `Common` and not passed to the command."""
     return click.option(*names, callback=callback, expose_value=False, **known)
 
 
@@ -217,24 +219,24 @@ def _env_option(explanation: str, callback: Callable[..., None]) -> Callable[[F]
         type=text,
         metavar="NAME",
         help=explanation,
-        shell_complete=offer("environments"),
+        shell_complete=completed_from("environments"),
     )
 
 
 def output_options(function: F) -> F:
-    """Give a command the global options that apply to every command."""
+    """Add the global options of every command."""
     for decorate in (
         _global(
             "--color",
             "colour",
-            callback=_log,
+            callback=_store_log,
             type=click.Choice(COLOURS),
             help="When to use colours; auto: on a terminal unless NO_COLOR is set, or if FORCE_COLOR is set.",
         ),
         _global(
             "--log-format",
             "format",
-            callback=_log,
+            callback=_store_log,
             type=click.Choice(LOG_FORMATS),
             help="Format of stderr; json: one event per line.",
         ),
@@ -247,7 +249,7 @@ def output_options(function: F) -> F:
 
 _config_option: Final = _global(
     "--config",
-    callback=_once,
+    callback=_store_config,
     multiple=True,
     type=file_name,
     metavar="FILE",
@@ -263,24 +265,24 @@ _allow_host_option: Final = _global(
 )
 
 
-environment_option: Final = _env_option("Name of the environment; default: its stage.", _one)
+environment_option: Final = _env_option("Name of the environment; default: its stage.", _store_env)
 
 
 def common_options(function: F) -> F:
-    """Give a command all global options: those above, and those that choose an environment."""
-    env = _env_option("Environment; default: RECONCILER_ENV, else the only one configured.", _one)
+    """Add all global options: those above, and those that select an environment."""
+    env = _env_option("Environment; default: RECONCILER_ENV, else the only one configured.", _store_env)
     return _config_option(env(_allow_host_option(output_options(function))))
 
 
 def environments_options(function: F) -> F:
-    """Give a command the same options, of which ``--env`` may be repeated, and ``--env-all``."""
+    """Add the same options, with a repeatable ``--env`` and ``--env-all``."""
     env_all = _global("--env-all", is_flag=True, help="Select all environments of the configuration.")
-    env = _env_option("Environment; repeatable. Default: RECONCILER_ENV, else the only one configured.", _keep)
+    env = _env_option("Environment; repeatable. Default: RECONCILER_ENV, else the only one configured.", _store)
     return _config_option(env(env_all(_allow_host_option(output_options(function)))))
 
 
 def reading_options(function: F) -> F:
-    """Give a command that reads services these options, and how many environments run side by side."""
+    """Add the options of commands that read services: the same, and ``--jobs``."""
     jobs = _global(
         "--jobs",
         type=click.IntRange(min=1),
@@ -296,7 +298,7 @@ unknown_roles_option: Final = click.option(
     "--allow-unknown-roles", is_flag=True, help="Warn about unknown role names instead of refusing them."
 )
 
-ack_option: Final = valued(
+ack_option: Final = value_option(
     "--ack",
     "DIGITS",
     help=f"Acknowledge guard findings, by the digits that the refusal prints. Default: {ACK_VARIABLE}.",
@@ -305,7 +307,7 @@ ack_option: Final = valued(
 
 
 def format_option(names: Sequence[str]) -> Callable[[F], F]:
-    """Let the user choose among formats; the first is the default."""
+    """Add ``--format``; the first format is the default."""
     known = click.Choice(names)
     return click.option(
         "--format", "format_name", type=known, default=names[0], show_default=True, help="Output format."
@@ -313,41 +315,41 @@ def format_option(names: Sequence[str]) -> Callable[[F], F]:
 
 
 def selection_options(function: F) -> F:
-    """Give a command both options, and what they and `--write-secret` select, whatever their order, as `selection`."""
+    """Add ``--only`` and ``--selector``; the command gets them and ``--write-secret`` as `selection`."""
 
     @wraps(function)
     def call(*arguments: Any, only: Any, selector: Any, write_secrets: Any = (), **options: Any) -> Any:  # noqa: ANN401
-        from reconciler.model.inputs import Selection  # noqa: PLC0415  # --help needs nothing of it
+        from reconciler.model.inputs import Selection  # noqa: PLC0415  # not needed for --help
 
         made = Selection(tuple(sorted(set(only))), selector, write_secrets=tuple(sorted(set(write_secrets))))
         return function(*arguments, selection=made, **options)
 
     explanation = "Only manifests with this label; repeatable, all labels must match."
-    of_label = valued("--selector", "LABEL=VALUE", help=explanation, multiple=True, callback=_labels)
-    of_address = valued(
+    of_label = value_option("--selector", "LABEL=VALUE", help=explanation, multiple=True, callback=_labels)
+    of_address = value_option(
         "--only",
         "ADDRESS-GLOB",
         help="Only addresses that match, e.g. 'ApiClient/store*'; repeatable.",
         multiple=True,
-        shell_complete=offer("addresses"),
+        shell_complete=completed_from("addresses"),
     )
     return of_address(of_label(cast("F", call)))
 
 
 def planning_options(function: F) -> F:
-    """Give a command the options that say what a new plan is about, what it deletes, and what it writes again."""
+    """Add the options of a new plan: the selection, ``--prune`` and ``--write-secret``."""
     prune = click.option(
         "--prune",
         is_flag=True,
         help="Also delete objects in no manifest. Requires all manifests and limits.deletes.",
     )
     explanation = "Write this write-only secret even if no change is detected; repeatable."
-    secrets = valued("--write-secret", "ADDRESS#FIELD", help=explanation, to="write_secrets", multiple=True)
+    secrets = value_option("--write-secret", "ADDRESS#FIELD", help=explanation, to="write_secrets", multiple=True)
     return selection_options(prune(secrets(function)))
 
 
 def _labels(ctx: click.Context, param: click.Parameter, values: Sequence[str]) -> dict[str, str]:
-    """Read ``a=b,c=d``; a comma stands between labels, so that no value can have one."""
+    """Read ``a=b,c=d``. Commas separate labels, so a value cannot contain one."""
     labels: dict[str, str] = {}
     for pair in ",".join(values).split(",") if values else ():
         label, equals, value = (part.strip() for part in pair.partition("="))
@@ -359,11 +361,11 @@ def _labels(ctx: click.Context, param: click.Parameter, values: Sequence[str]) -
     return dict(sorted(labels.items()))
 
 
-# ------------------------------------------------------------- words that give another command the same options
+# ------------------------------------------------------------------- options that another command also needs
 
-_SHARED: Final = ("prune", "allow_unknown_roles")
-"""Options of this command that `apply` also takes and that a plan does not keep."""
-_MEANT: Final = (
+_APPLY_OPTIONS: Final = ("prune", "allow_unknown_roles")
+"""Options that `apply` also takes and that are not stored in a plan."""
+_CONTENT_OPTIONS: Final = (
     "only",
     "selector",
     "write_secrets",
@@ -373,35 +375,38 @@ _MEANT: Final = (
     "since_receipt",
     "strict",
     "dry_run",
-    *_SHARED,
+    *_APPLY_OPTIONS,
 )
-"""Options that select what a command is about, not how it is shown."""
+"""Options that affect the content of a document, not how it is shown."""
 
 
 def shared_options() -> tuple[str, ...]:
-    """``--config`` and the other options that `apply` must be given as well."""
-    return (*_of_common(common_of_this_run()), *_options(_SHARED))
+    """``--config`` and the other options that `apply` also needs."""
+    return (*_of_common(common_of_this_run()), *_options(_APPLY_OPTIONS))
 
 
-def carried_out_by() -> tuple[str, ...]:
-    """The command that applies what this one shows, with its first arguments."""
+def apply_verb() -> tuple[str, ...]:
+    """The command that applies what this one shows, with its arguments."""
     context = click.get_current_context()
     return ("rollback", context.params["run"]) if context.command.name == "rollback" else ("apply",)
 
 
 def like_this_command(*words: str) -> list[str]:
-    """This command about the same, with other words in place of its environments."""
-    options = (*_of_common(common_of_this_run()), *_options((*_MEANT, "out", "kinds", "own_client", "named_secrets")))
+    """This command line, with other words in place of its environments."""
+    options = (
+        *_of_common(common_of_this_run()),
+        *_options((*_CONTENT_OPTIONS, "out", "kinds", "own_client", "named_secrets")),
+    )
     return [*click.get_current_context().command_path.split(), *words, *options]
 
 
 def this_command() -> list[str]:
-    """The command line as it was given, word by word, with text on stdout and without what it writes besides."""
+    """The command line as given, word by word, without options for formats and output files."""
     context = click.get_current_context()
     common, given = common_of_this_run(), context.params
     arguments = map(str, given.get("paths") or filter(None, [given.get("run")]))
     environments = ["--env-all"] if common.env_all else [word for name in common.envs for word in ("--env", name)]
-    return [*context.command_path.split(), *arguments, *environments, *_of_common(common), *_options(_MEANT)]
+    return [*context.command_path.split(), *arguments, *environments, *_of_common(common), *_options(_CONTENT_OPTIONS)]
 
 
 def _of_common(common: Common) -> Iterator[str]:
@@ -412,7 +417,7 @@ def _of_common(common: Common) -> Iterator[str]:
 
 
 def _options(names: tuple[str, ...]) -> Iterator[str]:
-    """Those of them that this command has and that were given."""
+    """Yield those of the options that this command has and that were given."""
     context = click.get_current_context()
     known = {one.name: one.opts[0] for one in context.command.params}
     for name in names:

@@ -1,11 +1,11 @@
-"""Options -> the documents of a run: one on stdout, others in files, from one look at the service.
+"""Options -> the documents of a run: one on stdout, others in files, from one read of the service.
 
-A file is written whole or not at all, before the command exits. Where there is no document because of an error, it says
-so in its format; an older file says so from the start, so that it is not mistaken for the result of a killed run.
+A file is written atomically before the command exits. If an error prevents a document, its file contains the error in
+its format. An older file is overwritten at the start, so that it is not taken for the result of a killed run.
 
-`--metrics FILE` has what the run found and cost in each environment, for Prometheus, also where it failed. A file of
-metrics that cannot be written is a warning and does not change the exit code. It is readable by everybody, since the
-exporter seldom runs as the same user, and it has no secrets.
+`--metrics FILE` has the results and costs of each environment for Prometheus, also after a failure. Failing to write it
+is reported and does not change the exit code. The file is world-readable, since the exporter usually runs as another
+user; it has no secrets.
 """
 
 import re
@@ -24,9 +24,9 @@ import click
 
 from reconciler.cli import options
 from reconciler.cli.console import settings_of
-from reconciler.cli.failures import tell_error
-from reconciler.cli.options import common_of_this_run, file_name, output_file, text, valued
-from reconciler.cli.streams import emit, in_job, wants_colour, width
+from reconciler.cli.failures import report_error
+from reconciler.cli.options import common_of_this_run, file_name, output_file, text, value_option
+from reconciler.cli.streams import in_job, wants_colour, width, write_stdout
 from reconciler.errors import ReconcilerError, UsageError, WouldOverwrite
 from reconciler.model.dataclass import dataclass
 from reconciler.project import environment_name
@@ -42,24 +42,24 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 Into: TypeAlias = tuple[tuple[str, Path], ...]
 TextOf: TypeAlias = Callable[[str, Style], str | Iterable[str]]
-"""Gives the document in the format of this name, in this style, or its pieces as they are made."""
+"""Returns the document in the format with this name, in this style, or yields its pieces."""
 
 _STREAMS: Final = frozenset({"jsonl", "github"})
-"""Formats that are streams: an error is one more event, on stdout, too."""
+"""Stream formats, which also report an error on stdout as an event."""
 
 
 @dataclass(slots=True)
 class Outputs:
-    """The formats that were asked for."""
+    """The requested formats."""
 
     noun: str
-    """What the document is: ``plan``."""
+    """The name of the document, e.g. ``plan``."""
     format_name: str
-    """Of stdout."""
+    """The format of stdout."""
     into: Sequence[tuple[str, Path]] = ()
     """Formats and files."""
     writers: Mapping[str, Callable[[Any, Style], str]] = field(default_factory=dict)
-    """What writes the document in each format; empty where that is not all it takes."""
+    """The writer of each format, for `show`."""
     _is_written: bool = False
 
     @property
@@ -69,10 +69,10 @@ class Outputs:
         yield from (name for name, _ in self.into)
 
     def check(self) -> None:
-        """Refuse files that could not be written, or that would overwrite one another.
+        """Check that all files can be written and are different.
 
         Raises:
-            UsageError: they would.
+            UsageError: they are not.
         """
         paths = [path.absolute() for _, path in self.into]
         for path in paths:
@@ -90,9 +90,9 @@ class Outputs:
         is_repeatable: bool = True,
         history: Callable[[], tuple[Moment, ...]] = tuple,
     ) -> None:
-        """Write all documents, files first; the rest is what a `Style` tells of. `history` is asked for by pages only.
+        """Write all documents, files first. For the arguments see `Style`; only HTML needs `history`.
 
-        `is_repeatable` says whether this command gives the document again, and does nothing else.
+        `is_repeatable`: running this command again gives the same document and does nothing else.
 
         Raises:
             ReconcilerError: a file or stdout cannot be written.
@@ -103,41 +103,41 @@ class Outputs:
             plan_file=plan_file,
             history=history() if "html" in self.names else (),
             options=options.shared_options(),
-            verb=options.carried_out_by(),
+            verb=options.apply_verb(),
             is_job=in_job(),
             source=shlex.join(_source(plan_file)) if is_repeatable else "",
             is_offered=True,
         )
-        look = style_of_stdout()
-        shown = text_of(self.format_name, replace(plain, colour=look.colour, width=look.width))
+        terminal = style_of_stdout()
+        shown = text_of(self.format_name, replace(plain, colour=terminal.colour, width=terminal.width))
         texts = {path: text_of(name, plain) for name, path in self.into}
         self._is_written = True
         for path, content in texts.items():
             write_file(path, content)
-        emit(shown)
+        write_stdout(shown)
 
     def show(self, found: object) -> None:
-        """Write all documents of what was found; errors as above."""
+        """Write all documents of a result; raises the same errors."""
         self.write(lambda name, style: self.writers[name](found, style))
 
     def begin(self) -> None:
-        """Mark every older document as unfinished. Files that may be inputs are left alone."""
+        """Overwrite older documents with the error that the run has not finished, except possible inputs."""
         old = [(name, path) for name, path in self.into if _is_document(path)]
         if old:
             reads = {identity(path) for path in (*common_of_this_run().reads, *_named())}
             snapshots = click.get_current_context().params.get("from_snapshot")
             reads |= {identity(path) for path in snapshots.iterdir()} if snapshots and snapshots.is_dir() else set()
             kept = [(name, path) for name, path in old if identity(path) not in reads]
-            _say(kept, self.noun, ReconcilerError("the run has not finished"), _environment())
+            _write_failures(kept, self.noun, ReconcilerError("the run has not finished"), _environment())
 
     def fail(self, error: ReconcilerError, environment: str) -> None:
-        """Write into every file and stream why there is no document."""
+        """Write the error to every file and stream in place of the document."""
         if self._is_written or isinstance(error, WouldOverwrite):
             return
-        # Where the configuration is at fault, nobody knows whether a manifest is read.
-        _say([one for one in self.into if not is_manifest(one[1])], self.noun, error, environment)
+        # If the configuration is invalid, it is unknown whether a manifest is an input.
+        _write_failures([one for one in self.into if not is_manifest(one[1])], self.noun, error, environment)
         if self.format_name in _STREAMS:
-            emit(_failure(self.format_name, self.noun, error, replace(PLAIN, environment=environment)))
+            write_stdout(_failure(self.format_name, self.noun, error, replace(PLAIN, environment=environment)))
 
 
 def style_of_stdout() -> Style:
@@ -149,41 +149,45 @@ def _source(plan_file: str) -> list[str]:
     """The command that shows the document."""
     if not plan_file:
         return options.this_command()
-    return ["reconciler", "show", Path(plan_file).name if in_job() else plan_file]  # jobs keep it without its folders
+    return [
+        "reconciler",
+        "show",
+        Path(plan_file).name if in_job() else plan_file,
+    ]  # CI jobs keep the file without its folder
 
 
 def _named() -> Iterator[Path]:
-    """The paths that the command line has, but for those of documents."""
+    """Yield the paths of the command line, except those of documents."""
     for name, value in click.get_current_context().params.items():
         paths = value if isinstance(value, tuple) else (value,)
         yield from (path for path in paths if isinstance(path, Path) and not name.endswith("_into"))
 
 
-_SIGNS: Final = re.compile(
+_DOCUMENT_MARKS: Final = re.compile(
     rb'"format_version"|<!-- reconciler:|"ordercloud-reconciler"|name="reconciler"|Content-Security-Policy'
     rb"|^::(error|warning|notice) |^(Environment|Apply:|Valid:|Not valid:|Nothing to do|There is no) ?",
     re.MULTILINE,
 )
 _RECORD: Final = re.compile(r"[0-9]{8}T[0-9]{6}[.][0-9]{6}Z-[0-9a-f]+[.](jsonl|receipt[.]json)")
 """The names of journals and their receipts."""
-_ENOUGH: Final = 1_000_000
-"""The number of bytes in which the marks of a document are searched."""
+_SEARCHED_BYTES: Final = 1_000_000
+"""The number of bytes that are searched for marks of a document."""
 
 
 def _is_document(path: Path) -> bool:
-    """Whether the file is one that a run like this has written for its reader: no journal and no receipt beside one."""
+    """Whether the file is a document of an earlier run, not a manifest, journal or receipt."""
     if is_manifest(path) or _RECORD.fullmatch(path.name) or not path.is_file():
         return False
     with path.open("rb") as file:
-        return bool(_SIGNS.search(file.read(_ENOUGH)))
+        return bool(_DOCUMENT_MARKS.search(file.read(_SEARCHED_BYTES)))
 
 
-def _say(into: Iterable[tuple[str, Path]], noun: str, error: ReconcilerError, environment: str) -> None:
+def _write_failures(into: Iterable[tuple[str, Path]], noun: str, error: ReconcilerError, environment: str) -> None:
     for name, path in into:
         try:
             write_file(path, _failure(name, noun, error, replace(PLAIN, environment=environment)))
         except ReconcilerError as another:
-            tell_error(another)
+            report_error(another)
 
 
 def _failure(name: str, noun: str, error: ReconcilerError, style: Style) -> str:
@@ -191,27 +195,27 @@ def _failure(name: str, noun: str, error: ReconcilerError, style: Style) -> str:
 
 
 def outputs_option(noun: str, formats: Sequence[str] | Writers[Any]) -> Callable[[F], F]:
-    """Give a command ``--format`` and ``--into``, as one `Outputs` named `outputs`; the first format is the default."""
+    """Add ``--format`` and ``--into``, passed as one `Outputs` named `outputs`; the first format is the default."""
     names, writers = list(formats), formats if isinstance(formats, Mapping) else {}
 
     def decorate(function: F) -> F:
         @wraps(function)
         def call(*arguments: Any, format_name: str, into: Into, **given: Any) -> Any:  # noqa: ANN401  # click's signature
-            older = tuple((name, path) for name in _OLDER if (path := given.pop(f"{name}_into", None)))
+            older = tuple((name, path) for name in _FORMER_INTO if (path := given.pop(f"{name}_into", None)))
             outputs = Outputs(noun, format_name, (*into, *older), writers)
-            with _explained(outputs):
+            with _errors_in_files(outputs):
                 return function(*arguments, outputs=outputs, **given)
 
         command = cast("F", call)
-        for name in filter(_OLDER.__contains__, names):
+        for name in filter(_FORMER_INTO.__contains__, names):
             command = click.option(f"--{name}-into", type=file_name, hidden=True)(command)
         return options.format_option(names)(_into(names)(command))
 
     return decorate
 
 
-_OLDER: Final = tuple(FORMATS)
-"""The formats with a former option ``--FORMAT-into FILE``, which ``--into`` replaces."""
+_FORMER_INTO: Final = tuple(FORMATS)
+"""The formats with a former option ``--FORMAT-into FILE``, replaced by ``--into``."""
 
 
 def _into(names: Sequence[str]) -> Callable[[F], F]:
@@ -222,13 +226,13 @@ def _into(names: Sequence[str]) -> Callable[[F], F]:
         return name, Path(text(file))
 
     explanation = "Also write this format to a file; repeatable."
-    offered = options.offer([f"{name}=" for name in names])
-    return valued("--into", "FORMAT=FILE", read, help=explanation, multiple=True, shell_complete=offered)
+    offered = options.completed_from([f"{name}=" for name in names])
+    return value_option("--into", "FORMAT=FILE", read, help=explanation, multiple=True, shell_complete=offered)
 
 
 @contextmanager
-def _explained(outputs: Outputs) -> Iterator[None]:
-    """Have the files say, while the command runs, that it has not finished, and where it fails, why."""
+def _errors_in_files(outputs: Outputs) -> Iterator[None]:
+    """Overwrite older files while the command runs, and write the error to all files if it fails."""
     outputs.check()
     common_of_this_run().writes.extend(path for _, path in outputs.into)
     outputs.begin()
@@ -239,9 +243,9 @@ def _explained(outputs: Outputs) -> Iterator[None]:
         raise
 
 
-def misused(arguments: Sequence[str], noun: str, error: ReconcilerError) -> None:
-    """Write the error of an invalid command line into every existing file that it names."""
-    _say(list(_files_of(arguments)), noun, error, "")
+def write_misuse(arguments: Sequence[str], noun: str, error: ReconcilerError) -> None:
+    """Write the error of an invalid command line to every older document that it names."""
+    _write_failures(list(_files_of(arguments)), noun, error, "")
 
 
 def _files_of(arguments: Sequence[str]) -> Iterator[tuple[str, Path]]:
@@ -253,7 +257,7 @@ def _files_of(arguments: Sequence[str]) -> Iterator[tuple[str, Path]]:
         else:
             format_name, file = name.removeprefix("--").removesuffix("-into"), value
         is_option = name in {"--into", f"--{format_name}-into"}
-        is_read = arguments.count(file) > (file == following)  # it may be an input as well
+        is_read = arguments.count(file) > (file == following)  # it may also be an input
         if is_option and format_name in FORMATS and not is_read and _is_document(Path(file)):
             yield format_name, Path(file)
 
@@ -268,26 +272,26 @@ def _environment() -> str:
 
 @dataclass(slots=True)
 class Metering:
-    """What a run has found so far, by environment."""
+    """The results of a run so far, by environment."""
 
     command: str
     began: float
     found: "dict[str, Measured]" = field(default_factory=dict)
 
     def count(self, environment: str, found: "Document | None") -> None:
-        """Count what was found in an environment; None: there is no answer."""
-        from reconciler.render.monitoring import Measured, measured  # noqa: PLC0415  # only commands that measure need it
+        """Record the result of an environment; None: it failed."""
+        from reconciler.render.monitoring import Measured, measured  # noqa: PLC0415  # only with --metrics
 
         before = self.found.get(environment) or Measured(environment, self.command, succeeded=True)
         self.found[environment] = measured(before, found)
 
     def count_all(self, parts: "Sequence[Part[Document]]") -> None:
-        """Count several environments."""
+        """Record several environments."""
         for one in parts:
             self.count(one.environment, one.found)
 
     def measured(self, costs: Mapping[str, Stats], old: str) -> "list[Measured]":
-        """All runs with what they cost, by environment; `old` is the text of the file that is there already."""
+        """All runs with their costs, by environment; `old` is the text of the existing file."""
         now, seconds = time.time(), time.monotonic() - self.began
         finished = []
         for one in self.found.values():
@@ -306,11 +310,11 @@ def _last_success(old: str, run: "Measured") -> float | None:
     return float(found[1]) if found else None
 
 
-_FOR_ALL: Final = 0o644
+_WORLD_READABLE: Final = 0o644
 
 
 def metrics_option(function: F) -> F:
-    """Give a command ``--metrics FILE``, and a `Metering` named `metering`."""
+    """Add ``--metrics FILE``; the command gets a `Metering` named `metering`."""
 
     @wraps(function)
     def call(*arguments: Any, metrics_file: Path | None, **given: Any) -> Any:  # noqa: ANN401  # click's signature
@@ -326,7 +330,7 @@ def metrics_option(function: F) -> F:
             if file and not is_manifest(file):
                 _write_metrics(file, metering)
 
-    option = valued(
+    option = value_option(
         "--metrics", "FILE", output_file, help="Write metrics in the Prometheus text format.", to="metrics_file"
     )
     return option(cast("F", call))
@@ -337,6 +341,6 @@ def _write_metrics(path: Path, metering: Metering) -> None:
 
     try:
         old = read_file(path) if path.is_file() else ""
-        write_file(path, metrics(metering.measured(common_of_this_run().stats, old)), _FOR_ALL)
+        write_file(path, metrics(metering.measured(common_of_this_run().stats, old)), _WORLD_READABLE)
     except ReconcilerError as error:
-        tell_error(error)
+        report_error(error)

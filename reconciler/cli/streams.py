@@ -1,4 +1,4 @@
-"""Finished texts -> stdout and stderr. Knows which stream is a terminal, and survives a closed pipe."""
+"""Finished texts -> stdout and stderr. Detects terminals and tolerates closed pipes."""
 
 import os
 import sys
@@ -13,25 +13,25 @@ from reconciler.errors import ReconcilerError
 from reconciler.model.json import Json
 
 
-def emit(text: str | Iterable[str]) -> None:
-    """Write the requested document, or its pieces, to stdout. A closed pipe is silent: its reader has read enough.
+def write_stdout(text: str | Iterable[str]) -> None:
+    """Write the document, or its pieces, to stdout. A closed pipe is ignored.
 
     Raises:
-        ReconcilerError: it cannot be written (a full disk).
+        ReconcilerError: stdout cannot be written, e.g. the disk is full.
     """
     try:
         for piece in [text] if isinstance(text, str) else text:
             _write(sys.stdout, piece)
     except OSError as error:
         abandon(sys.stdout)
-        raise ReconcilerError(f"the output cannot be written: {error.strerror}") from error
+        raise ReconcilerError(f"cannot write to stdout: {error.strerror}") from error
 
 
-def tell(text: str, events: Iterable[Mapping[str, Json]] = ()) -> None:
-    """Write anything else to stderr: the text, or with ``--log-format json`` the events that say the same.
+def write_stderr(text: str, events: Iterable[Mapping[str, Json]] = ()) -> None:
+    """Write to stderr: the text, or with ``--log-format json`` the equivalent events.
 
-    A text without events of its own becomes an event for each of its lines. What stderr cannot take (a closed terminal,
-    a full disk) is dropped.
+    Without events, each line of the text becomes an event. Output is dropped if stderr cannot be written (a closed
+    terminal, a full disk).
     """
     try:
         _write(sys.stderr, _logged(text, events) if Log.format == "json" else text)
@@ -48,12 +48,12 @@ def _logged(text: str, events: Iterable[Mapping[str, Json]]) -> str:
 
 
 def in_job() -> bool:
-    """Whether this is a job of a CI system; Azure Pipelines has a variable of its own."""
+    """Whether this is a CI job. Azure Pipelines sets its own variable."""
     return bool(os.environ.get("CI") or os.environ.get("TF_BUILD"))
 
 
 def is_terminal(stream: IO[str] | None) -> bool:
-    """Whether the stream is a terminal with a user. A terminal of a CI job does not count."""
+    """Whether the stream is a terminal with a user, so not that of a CI job."""
     return stream is not None and stream.isatty() and not in_job()
 
 
@@ -69,7 +69,7 @@ def wants_colour(stream: IO[str] | None) -> bool:
 
 
 def width(stream: IO[str] | None) -> int:
-    """The width of a text: of COLUMNS, else of the terminal; 0: unlimited."""
+    """The width of text: COLUMNS, else that of the terminal; 0: unlimited."""
     named = os.environ.get("COLUMNS", "")
     if named.isdecimal():
         return int(named)
@@ -82,7 +82,7 @@ def width(stream: IO[str] | None) -> int:
 
 
 def _write(stream: IO[str] | None, text: str) -> None:
-    """Write, unless the stream was closed from the start."""
+    """Write, unless the stream was closed at startup."""
     if stream is None:
         return
     try:
@@ -92,5 +92,5 @@ def _write(stream: IO[str] | None, text: str) -> None:
 
 
 def abandon(stream: IO[str]) -> None:
-    """Point the stream at nothing, so that Python's own flush at exit does not fail as well."""
+    """Redirect the stream to the null device, so that the flush at exit does not fail."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -251,7 +251,7 @@ def test_a_result_that_cannot_be_printed_leaves_the_code_that_of_the_changes(
         monkeypatch.setattr(sys, "stdout", full)
         done = run("apply", saved)
     assert (done.code, project.writes()) == (0, ["PUT"])
-    assert "the output cannot be written: No space left on device" in done.err
+    assert "cannot write to stdout: No space left on device" in done.err
 
 
 def test_an_object_that_moved_since_the_plan_is_left_alone(project: Project, run: Runner, saved: str) -> None:

@@ -6,7 +6,7 @@ from contextlib import nullcontext
 
 import pytest
 
-from reconciler.cli.approving import require_yes, somebody_is_there
+from reconciler.cli.approving import can_ask, require_yes
 from reconciler.errors import ReconcilerError
 from tests.cli.test_streams import Terminal
 
@@ -25,6 +25,6 @@ def test_only_the_whole_word_is_a_yes(monkeypatch: pytest.MonkeyPatch, answer: s
 def test_a_question_needs_a_terminal_at_both_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", Terminal())
     monkeypatch.setattr(sys, "stderr", io.StringIO())
-    assert not somebody_is_there()
+    assert not can_ask()
     monkeypatch.setattr(sys, "stderr", Terminal())
-    assert somebody_is_there()
+    assert can_ask()

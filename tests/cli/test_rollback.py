@@ -32,7 +32,7 @@ def test_a_run_is_taken_back_and_that_is_a_run_as_well(project: Project, run: Ru
     assert "kind          rollback" in shown
     assert f"rolls back    {applied}" in shown
     again = run("rollback", "last", "--auto-approve")
-    assert f"It rolled back run {applied}, whose changes are now made again; " in again.err
+    assert f"It rolled back run {applied}, so this makes the changes of that run again; " in again.err
     assert (again.code, live(project)["Active"]) == (0, False)
 
 

@@ -40,23 +40,23 @@ def test_a_closed_pipe_is_silent(monkeypatch: pytest.MonkeyPatch, capfd: pytest.
     os.close(reading)
     with os.fdopen(writing, "w") as pipe:
         monkeypatch.setattr(sys, "stdout", pipe)
-        streams.emit("text\n")
-        streams.emit("more\n")
+        streams.write_stdout("text\n")
+        streams.write_stdout("more\n")
     assert capfd.readouterr() == ("", "")
 
 
 def test_a_full_disk_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     with Path("/dev/full").open("w", encoding="utf-8") as full:
         monkeypatch.setattr(sys, "stdout", full)
-        with pytest.raises(ReconcilerError, match="the output cannot be written: No space left"):
-            streams.emit("text\n")
+        with pytest.raises(ReconcilerError, match="cannot write to stdout: No space left"):
+            streams.write_stdout("text\n")
 
 
 def test_streams_that_were_closed_from_the_start_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdout", None)
     monkeypatch.setattr(sys, "stderr", None)
-    streams.emit("text\n")
-    streams.tell("text\n")
+    streams.write_stdout("text\n")
+    streams.write_stderr("text\n")
     assert not streams.wants_colour(sys.stdout)
 
 
@@ -65,7 +65,7 @@ def test_what_a_stream_cannot_encode_is_written_as_an_escape(monkeypatch: pytest
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="ascii"))
     monkeypatch.setattr(sys, "stderr", io.StringIO())  # has no encoding, and needs no care
     tolerate_any_encoding()
-    streams.emit("Zürich\n")
+    streams.write_stdout("Zürich\n")
     assert raw.getvalue() == b"Z\\xfcrich\n"
 
 

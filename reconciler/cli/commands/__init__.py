@@ -1,1 +1,1 @@
-"""One module for each command, with the click command as `command`. They are imported when they are called."""
+"""One module per command, with the click command as `command`, imported when it is called."""

@@ -1,4 +1,4 @@
-"""Manifests and a service -> the live object of each manifest, and its id in reconciler.yaml if that is asked for."""
+"""Manifests and a service -> the live object of each manifest, and with --write its id in reconciler.yaml."""
 
 from pathlib import Path
 
@@ -44,7 +44,7 @@ def command(
     """
     from reconciler.project.adopt import adopt
 
-    given, paths = _parted(arguments)
+    given, paths = _split(arguments)
     written: list[str] = []
 
     def find(project: Project) -> Adopted:
@@ -57,7 +57,7 @@ def command(
 
 
 def _code(adopted: Adopted) -> ExitCode:
-    """Errors are reported after the proposals."""
+    """The exit code; errors are reported after the proposals."""
     if adopted.adoption.faults:
         raise InputError(adopted.adoption.faults)
     if adopted.failure:
@@ -65,8 +65,8 @@ def _code(adopted: Adopted) -> ExitCode:
     return ExitCode.DONE
 
 
-def _parted(arguments: tuple[str, ...]) -> tuple[dict[str, str], list[Path]]:
-    """Ids by what names a manifest, and paths."""
+def _split(arguments: tuple[str, ...]) -> tuple[dict[str, str], list[Path]]:
+    """Split the arguments into ids by manifest, and paths."""
     given: dict[str, str] = {}
     paths: list[Path] = []
     for argument in arguments:

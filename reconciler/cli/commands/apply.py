@@ -9,12 +9,12 @@ import click
 
 from reconciler.cli import documents, options
 from reconciler.cli import exit as codes
-from reconciler.cli.approving import attended
-from reconciler.cli.console import project_of, requests_told, settings_of
+from reconciler.cli.approving import with_terminal
+from reconciler.cli.console import project_of, requests_reported, settings_of
 from reconciler.cli.exit import ExitCode
-from reconciler.cli.options import Common, input_file, output_file, valued
+from reconciler.cli.options import Common, input_file, output_file, value_option
 from reconciler.cli.outputs import Metering, Outputs, metrics_option, outputs_option
-from reconciler.cli.streams import tell
+from reconciler.cli.streams import write_stderr
 from reconciler.errors import GuardRefusal, PlanRefused, UsageError
 from reconciler.model.outcome import ApplyResult
 from reconciler.model.plan import Plan
@@ -52,15 +52,15 @@ Ctrl-C finishes changes in flight, starts no more, shows what is left and exits 
 @click.option("--dry-run", is_flag=True, help="Show the plan and any refusal, over a read-only connection.")
 @options.ack_option
 @click.option("--keep-going", is_flag=True, help="Continue with other changes of the environment after a failure.")
-@valued("--require-tip", "BRANCH", help="Refuse manifests that differ from the last fetched tip of this branch.")
-@valued("--receipt", "FILE", output_file, help="Save hashes of what was applied, for drift --receipt.")
+@value_option("--require-tip", "BRANCH", help="Refuse manifests that differ from the last fetched tip of this branch.")
+@value_option("--receipt", "FILE", output_file, help="Save hashes of what was applied, for drift --receipt.")
 @outputs_option("apply", documents.RESULTS)
 @metrics_option
 @options.planning_options
 @options.unknown_roles_option
 @options.environments_options
 @click.pass_obj
-def command(  # what is not in `ApplyOptions`
+def command(  # the parameters that are not in `ApplyOptions`
     common: Common,
     /,
     *,
@@ -84,7 +84,7 @@ def command(  # what is not in `ApplyOptions`
     from reconciler.project.environment import protect_inputs
 
     protect_inputs(settings_of(common), ())
-    saved, others = _parted(paths)
+    saved, others = _split(paths)
     asked = ApplyOptions(others, saved, **choices)
     _check(asked)
     is_of_several = common.is_of_several or len(saved) > 1
@@ -97,9 +97,9 @@ def command(  # what is not in `ApplyOptions`
     def ended(plan: Plan, result: ApplyResult) -> None:
         metering.count(plan.binding.environment, plan)
         metering.count(plan.binding.environment, result)
-        _tell_end(plan, result, has_receipt=bool(asked.receipt or result.run), named=is_of_several)
+        _report_end(plan, result, has_receipt=bool(asked.receipt or result.run), named=is_of_several)
 
-    asked = attended(replace(asked, ended=ended), common, ask=not auto_approve)
+    asked = with_terminal(replace(asked, ended=ended), common, ask=not auto_approve)
     if is_of_several:
         return _several_applied(common, asked, outputs, metering)
     result = apply(asked.opened(settings_of(common)), asked)
@@ -107,21 +107,21 @@ def command(  # what is not in `ApplyOptions`
     return codes.of_result(result)
 
 
-def _tell_end(plan: Plan, result: ApplyResult, *, has_receipt: bool, named: bool) -> None:
+def _report_end(plan: Plan, result: ApplyResult, *, has_receipt: bool, named: bool) -> None:
     if has_receipt:
         documents.warn_if_blank("receipt")
     if named and not options.common_of_this_run().quiet:
-        tell(f"{escape(plan.binding.environment)}: {verdict(result)}\n\n")
+        write_stderr(f"{escape(plan.binding.environment)}: {verdict(result)}\n\n")
 
 
 # -- several environments, in the order of the configuration ---------------------------------------------------------
 
 
 def _names(common: Common, asked: "ApplyOptions") -> list[str]:
-    """The chosen environments, in the order in which they are applied.
+    """The selected environments, in the order in which they are applied.
 
     Raises:
-        UsageError: there is no such order; or saved plans, which name their environments, do not fit the command line.
+        UsageError: the configuration has no order, or saved plans are for other environments.
     """
     from reconciler.project.environment import promoted
 
@@ -140,7 +140,7 @@ def _names(common: Common, asked: "ApplyOptions") -> list[str]:
 
 
 def _several_shown(common: Common, asked: "ApplyOptions", outputs: Outputs) -> ExitCode:
-    """Show what would be carried out in each."""
+    """Show the plan of each environment."""
     from reconciler.project.apply import preview
 
     refusals: dict[str, GuardRefusal | None] = {}
@@ -160,24 +160,24 @@ def _several_shown(common: Common, asked: "ApplyOptions", outputs: Outputs) -> E
 
 
 def _several_applied(common: Common, asked: "ApplyOptions", outputs: Outputs, metering: Metering) -> ExitCode:
-    """Apply to one after another, up to the first that does not exit with 0, and show all results."""
+    """Apply to one environment after another until one does not exit with 0, and show all results."""
     names = _names(common, asked)
-    with requests_told(wanted=common.is_verbose, sign_of_life=False, named=True):
+    with requests_reported(wanted=common.is_verbose, show_progress=False, named=True):
         parts = project_of(common).promote(names, asked, codes.of_result)
-    documents.tell_all_warnings(common, names)
+    documents.report_shared_warnings(common, names)
     metering.count_all(parts)
     documents.write_result(outputs, documents.joined(parts))
     return codes.of_promotion(parts)
 
 
-# -- what is common to both -------------------------------------------------------------------------------------------
+# -- shared by both -------------------------------------------------------------------------------------------
 
 
 def _check(asked: "ApplyOptions") -> None:
     """Refuse options that cannot be combined.
 
     Raises:
-        UsageError: a saved plan is to be restricted or to prune.
+        UsageError: an option cannot be used with a saved plan.
     """
     if not asked.saved:
         return
@@ -191,11 +191,11 @@ def _check(asked: "ApplyOptions") -> None:
         raise UsageError("--prune cannot be used with a saved plan", hint="remove it, or plan again with it")
 
 
-def _parted(paths: tuple[Path, ...]) -> tuple[Sequence[Plan], tuple[Path, ...]]:
+def _split(paths: tuple[Path, ...]) -> tuple[Sequence[Plan], tuple[Path, ...]]:
     """Split the paths into saved plans, which come first, and others.
 
     Raises:
-        PlanRefused: a plan is refused, or there is a key and a path is not a plan.
+        PlanRefused: a plan is refused, or the plan key is set and a path is not a plan.
         UsageError: a plan comes after another path.
     """
     from reconciler.planning.planfile import reading

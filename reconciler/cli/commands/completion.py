@@ -1,6 +1,6 @@
-"""The name of a shell -> the script that completes commands and options in it; what was typed -> the values it offers.
+"""The name of a shell -> its completion script; an incomplete word -> matching values.
 
-Values are offered offline; a fault of the input offers nothing.
+Values are completed offline; invalid input gives no values.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -12,7 +12,7 @@ from click.shell_completion import BashComplete, CompletionItem, FishComplete, S
 
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.options import output_options
-from reconciler.cli.streams import emit
+from reconciler.cli.streams import write_stdout
 from reconciler.errors import ReconcilerError
 
 _SHELLS: Final[Mapping[str, type[ShellComplete]]] = {"bash": BashComplete, "zsh": ZshComplete, "fish": FishComplete}
@@ -33,12 +33,12 @@ Examples:
 def command(shell: str) -> ExitCode:
     """Print the shell completion script for bash, zsh or fish."""
     program = click.get_current_context().find_root().command
-    emit(_SHELLS[shell](program, {}, "reconciler", "_RECONCILER_COMPLETE").source())
+    write_stdout(_SHELLS[shell](program, {}, "reconciler", "_RECONCILER_COMPLETE").source())
     return ExitCode.DONE
 
 
 def offered(what: str | Sequence[str], ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-    """The values, or those of this name, that start with what was typed."""
+    """The values, or those with this name, that start with the incomplete word."""
     try:
         values = sorted(set(_VALUES[what](ctx, incomplete) if isinstance(what, str) else what))
     except (ReconcilerError, OSError):
@@ -71,7 +71,7 @@ _MOST: Final = 40
 
 
 def _written_runs(ctx: click.Context, incomplete: str) -> Iterable[str]:
-    """The newest ones of those that start so: to see what a run has written, its journal is read."""
+    """The newest runs that match and have written something, which is only known from their journals."""
     from reconciler.applying.journal.events import may_have_written
 
     newest = [path for path in _journals(ctx) if path.stem.startswith(incomplete)][-_MOST:]

@@ -1,4 +1,4 @@
-"""Global options -> every check of one environment or of several, what it found, and how to fix it. Writes nothing."""
+"""Global options -> the checks of one or several environments, with results and fixes. Writes nothing."""
 
 import click
 

@@ -1,4 +1,4 @@
-"""Manifests and a service -> where the service differs, as a document and an exit code. Only reads it."""
+"""Manifests and a service -> where the service differs, as a document and an exit code."""
 
 from functools import partial
 from pathlib import Path
@@ -11,10 +11,10 @@ from reconciler.cli import options
 from reconciler.cli.console import project_of, settings_of
 from reconciler.cli.documents import DRIFTS, each, key, show_planned
 from reconciler.cli.exit import ExitCode
-from reconciler.cli.failures import style_of_stderr, tell_error, tell_problem
-from reconciler.cli.options import Common, input_file, text, valued
+from reconciler.cli.failures import report_error, report_warning, style_of_stderr
+from reconciler.cli.options import Common, input_file, text, value_option
 from reconciler.cli.outputs import Metering, Outputs, metrics_option, outputs_option
-from reconciler.cli.streams import tell
+from reconciler.cli.streams import write_stderr
 from reconciler.errors import InputError, UsageError
 from reconciler.model.secret import Secret
 from reconciler.project import NOTIFY_VARIABLE
@@ -52,8 +52,8 @@ baseline, or left out by --since-receipt, does not count.
 """,
 )
 @options.paths_argument
-@valued("--baseline", "FILE", input_file, help="Ignore drift in this earlier JSON document.")
-@valued(
+@value_option("--baseline", "FILE", input_file, help="Ignore drift in this earlier JSON document.")
+@value_option(
     "--receipt", "FILE", input_file, help="Receipt that shows the source of drift; default: that of the newest run."
 )
 @click.option("--since-receipt", is_flag=True, help="Ignore drift that existed right after that apply.")
@@ -66,7 +66,7 @@ baseline, or left out by --since-receipt, does not count.
 @click.option("--write", is_flag=True, help="With --write-back: write the files.")
 @outputs_option("drift", DRIFTS)
 @metrics_option
-@valued(
+@value_option(
     "--notify",
     "URL",
     lambda value: Secret(text(value)),
@@ -113,7 +113,7 @@ def command(  # noqa: PLR0913  # one for each option
     if common.is_of_several and (write_back or receipt):
         raise UsageError("--write-back and --receipt take one environment", hint="give one --env")
     notifier = Notifier.of(notify_url, notify_format)
-    configuration(settings_of(common))  # its faults come before those of the other files
+    configuration(settings_of(common))  # its errors are reported before those of other files
     view = DriftView.of_files(baseline, receipt, key(), since_receipt=since_receipt, strict=strict)
 
     def find(project: Project) -> "Drift":
@@ -129,7 +129,7 @@ def command(  # noqa: PLR0913  # one for each option
 def _shown(
     common: Common, find: "Callable[[Project], Drift]", outputs: Outputs, metering: Metering, notifier: "Notifier"
 ) -> ExitCode:
-    """Count the drift of each environment, tell who wants to know, and show it."""
+    """Count the drift of each environment, send notifications, and show it."""
     from reconciler.project.records import moments
 
     if common.is_of_several:
@@ -149,22 +149,22 @@ def _shown(
 def _notify(common: Common, notifier: "Notifier", drifts: "Sequence[Drift]") -> None:
     """Send notifications; a failure does not change the exit code."""
     for problem in notifier.notify(drifts, settings_of(common)):
-        tell_problem(problem)
+        report_warning(problem)
 
 
 def _left(common: Common, found: "WriteBack", *, write: bool) -> "Drift":
     """Show the manifests with the live values, also with --quiet, and write them with --write."""
     if found.refused:
-        tell_error(InputError(found.refused))
+        report_error(InputError(found.refused))
     if not found.contents:
         return found.left
     style = style_of_stderr()
     for file, content in found.contents.items():
-        tell(edits(file, Path(file).read_bytes().decode(), content.decode(), style))
+        write_stderr(edits(file, Path(file).read_bytes().decode(), content.decode(), style))
     files = number(len(found.contents), "file")
     if not write:
-        tell(f"Nothing was written. To write {files}, add --write.\n")
+        write_stderr(f"Nothing was written. To write {files}, add --write.\n")
         return found.drift
     if not common.quiet:
-        tell(f"Writing {files}.\n")
+        write_stderr(f"Writing {files}.\n")
     return found.write()

@@ -1,4 +1,4 @@
-"""Options -> a stand-in for OrderCloud that serves on this machine until it is stopped."""
+"""Options -> a local OrderCloud emulator that runs until it is stopped."""
 
 from functools import partial
 from pathlib import Path
@@ -8,8 +8,8 @@ import click
 
 from reconciler import emulator
 from reconciler.cli.exit import ExitCode
-from reconciler.cli.options import common_of_this_run, file_name, output_options, text, valued
-from reconciler.cli.streams import emit, tell
+from reconciler.cli.options import common_of_this_run, file_name, output_options, text, value_option
+from reconciler.cli.streams import write_stderr, write_stdout
 from reconciler.emulator import READINGS
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.render.command import command as command_line
@@ -35,10 +35,10 @@ The first line on stdout is `listening on http://127.0.0.1:PORT`. An administrat
 and start a repository. Ctrl-C stops it with exit code 0.
 """,
 )
-@valued("--port", "PORT", _PORT, help="Port to listen on; 0 (default): a free port.", default=0)
-@valued("--seed", "FILE", file_name, help="Start with this seeding file (YAML or JSON).")
+@value_option("--port", "PORT", _PORT, help="Port to listen on; 0 (default): a free port.", default=0)
+@value_option("--seed", "FILE", file_name, help="Start with this seeding file (YAML or JSON).")
 @click.option("--sample", is_flag=True, help="Start with the built-in sample marketplace.")
-@valued("--state", "FILE", file_name, help="Keep the data in this file between runs.")
+@value_option("--state", "FILE", file_name, help="Keep the data in this file between runs.")
 @click.option(
     "--profile",
     type=click.Choice(["current", "legacy"]),
@@ -46,9 +46,13 @@ and start a repository. Ctrl-C stops it with exit code 0.
     show_default=True,
     help="API generation; legacy has a readable ClientSecret.",
 )
-@valued("--latency", "MS", _LATENCY, help="Delay before each response, in milliseconds.", default=0, to="latency_ms")
-@valued("--fault", "SPEC", help="Inject a fault, as in the example above; repeatable.", to="faults", multiple=True)
-@valued("--max-page-size", "N", _PAGE_SIZE, help="Maximum page size of lists.")
+@value_option(
+    "--latency", "MS", _LATENCY, help="Delay before each response, in milliseconds.", default=0, to="latency_ms"
+)
+@value_option(
+    "--fault", "SPEC", help="Inject a fault, as in the example above; repeatable.", to="faults", multiple=True
+)
+@value_option("--max-page-size", "N", _PAGE_SIZE, help="Maximum page size of lists.")
 @click.option("--marketplace", type=text, default="emulator", show_default=True, help="Marketplace ID (Seller.ID).")
 @click.option("--no-put-creates", is_flag=True, help="Return 404 for a PUT of an unknown API client.")
 @click.option(
@@ -80,7 +84,7 @@ def command(port: int, **options: Any) -> ExitCode:  # noqa: ANN401  # one for e
     return ExitCode.DONE
 
 
-def _settings(  # one keyword for each option that is not passed on as it is
+def _settings(  # a parameter for each option that is not passed on unchanged
     port: int,
     *,
     sample: bool,
@@ -101,9 +105,9 @@ def _settings(  # one keyword for each option that is not passed on as it is
 
 
 def _announce(marketplace: str, base_url: str) -> None:
-    emit(f"listening on {base_url}\n")
+    write_stdout(f"listening on {base_url}\n")
     if not common_of_this_run().quiet:
-        tell(
+        write_stderr(
             f"export OC_CLIENT_ID={emulator.ADMIN_CLIENT_ID}\nexport OC_CLIENT_SECRET={emulator.ADMIN_CLIENT_SECRET}\n"
             f"{command_line('init', '--url', base_url, '--marketplace', marketplace)}\n"
         )

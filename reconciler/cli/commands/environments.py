@@ -1,4 +1,4 @@
-"""The configuration -> its environments, offline: for people, for programs, for the matrix of a CI workflow."""
+"""The configuration -> its environments, offline: as text, JSON, or the matrix of a CI workflow."""
 
 import click
 

@@ -1,4 +1,4 @@
-"""The path of a key -> what it means, from the schema. Nothing is read or contacted."""
+"""The path of a key -> its description, from the schema, offline."""
 
 from collections.abc import Iterator
 from textwrap import TextWrapper
@@ -7,14 +7,14 @@ from typing import Final
 import click
 
 from reconciler.cli.exit import ExitCode
-from reconciler.cli.options import offer, output_options, text
+from reconciler.cli.options import completed_from, output_options, text
 from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.manifests.explain import Key, contents, explain
 from reconciler.model.json import Json
 from reconciler.render.escape import joined, json_document
 
 _WIDTH: Final = 100
-"""Where neither a terminal nor COLUMNS says how many columns there are."""
+"""The width if neither the terminal nor COLUMNS gives one."""
 
 
 @click.command(
@@ -31,7 +31,7 @@ Examples:
 Exit codes: 0 done; 64 unknown key: the closest one is suggested.
 """,
 )
-@click.argument("path", type=text, metavar="[PATH]", required=False, shell_complete=offer("keys"))
+@click.argument("path", type=text, metavar="[PATH]", required=False, shell_complete=completed_from("keys"))
 @outputs_option("explain", ["text", "json"])
 @output_options
 def command(path: str | None, *, outputs: Outputs) -> ExitCode:
@@ -46,7 +46,7 @@ def command(path: str | None, *, outputs: Outputs) -> ExitCode:
 
 
 def _document(entry: Key) -> dict[str, Json]:
-    """A key with all that is below it."""
+    """A key with all keys below it."""
     return {
         "path": entry.path,
         "meaning": entry.meaning,
@@ -79,7 +79,7 @@ def _lines(entry: Key, columns: int) -> Iterator[str]:
 
 
 def _wrapped(value: str, columns: int, start: str = "") -> list[str]:
-    """Lines of whole words, below one another after what the first one starts with."""
+    """Lines of whole words, indented by the length of `start`."""
     indent = " " * len(start)
     wrapper = TextWrapper(columns, start, indent, break_long_words=False, break_on_hyphens=False)
     return wrapper.wrap(value)

@@ -1,4 +1,4 @@
-"""Services -> manifests of all that is live, one file for each, or overlays. Services are only read."""
+"""Services -> manifests of the live objects, one file each, or overlays."""
 
 import shlex
 from dataclasses import replace
@@ -11,7 +11,7 @@ import click
 from reconciler.cli import options
 from reconciler.cli.documents import each, show, show_parts
 from reconciler.cli.exit import ExitCode, of_writing
-from reconciler.cli.options import Common, file_name, offer, valued
+from reconciler.cli.options import Common, completed_from, file_name, value_option
 from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.kinds import KINDS
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 
 
 class Kinds(click.ParamType):  # type: ignore[type-arg]  # it takes a type only since click 8.4
-    """Names of kinds, separated by commas; the empty set is all of them."""
+    """Names of kinds, separated by commas; the empty set means all kinds."""
 
     name = "kinds"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> frozenset[str]:
-        """Read them, and refuse what is no kind."""
+        """Convert the names, and reject unknown kinds."""
         names = frozenset(one.strip() for one in value.split(","))
         for name in sorted(names - {*KINDS, "all"}):
             hint = did_you_mean(name, KINDS) or f"kinds are: all, {', '.join(KINDS)}"
@@ -73,17 +73,17 @@ Exit codes: 0 done, or nothing to write; 1 error, nothing was written; 5 the ove
 and another environment failed.
 """,
 )
-@valued("--out", "DIR", file_name, help="Folder for new files; default: the first folder of manifests.")
-@valued("--only", "ADDRESS-GLOB", help="Only addresses that match; repeatable.", multiple=True)
-@valued(
+@value_option("--out", "DIR", file_name, help="Folder for new files; default: the first folder of manifests.")
+@value_option("--only", "ADDRESS-GLOB", help="Only addresses that match; repeatable.", multiple=True)
+@value_option(
     "--into-overlay",
     "ENV",
     help="Write the differences of this environment to its overlays, not to the manifests; repeatable.",
     to="overlaid",
     multiple=True,
-    shell_complete=offer("environments"),
+    shell_complete=completed_from("environments"),
 )
-@valued(
+@value_option(
     "--kinds",
     "KIND,...|all",
     Kinds(),
@@ -138,10 +138,10 @@ def command(  # noqa: PLR0913  # one for each option
 
 
 def select_overlay_environments(common: Common, names: "Sequence[str]") -> None:
-    """Have the environments that --into-overlay names be the ones that are meant.
+    """Select the environments of --into-overlay.
 
     Raises:
-        UsageError: --env names others, or --env-all is given.
+        UsageError: --env selects others, or --env-all is given.
     """
     if names and (common.env_all or set(common.envs) - set(names)):
         others = "--env-all selects all" if common.env_all else f"--env selects {', '.join(common.envs)}"
@@ -151,10 +151,10 @@ def select_overlay_environments(common: Common, names: "Sequence[str]") -> None:
 
 
 def _write_shared(common: Common, outputs: Outputs, find: "Callable[[Project], ExportResult]") -> ExitCode:
-    """Write the manifests that all environments share, where every one of them has the same to write.
+    """Write the shared manifests if all environments agree.
 
     Raises:
-        ReconcilerError: they differ, or one could not be read: all that was found is shown, and nothing was written.
+        ReconcilerError: they differ, or one could not be read; all results are shown and nothing is written.
     """
     from reconciler.project.export import write_shared
 
@@ -167,7 +167,7 @@ def _write_shared(common: Common, outputs: Outputs, find: "Callable[[Project], E
 
 
 def _one_by_one(names: "Sequence[str]") -> str:
-    """How to export the environments that could be read."""
+    """The commands that export the environments one by one."""
     first, *others = names or ["NAME"]
     overlays = [word for name in others for word in ("--into-overlay", name)]
     then = f", then the others as overlays: {_like_this(*overlays)}" if others else ""

@@ -1,10 +1,10 @@
-"""The folder of the journals -> the runs that have written, one of them, or whether a journal was altered. Offline."""
+"""The journals -> a list of runs, one run, or whether a journal was altered; offline."""
 
 import click
 
 from reconciler.cli.console import settings_of
 from reconciler.cli.exit import ExitCode
-from reconciler.cli.options import Common, common_options, environments_options, offer, text
+from reconciler.cli.options import Common, common_options, completed_from, environments_options, text
 from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.project import environment_name
 from reconciler.render.history import LISTS, RUNS, VERIFICATIONS
@@ -53,7 +53,7 @@ Examples:
   reconciler history show 20261124T170306.104233Z-9f3c --format json
 """,
 )
-@click.argument("run", type=text, metavar="RUN", shell_complete=offer("runs"))
+@click.argument("run", type=text, metavar="RUN", shell_complete=completed_from("runs"))
 @outputs_option("history", RUNS)
 @common_options
 @click.pass_obj
@@ -77,7 +77,7 @@ Examples:
 Exit codes: 0 intact, 1 altered.
 """,
 )
-@click.argument("run", type=text, metavar="[RUN]", required=False, shell_complete=offer("runs"))
+@click.argument("run", type=text, metavar="[RUN]", required=False, shell_complete=completed_from("runs"))
 @outputs_option("history", VERIFICATIONS)
 @common_options
 @click.pass_obj

@@ -1,4 +1,4 @@
-"""A seeding file of OrderCloud's own tools -> manifests, one file for each object. Nothing is contacted."""
+"""A seeding file of the OrderCloud tools -> manifests, one file per object, offline."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import click
 from reconciler.cli.commands.export import select_overlay_environments
 from reconciler.cli.console import settings_of
 from reconciler.cli.exit import ExitCode
-from reconciler.cli.options import Common, common_options, file_name, unknown_roles_option, valued
+from reconciler.cli.options import Common, common_options, file_name, unknown_roles_option, value_option
 from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.render.reports import EXPORTS
 
@@ -30,8 +30,8 @@ Exit codes: 0 done, or nothing to write; 1 error.
 """,
 )
 @click.argument("file", type=file_name, metavar="FILE")
-@valued("--out", "DIR", file_name, help="Folder for new files; default: the first folder of manifests.")
-@valued(
+@value_option("--out", "DIR", file_name, help="Folder for new files; default: the first folder of manifests.")
+@value_option(
     "--into-overlay",
     "ENV",
     help="Write the differences to the overlays of this environment, not to the manifests.",

@@ -1,14 +1,14 @@
-"""Answers, asked for or given -> a folder to work in: configuration, CI, editor settings."""
+"""Options and answers -> a folder with configuration, CI and editor settings."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
 
-from reconciler.cli.approving import ask, somebody_is_there
+from reconciler.cli.approving import ask, can_ask
 from reconciler.cli.console import settings_of
 from reconciler.cli.exit import ExitCode
-from reconciler.cli.options import Common, environment_option, file_name, output_options, valued
+from reconciler.cli.options import Common, environment_option, file_name, output_options, value_option
 from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.errors import UsageError
 from reconciler.model.diagnostic import listed
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from reconciler.export.init import Answers, Auth
 
 _CHECKED: Final = frozenset({"environment", "region", "stage", "url", "marketplace"})
-"""What is checked by itself before anything else is asked."""
+"""The answers that are checked one by one before the first question."""
 _PORTAL: Final = "the ID of the marketplace, as the portal shows it"
 
 
@@ -44,15 +44,15 @@ or invalid, and nothing was written.
 """,
 )
 @click.argument("folder", type=file_name, metavar="[DIR]", default=".")
-@valued("--region", "REGION", help="us-west, us-east, europe-west, australia-east, japan-east.")
-@valued("--stage", "STAGE", help="sandbox, staging or production.")
-@valued("--url", "URL", help="The base URL, instead of region and stage.")
-@valued("--marketplace", "ID", help="The ID of the marketplace, as the portal shows it.")
-@valued("--client-id-env", "NAME", help="Variable with the client ID; default: OC_CLIENT_ID.")
-@valued("--client-secret-env", "NAME", help="Variable with the client secret; default: OC_CLIENT_SECRET.")
-@valued("--username-env", "NAME", help="Variable with the user name, for the password grant.")
-@valued("--password-env", "NAME", help="Variable with the password, for the password grant.")
-@valued("--add-env", "NAME", help="Add an environment to the existing reconciler.yaml.", to="added")
+@value_option("--region", "REGION", help="us-west, us-east, europe-west, australia-east, japan-east.")
+@value_option("--stage", "STAGE", help="sandbox, staging or production.")
+@value_option("--url", "URL", help="The base URL, instead of region and stage.")
+@value_option("--marketplace", "ID", help="The ID of the marketplace, as the portal shows it.")
+@value_option("--client-id-env", "NAME", help="Variable with the client ID; default: OC_CLIENT_ID.")
+@value_option("--client-secret-env", "NAME", help="Variable with the client secret; default: OC_CLIENT_SECRET.")
+@value_option("--username-env", "NAME", help="Variable with the user name, for the password grant.")
+@value_option("--password-env", "NAME", help="Variable with the password, for the password grant.")
+@value_option("--add-env", "NAME", help="Add an environment to the existing reconciler.yaml.", to="added")
 @click.option("--from-live", is_flag=True, help="Also export a manifest for each live API client.")
 @outputs_option("init", STARTS)
 @environment_option
@@ -92,11 +92,11 @@ def _answers(common: Common, given: dict[str, str | None], name: str | None = No
     """Ask for what was not given.
 
     Raises:
-        UsageError: there is nobody to ask, or an answer cannot be used.
+        UsageError: an answer is missing and there is no terminal, or an answer is invalid.
     """
     from reconciler.export.init import REGIONS, STAGES, Answers, check
 
-    is_asked = somebody_is_there()
+    is_asked = can_ask()
     region, stage, url, marketplace = (given[name] for name in ("region", "stage", "url", "marketplace"))
     if url and (region or stage):
         raise UsageError(
@@ -128,18 +128,18 @@ def _answers(common: Common, given: dict[str, str | None], name: str | None = No
 
 
 def _checking(key: str) -> "Callable[[str], None]":
-    """Check one answer by itself, beside others that are usable."""
+    """Return a check of one answer, combined with valid other answers."""
     from reconciler.export.init import REGIONS, STAGES, Answers, check
 
     usable = {"environment": "default", "marketplace": "marketplace", "region": REGIONS[0], "stage": STAGES[0]}
-    return lambda answer: check(Answers(**usable | {key: answer}))  # type: ignore[arg-type]  # all of them are texts
+    return lambda answer: check(Answers(**usable | {key: answer}))  # type: ignore[arg-type]  # all values are strings
 
 
 def _check_target(answer: str) -> None:
-    """Check a region, or a base URL instead of one.
+    """Check a region or a base URL.
 
     Raises:
-        UsageError: it is neither.
+        UsageError: it is invalid.
     """
     _checking("url" if "://" in answer else "region")(answer)
 

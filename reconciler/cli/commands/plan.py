@@ -1,4 +1,4 @@
-"""Manifests and a service -> a plan on stdout, and in a file that apply carries out unchanged."""
+"""Manifests and a service -> a plan on stdout, and in a file for apply."""
 
 import re
 from datetime import timedelta
@@ -12,9 +12,9 @@ from reconciler.cli import documents, options
 from reconciler.cli import exit as codes
 from reconciler.cli.console import project_of, settings_of
 from reconciler.cli.exit import ExitCode
-from reconciler.cli.options import Common, input_file, output_file, valued
+from reconciler.cli.options import Common, input_file, output_file, value_option
 from reconciler.cli.outputs import Metering, Outputs, metrics_option, outputs_option
-from reconciler.cli.streams import tell
+from reconciler.cli.streams import write_stderr
 from reconciler.errors import UsageError
 from reconciler.model.plan import Plan
 from reconciler.project.api import Project
@@ -32,7 +32,7 @@ _PARTS: Final = re.compile(r"(?:(\d{1,6})d)?(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d
 
 
 def duration(value: str) -> timedelta:
-    """Read a duration of more than nothing: whole days, hours, minutes and seconds, the larger ones first."""
+    """Read a positive duration: whole days, hours, minutes and seconds, in this order."""
     found = _PARTS.fullmatch(value.strip().lower())
     parts = {unit: int(part or 0) for unit, part in zip(_UNITS, found.groups(), strict=True)} if found else {}
     length = timedelta(**parts)
@@ -60,15 +60,15 @@ Examples:
 """,
 )
 @options.paths_argument
-@valued(
+@value_option(
     "--out",
     "FILE",
     output_file,
     help="Save the plan for apply; for several environments, a folder with NAME.json for each.",
 )
-@valued("--expires", "DURATION", duration, help="How long the saved plan is valid, e.g. 1h.")
+@value_option("--expires", "DURATION", duration, help="How long the saved plan is valid, e.g. 1h.")
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 if there are changes.")
-@valued(
+@value_option(
     "--from-snapshot",
     "FILE",
     input_file,
@@ -92,7 +92,7 @@ def command(  # noqa: PLR0913  # one for each option
     outputs: Outputs,
     metering: Metering,
     ack: str | None,
-    **choices: Any,  # noqa: ANN401  # of the selection, `prune` and the like, as `Project.plan` has them
+    **choices: Any,  # noqa: ANN401  # the other arguments of `Project.plan`
 ) -> ExitCode:
     """Show what apply would change. PATHs are manifests or folders; default: those of the configuration.
 
@@ -120,12 +120,12 @@ def command(  # noqa: PLR0913  # one for each option
         write_file(out, documents.plan_file(plan))
     outputs.write(lambda name, style: documents.plan_document(name, plan, style), plan_file=str(out or ""))
     if out and not common.quiet:
-        tell(f"Saved the plan to {escape(str(out))}.\n")
+        write_stderr(f"Saved the plan to {escape(str(out))}.\n")
     return code_of(plan)
 
 
 def _file_in(common: Common, folder: Path) -> Path:
-    """The file of the plan of the environment that is meant."""
+    """The file for the plan of the selected environment."""
     from reconciler.project.environment import chosen_environment, configuration
 
     settings = settings_of(common)
@@ -135,10 +135,10 @@ def _file_in(common: Common, folder: Path) -> Path:
 
 
 def _save(plans: "Sequence[Part[Plan]]", files: "Mapping[str, Path]") -> None:
-    """Write each plan into the file of its environment, and remove the older file of one that has no plan now.
+    """Write each plan to the file of its environment; remove the old file of an environment without a plan.
 
     Raises:
-        ReconcilerError: one cannot be written.
+        ReconcilerError: a file cannot be written.
     """
     for one in plans if files else ():
         file = files[one.environment]

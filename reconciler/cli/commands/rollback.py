@@ -1,13 +1,13 @@
-"""A run of the journal -> an ordinary plan back to what was before it, and what became of each change."""
+"""A run in the journal -> a plan that restores the previous state, and the outcome of each change."""
 
 import click
 
 from reconciler.cli import exit as codes
-from reconciler.cli.approving import attended
+from reconciler.cli.approving import with_terminal
 from reconciler.cli.console import settings_of
 from reconciler.cli.documents import PLANS, RESULTS, require_formats, show_preview, write_result
 from reconciler.cli.exit import ExitCode
-from reconciler.cli.options import Common, ack_option, common_options, offer, text, valued
+from reconciler.cli.options import Common, ack_option, common_options, completed_from, text, value_option
 from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.model.outcome import RecordedRun
 from reconciler.project.api import text_of
@@ -29,8 +29,8 @@ altered, or the run is of another environment or marketplace; 5 partly applied; 
 130 interrupted.
 """,
 )
-@click.argument("run", type=text, metavar="RUN", shell_complete=offer("written-runs"))
-@valued("--only", "GLOB", help="Only addresses that match, e.g. 'ApiClient/store*'; repeatable.", multiple=True)
+@click.argument("run", type=text, metavar="RUN", shell_complete=completed_from("written-runs"))
+@value_option("--only", "GLOB", help="Only addresses that match, e.g. 'ApiClient/store*'; repeatable.", multiple=True)
 @click.option("--auto-approve", is_flag=True, help="Do not ask for approval. Required without a terminal.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and any refusal, over a read-only connection.")
 @ack_option
@@ -61,9 +61,9 @@ def command(  # noqa: PLR0913  # one for each option
     recorded = run_to_roll_back(settings, run)
     options = ApplyOptions(ack=ack, keep_going=keep_going)
     if dry_run:
-        require_formats(outputs, {*PLANS} - {"json"})  # that of a plan is a file that apply takes
+        require_formats(outputs, {*PLANS} - {"json"})  # the JSON of a plan is a file for apply
         return show_preview(outputs, preview_rollback(settings, recorded, only, ack), ack)
-    options = attended(options, common, ask=not auto_approve, about=f"Rollback of {_about(recorded)}")
+    options = with_terminal(options, common, ask=not auto_approve, about=f"Rollback of {_about(recorded)}")
     result = roll_back(settings, recorded, only, options)
     write_result(outputs, lambda name, style: text_of(result, name, style))
     return codes.of_result(result)
@@ -73,5 +73,5 @@ def _about(run: RecordedRun) -> str:
     about = f"run {run.id}: {run.kind} to {run.environment} by {run.user}, started {run.started_at[:19]}Z"
     if not run.rolls_back:
         return escape(about)
-    again = f"It rolled back run {run.rolls_back}, whose changes are now made again"
+    again = f"It rolled back run {run.rolls_back}, so this makes the changes of that run again"
     return escape(f"{about}. {again}; for an earlier run see reconciler history")

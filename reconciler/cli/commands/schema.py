@@ -1,10 +1,10 @@
-"""The name of a kind of file -> its JSON Schema, as it is published for editors."""
+"""The name of a kind of file -> its JSON Schema."""
 
 import click
 
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.options import output_options
-from reconciler.cli.streams import emit
+from reconciler.cli.streams import write_stdout
 from reconciler.errors import UsageError
 from reconciler.kinds import DEFAULT_KIND, KINDS
 from reconciler.manifests.schema import did_you_mean, schema_path
@@ -26,7 +26,7 @@ Examples:
 @output_options
 def command(kind: str) -> ExitCode:
     """Print the JSON Schema of a kind of manifest, the configuration, saved plans, receipts, snapshots or journals."""
-    emit(schema_path(_file_of(kind)).read_text(encoding="utf-8"))
+    write_stdout(schema_path(_file_of(kind)).read_text(encoding="utf-8"))
     return ExitCode.DONE
 
 

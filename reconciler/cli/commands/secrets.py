@@ -1,4 +1,4 @@
-"""Manifests and a service -> how every secret stands; or new secrets in the place of old ones."""
+"""Manifests and a service -> the status of every secret, or rotated secrets."""
 
 from collections.abc import Callable
 from functools import partial
@@ -12,9 +12,9 @@ from reconciler.cli.console import settings_of
 from reconciler.cli.documents import names_of, show
 from reconciler.cli.exit import ExitCode, of_rotation
 from reconciler.cli.failures import style_of_stderr
-from reconciler.cli.options import Common, offer, output_file, text, valued
+from reconciler.cli.options import Common, completed_from, output_file, text, value_option
 from reconciler.cli.outputs import Outputs, outputs_option
-from reconciler.cli.streams import tell
+from reconciler.cli.streams import write_stderr
 from reconciler.errors import UsageError
 from reconciler.model.inputs import Selection
 from reconciler.model.reports import SecretReport
@@ -56,7 +56,7 @@ Other secrets that need attention are listed and do not change the code.
 )
 @options.paths_argument
 @outputs_option("secrets", STATUSES)
-@valued("--metrics", "FILE", output_file, help="Also write Prometheus metrics.", to="metrics_file")
+@value_option("--metrics", "FILE", output_file, help="Also write Prometheus metrics.", to="metrics_file")
 @options.selection_options
 @options.reading_options
 @click.pass_obj
@@ -99,8 +99,8 @@ Exit codes: 0 done, or postponed until a login through the client is possible; 1
 refused; 5 stopped after some steps, or some secrets failed; 130 interrupted.
 """,
 )
-@click.argument("address", type=text, metavar="[ADDRESS]", required=False, shell_complete=offer("addresses"))
-@valued("--secret", "NAME", help="Name of the secret, if the manifest lists several.", to="name")
+@click.argument("address", type=text, metavar="[ADDRESS]", required=False, shell_complete=completed_from("addresses"))
+@value_option("--secret", "NAME", help="Name of the secret, if the manifest lists several.", to="name")
 @click.option("--due", is_flag=True, help="Only secrets that are due, of ADDRESS or of all selected manifests.")
 @click.option("--dry-run", is_flag=True, help="Show the steps, over a read-only connection.")
 @click.option("--auto-approve", is_flag=True, help="Do not ask for approval. Required without a terminal.")
@@ -139,12 +139,12 @@ def rotate(  # noqa: PLR0913  # one for each option
 
 
 def _begin() -> Callable[[], bool]:
-    """Stop at a signal, until the command ends: what was written is recorded and shown even if it comes late."""
+    """Handle signals until the command ends, so that what was written is recorded and shown."""
     return click.get_current_context().with_resource(stoppable())
 
 
 def _approve(common: Common, rotated: Rotated, is_acceptable: bool, *, ask: bool) -> bool:  # noqa: FBT001  # see RotateOptions.approve
-    """Show the steps; ask unless they are approved already. What a guard refuses anyway is not asked about.
+    """Show the steps, and ask for approval unless they are approved already or refused by a guard.
 
     Raises:
         ReconcilerError: the answer was no, or there is no terminal.
@@ -154,7 +154,7 @@ def _approve(common: Common, rotated: Rotated, is_acceptable: bool, *, ask: bool
         where = target(rotated.environment, rotated.marketplace, rotated.base_url)
         require_yes(f"Rotate in {where}?", partial(rotated_text, rotated))
     elif not common.quiet:
-        tell(rotated_text(rotated, style_of_stderr()))
+        write_stderr(rotated_text(rotated, style_of_stderr()))
     return ask
 
 
@@ -162,7 +162,7 @@ def _check(address: str | None, name: str | None, selection: Selection, *, due: 
     """Refuse options that cannot be combined.
 
     Raises:
-        UsageError: it is not said what to rotate, or said twice.
+        UsageError: the options do not select what to rotate, or contradict each other.
     """
     if address is None and not due:
         raise UsageError("give an ADDRESS to rotate, or --due")

@@ -1,4 +1,4 @@
-"""A saved plan, or manifests and an environment -> what is in them, offline."""
+"""A saved plan, or manifests and an environment -> their content, offline."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +9,7 @@ import click
 from reconciler.cli.console import settings_of
 from reconciler.cli.documents import PLANS, key
 from reconciler.cli.exit import ExitCode
-from reconciler.cli.options import Common, common_options, file_name, input_file, unknown_roles_option, valued
+from reconciler.cli.options import Common, common_options, file_name, input_file, unknown_roles_option, value_option
 from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.errors import UsageError
 from reconciler.model.plan import Plan
@@ -40,7 +40,7 @@ The YAML of --resolved is valid itself; comments give the file and line, or the 
 @click.option(
     "--resolved", is_flag=True, help="Show the manifests resolved for the environment, with the source of each value."
 )
-@valued(
+@value_option(
     "--reviewed",
     "FILE",
     input_file,
@@ -85,7 +85,7 @@ def command(
 
 
 def _against(path: Path, reviewed: Path, outputs: Outputs, *, resolved: bool) -> ExitCode:
-    """Compare a plan with what was reviewed."""
+    """Compare a plan with the reviewed one."""
     from reconciler.planning.planfile import changes_digest
     from reconciler.project.apply import review
 
@@ -110,7 +110,7 @@ def _planfile(paths: tuple[Path, ...]) -> Path:
 
 
 def _plan(path: Path) -> tuple[Plan, str]:
-    """The plan, and the text that it was read from, whose every byte has just been checked: its JSON."""
+    """The plan and its file as text, which was verified and is its JSON document."""
     from reconciler.planning.planfile import reading
 
     written = reading.content(path)
@@ -121,12 +121,12 @@ _PIECE: Final = 1 << 20
 
 
 def _pieces(text: str) -> Iterator[str]:
-    """A text that may have hundreds of megabytes, which are not encoded at once."""
+    """Split a text of possibly hundreds of megabytes, so that it is not encoded at once."""
     return (text[at : at + _PIECE] for at in range(0, len(text), _PIECE))
 
 
 def _check(paths: tuple[Path, ...], outputs: Outputs) -> None:
-    """Refuse what only the other form takes."""
+    """Reject what --resolved does not take."""
     plans = [path for path in paths if is_plan(path)]
     if plans:
         raise UsageError(f"{plans[0]} is a saved plan; --resolved shows manifests", hint=_TWO_FORMS)

@@ -1,4 +1,4 @@
-"""A service -> its state in a file, free of secrets: what plan --from-snapshot reads where there are no credentials."""
+"""A service -> its state in a file without secrets, for plan --from-snapshot."""
 
 from pathlib import Path
 
@@ -7,9 +7,9 @@ import click
 from reconciler.cli.console import project_of
 from reconciler.cli.documents import each, files_of_each, key, warn_if_blank, worst
 from reconciler.cli.exit import ExitCode
-from reconciler.cli.failures import tell_error, tell_problem
-from reconciler.cli.options import Common, output_file, reading_options, valued
-from reconciler.cli.streams import tell
+from reconciler.cli.failures import report_error, report_warning
+from reconciler.cli.options import Common, output_file, reading_options, value_option
+from reconciler.cli.streams import write_stderr
 from reconciler.errors import ReconcilerError
 from reconciler.live import unexpected_fields
 from reconciler.model.inputs import Snapshot
@@ -32,7 +32,9 @@ Examples:
 Exit codes: 0 written, 1 error, 3 the credentials are for another marketplace than the configuration names.
 """,
 )
-@valued("--out", "FILE", output_file, help="The file to write; for several environments, a folder.", required=True)
+@value_option(
+    "--out", "FILE", output_file, help="The file to write; for several environments, a folder.", required=True
+)
 @reading_options
 @click.pass_obj
 def command(common: Common, *, out: Path) -> ExitCode:
@@ -44,7 +46,7 @@ def command(common: Common, *, out: Path) -> ExitCode:
     """
     warn_if_blank("snapshot")
     if not common.is_of_several:
-        _tell(common, _written(project_of(common), out), out)
+        _report(common, _written(project_of(common), out), out)
         return ExitCode.DONE
 
     files = files_of_each(common, out)
@@ -53,10 +55,10 @@ def command(common: Common, *, out: Path) -> ExitCode:
     parts = each(common, lambda one: _written(one, files[str(one.settings.environment)]), "snapshot")
     for part in parts:
         if part.found:
-            _tell(common, part.found, files[part.environment])
+            _report(common, part.found, files[part.environment])
         if part.error:
-            tell(f"Environment {escape(part.environment)}:\n")
-            tell_error(part.error)
+            write_stderr(f"Environment {escape(part.environment)}:\n")
+            report_error(part.error)
     return worst(parts)
 
 
@@ -68,9 +70,9 @@ def _written(project: Project, file: Path) -> Snapshot:
     return taken
 
 
-def _tell(common: Common, taken: Snapshot, file: Path) -> None:
+def _report(common: Common, taken: Snapshot, file: Path) -> None:
     if not common.quiet:
         saved = number(len(taken.live.resources), "object")
-        tell(f"Saved {saved} of {taken.environment} to {escape(str(file))}.\n")
+        write_stderr(f"Saved {saved} of {taken.environment} to {escape(str(file))}.\n")
         for text in unexpected_fields(taken.live):
-            tell_problem(ReconcilerError(text))
+            report_warning(ReconcilerError(text))

@@ -1,4 +1,4 @@
-"""Manifests and configuration -> every fault with its place, offline."""
+"""Manifests and configuration -> every fault with its location, offline."""
 
 from pathlib import Path
 

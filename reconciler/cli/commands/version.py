@@ -5,7 +5,7 @@ import click
 from reconciler import __version__
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.options import output_options
-from reconciler.cli.streams import emit
+from reconciler.cli.streams import write_stdout
 
 
 @click.command(
@@ -19,5 +19,5 @@ Examples:
 @output_options
 def command() -> ExitCode:
     """Print the version."""
-    emit(f"reconciler {__version__}\n")
+    write_stdout(f"reconciler {__version__}\n")
     return ExitCode.DONE
