@@ -199,7 +199,7 @@ def test_saved_plans_are_applied_in_the_same_order_without_a_question(
     assert (done.code, list(ends(done).items())) == (0, [(name, ["applied"]) for name in ORDER])
     again = run("apply", *saved, "--format", "json")
     assert again.code == 4
-    assert "this plan was applied before" in str(ends(again)["sandbox"])
+    assert "this plan was already applied" in str(ends(again)["sandbox"])
 
 
 def test_naming_one_environment_does_not_choose_among_saved_plans(

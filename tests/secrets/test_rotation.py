@@ -455,7 +455,7 @@ def test_the_client_that_the_run_is_logged_in_with_keeps_its_old_secret_for_a_wh
         manifest("own", id="00000000-0000-0000-0000-00000000AD01"),
         named_secrets=(replace(WANTED, overlap=timedelta()),),
     )
-    with pytest.raises(ReconcilerError, match="logged in with this client"):
+    with pytest.raises(ReconcilerError, match="this run uses this client to log in"):
         world.plan(desired(own), SecretChoice("ApiClient/own"))
 
 
