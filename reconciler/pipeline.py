@@ -34,10 +34,10 @@ from reconciler.secrets.rotation import Provider
 
 
 def plan(desired: DesiredState, remote: ReadRemote, target: Target, resolve: Resolve) -> Plan:
-    """Work out what would bring the service in step with the manifests. Reads only.
+    """Plan the changes that bring the service in step with the manifests. Reads only.
 
     Raises:
-        SecretMissing: a secret cannot be read here, and the target demands it; nothing was asked for.
+        SecretMissing: a secret that the target requires cannot be read here; no request was sent.
         WrongMarketplace: the service is not the one that the configuration names; nothing else was read.
         RemoteError: a read failed.
         InputError: a manifest cannot be matched with one live object.
@@ -50,14 +50,14 @@ def plan(desired: DesiredState, remote: ReadRemote, target: Target, resolve: Res
 def plan_back(
     run: RecordedRun, only: Sequence[str], manifests: DesiredState, remote: ReadRemote, target: Target
 ) -> Plan:
-    """Work out what would take a run back; an ordinary plan, judged by the same guards. Reads only.
+    """Plan the rollback of a run, as an ordinary plan with the same guards. Reads only.
 
     Args:
-        run: as its journal tells it.
-        only: patterns for the addresses of the changes that are taken back; none: all.
-        manifests: what says what is managed, and what is protected; nothing else of them counts.
+        run: the run, from its journal.
+        only: patterns for the addresses of the changes to roll back; none: all.
+        manifests: decide what is managed and protected; nothing else of them is used.
         remote: the service.
-        target: what it must be.
+        target: what the plan is made for.
 
     Raises:
         WrongMarketplace: the service is not the one that the configuration names; nothing else was read.
@@ -71,10 +71,10 @@ def plan_back(
 
 
 def plan_from(snapshot: Snapshot, desired: DesiredState, base_url: str, target: Target) -> Plan:
-    """Work out what `plan` would have when the snapshot was taken, as far as that can be known. Contacts nobody.
+    """Make the plan that `plan` would have made when the snapshot was taken, as far as possible. Contacts no service.
 
-    Secrets are not compared and references are not looked up; a warning says so. Nobody is logged in, so that no guard
-    can speak of the client of this run.
+    Secrets are not compared and references are not looked up; a warning says so. Without a login, guards on the client
+    of the run do not apply.
 
     Raises:
         ReconcilerError: the snapshot is of another environment or base URL, or lacks a kind that the manifests name.
@@ -110,14 +110,14 @@ def adopt(
     bound: Mapping[Address, str],
     given: Mapping[Address, str],
 ) -> Adoption:
-    """Work out which live object each manifest is, so that its id can be kept. Reads only.
+    """Propose the live object of each manifest, so that its id can be bound. Reads only.
 
     Args:
         desired: the manifests of one environment.
         remote: the service.
-        target: what it must be.
-        bound: the ids that the environment keeps, by manifest.
-        given: the ids of objects that somebody says some manifests are.
+        target: what the proposals are made for.
+        bound: the ids in the environment, by manifest.
+        given: ids that the user gave, by manifest.
 
     Raises:
         WrongMarketplace: the service is not the one that the configuration names; nothing else was read.
@@ -130,7 +130,7 @@ def adopt(
 
 
 def live(remote: ReadRemote, target: Target, kinds: Collection[str], optional: Collection[str] = ()) -> LiveState:
-    """Read all that there is of these kinds, with all assignments; `optional` are those that the service may lack.
+    """Read all objects of these kinds, with all assignments; `optional` are kinds that the service may lack.
 
     Raises:
         WrongMarketplace: the service is not the one that the configuration names; nothing else was read.
@@ -144,7 +144,7 @@ def live(remote: ReadRemote, target: Target, kinds: Collection[str], optional: C
 
 
 def snapshot(remote: ReadRemote, target: Target, kinds: Collection[str], taken_at: str) -> Snapshot:
-    """Keep what the service has of these kinds, with all assignments. Reads only.
+    """Take a snapshot of all objects of these kinds, with all assignments. Reads only.
 
     Raises:
         WrongMarketplace: the service is not the one that the configuration names; nothing else was read.
@@ -154,7 +154,7 @@ def snapshot(remote: ReadRemote, target: Target, kinds: Collection[str], taken_a
 
 
 def named_secrets(remote: ReadRemote, live: LiveState) -> Mapping[ObjectKey, tuple[LiveSecret, ...]]:
-    """Read what named secrets there are, by object; none of a service that keeps a secret on the object.
+    """Read the named secrets, by object; none from a service that keeps a secret on the object.
 
     Raises:
         RemoteError: a read failed.
@@ -164,7 +164,7 @@ def named_secrets(remote: ReadRemote, live: LiveState) -> Mapping[ObjectKey, tup
     return reader.read_secrets(remote, objects, is_optional=True)
 
 
-def apply(  # noqa: PLR0913  # both ends, how it is watched, and what the user said
+def apply(  # noqa: PLR0913  # plan, remote, controls, and the user's decisions
     plan: Plan,
     remote: SecretRemote,
     resolve: Resolve,
@@ -175,20 +175,20 @@ def apply(  # noqa: PLR0913  # both ends, how it is watched, and what the user s
     plan_key: bytes | None = None,
     deliverer: Deliverer | None = None,
 ) -> ApplyResult:
-    """Carry out exactly this plan.
+    """Apply exactly this plan.
 
     Args:
-        plan: made or checked a moment ago.
-        remote: what it was made for.
-        resolve: asked for every secret that the plan sets, before the first write.
-        controls: how the run is watched and stopped.
-        objections: what `check_saved` or `frozen` gave. The findings of the plan hold besides.
+        plan: a plan that was just made or checked.
+        remote: the service that it was made for.
+        resolve: reads every secret that the plan sets, before the first write.
+        controls: how the run is observed and stopped.
+        objections: the findings of `check_saved` or `frozen`, in addition to those of the plan.
         acknowledged: see `refusal`.
-        plan_key: what the plan's fingerprints were keyed with.
-        deliverer: puts new secrets where their manifests want them; None: a plan that makes any is refused.
+        plan_key: the key of the plan's fingerprints.
+        deliverer: delivers new secrets as their manifests declare; None: a plan that creates any is refused.
 
     Raises:
-        GuardRefusal: a guard objects, and the plan is not acknowledged; nothing was written.
+        GuardRefusal: a guard has findings, and the plan is not acknowledged; nothing was written.
         SecretMissing: a secret cannot be read here; nothing was written.
         PlanRefused: a secret has another value than when the plan was made; nothing was written.
     """

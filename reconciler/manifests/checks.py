@@ -1,9 +1,9 @@
-"""A document -> what is wrong with it although it fits its schema, or what it is if it is no manifest.
+"""A document -> faults that its schema cannot find, or what it is if it is not a manifest.
 
-People try the files they have: exports, request bodies from a tutorial, the configuration, files of other programs.
+Users also pass other files: exports, request bodies from a tutorial, the configuration, files of other programs.
 
-Of URLs only those pass that all programs read alike: what one takes for a path is a host for another, and such a URL
-could pass a review and send orders, tokens and secrets elsewhere.
+Only URLs that all programs parse alike are accepted: what is a path for one program can be a host for another, and such
+a URL could pass a review and send orders, tokens and secrets to another host.
 """
 
 import json
@@ -25,23 +25,23 @@ from reconciler.model.resource import Address
 
 API_VERSION: Final = "reconciler/v1"
 
-_MIN_KNOWN_FIELDS: Final = 2  # fields of a kind by which one of its bodies is known
-_COMMON: Final = frozenset({"ID", "Name"})  # what bodies of many kinds have, and other files as well
+_MIN_KNOWN_FIELDS: Final = 2  # fields of a kind that identify one of its bodies
+_COMMON: Final = frozenset({"ID", "Name"})  # in bodies of many kinds, and in other files
 
 
 @dataclass(frozen=True, slots=True)
 class Unrecognised:
-    """What a document is instead of a manifest."""
+    """A document that is not a manifest."""
 
     message: str
     hint: str = ""
     kind: str = ""
     bodies: tuple[tuple[str, Json], ...] = ()
-    """Request bodies of that kind, by JSON pointer: what is wrong with their fields is worth saying, too."""
+    """Request bodies of that kind, by JSON pointer: faults of their fields are also reported."""
 
 
 def recognise(data: Json) -> Unrecognised | None:
-    """Say what a document is, or None where it is a manifest or evidently meant to be one."""
+    """What a document is; None if it is a manifest or evidently meant to be one."""
     if not isinstance(data, Mapping):
         return _requests(_numbered("", data)) or Unrecognised(
             "a manifest is a mapping, with apiVersion, kind, metadata and spec"
@@ -59,7 +59,7 @@ def recognise(data: Json) -> Unrecognised | None:
 
 
 def address_in(data: Json) -> Address | None:
-    """Whose manifest or overlay a document is; None where it does not say."""
+    """The address of a manifest or overlay; None if it has none."""
     match data:
         case {"kind": str(kind), "metadata": {"name": str(name)}}:
             return Address(kind, name)
@@ -88,7 +88,7 @@ def _of_unknown_kind(name: Json) -> Unrecognised:
 
 
 def _requests(bodies: Sequence[tuple[str, Json]]) -> Unrecognised | None:
-    """Recognise the bodies of requests that would create or change resources of a kind."""
+    """Recognise request bodies that create or change resources of a kind."""
     found = [(max(_match_score(kind, body) for _, body in bodies), kind) for kind in KINDS.values()] if bodies else []
     (count, _, _), kind = max(found, key=lambda one: one[0], default=((0, False, 0), KINDS[DEFAULT_KIND]))
     if count < _MIN_KNOWN_FIELDS:
@@ -103,9 +103,9 @@ def _requests(bodies: Sequence[tuple[str, Json]]) -> Unrecognised | None:
 
 
 def _match_score(kind: Kind, data: Json) -> tuple[int, bool, int]:
-    """How well a body is one of a kind: fields of it, all that are required, and hardly any that are not there.
+    """How well a body matches a kind: its number of known fields, all required ones, and few unknown ones.
 
-    A name of the kind's own (``AppName``) is enough by itself.
+    A specific name field (``AppName``) is sufficient.
     """
     if not isinstance(data, Mapping):
         return 0, False, 0
@@ -120,11 +120,11 @@ def _numbered(at: str, data: Json) -> list[tuple[str, Json]]:
 
 
 XP_LIMIT: Final = 8000
-"""Characters of JSON that OrderCloud takes as the extended properties of one object."""
+"""Characters of JSON that OrderCloud allows in the extended properties of one object."""
 
 
 def semantic_faults(manifest: Body, kind: Kind, context: LoadContext) -> Iterator[Fault]:
-    """Find what a schema cannot say. Parts that do not fit the schema are passed over."""
+    """Find faults that a schema cannot express. Parts that do not match the schema are skipped."""
     spec, policy, assignments = manifest.get("spec"), manifest.get("policy"), manifest.get("assignments")
     yield from _name_as_id(manifest.get("metadata"), kind, context)
     if isinstance(spec, Mapping):
@@ -144,7 +144,7 @@ def semantic_faults(manifest: Body, kind: Kind, context: LoadContext) -> Iterato
 
 
 def _name_as_id(metadata: Json, kind: Kind, context: LoadContext) -> Iterator[Fault]:
-    """The name is the id where nothing else says it; then it must be an entity, or have no '.', as in any id."""
+    """A name that is also the id must be an entity, or have no '.', like any id."""
     if not kind.has_chosen_ids or kind.only_id or not isinstance(metadata, Mapping):
         return
     name = str(metadata.get("name"))
@@ -173,7 +173,7 @@ def _roles(spec: Body, kind: Kind, context: LoadContext) -> Iterator[Fault]:
 
 
 def apart(body: Mapping[str, object], table: Sequence[Field], *above: str) -> Iterator[Fault]:
-    """Find fields that OrderCloud does not take without another. A secret may be left out: its live value stays."""
+    """Find fields that OrderCloud requires together. A secret may be left out: its live value stays."""
     secret = {field.name for field in table if field.secret}
     for field in table:
         value, other = body.get(field.name), field.together
@@ -197,7 +197,7 @@ def _assignments(assignments: Body, kind: Kind) -> Iterator[Fault]:
 
 
 def _malformed_rows(level: Level, rows: Sequence[Json]) -> Iterator[Fault]:
-    """Rows that name too few or too many parties."""
+    """Find rows that name too few or too many parties."""
     for index, row in enumerate(rows):
         if isinstance(row, Mapping) and not _is_complete(level, row):
             message = f"{level.name} cannot have a row of {', '.join(row) or 'nothing'}"
@@ -209,7 +209,7 @@ def _is_complete(level: Level, row: Body) -> bool:
 
 
 def _same_but_for_case(level: Level, rows: Sequence[Json]) -> Iterator[Fault]:
-    """OrderCloud compares ids without case."""
+    """Find ids that differ in case only, which OrderCloud treats as equal."""
     seen: dict[str, str] = {}
     for index, row in enumerate(rows):
         if isinstance(row, Mapping) and not _is_complete(level, row):
@@ -264,13 +264,13 @@ def _ignored(policy: Body, kind: Kind) -> Iterator[Fault]:
 _LABEL: Final = r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
 _NAME: Final = re.compile(rf"(?=.{{1,254}}\Z){_LABEL}([.]{_LABEL})*[.]?")
 _PLACE: Final = re.compile(r"(?P<host>\[[^]%]+\]|[^][:@%\u3002\uff0e\uff61]+)(:[0-9]+)?")
-"""A host and a port: no address of one network card, and no letter that only some programs take for a dot."""
+"""A host and a port, without IPv6 zones and without characters that only some programs treat as a dot."""
 _ADDRESS: Final = re.compile(r"(.*[.])?([0-9]+|0x[0-9a-f]*)[.]?")
-"""What some programs take for an IPv4 address."""
+"""Hosts that some programs treat as an IPv4 address."""
 
 
 def url_fault(text: str, schemes: Collection[str]) -> str:
-    """Say what is wrong with a URL; empty: nothing. Without schemes it may be a link to an app: any scheme, no host."""
+    """The fault of a URL; empty: none. Without `schemes` it may be a link to an app: any scheme, no host."""
     if not text.isprintable() or not {" ", "\\"}.isdisjoint(text):
         return "it contains a space, a backslash or a control character"
     try:
@@ -281,7 +281,7 @@ def url_fault(text: str, schemes: Collection[str]) -> str:
     if parts.scheme not in (schemes or {"https", "http"}):
         begins = " or ".join(f"{one}://" for one in schemes or ("https",))
         return "" if parts.scheme and not schemes else f"it does not begin with {begins}"
-    if "@" in text.partition("://")[2].partition("/")[0]:  # some programs look for one beyond ? and #, too
+    if "@" in text.partition("://")[2].partition("/")[0]:  # some programs also search beyond ? and #
         return "it has a user name or a password, or an @ before its path"
     place = _PLACE.fullmatch(parts.netloc)
     is_host = place is not None and port != 0 and _is_host(place["host"])
@@ -300,7 +300,7 @@ def _is_host(name: str) -> bool:
 
 
 def _in_ascii(name: str) -> str:
-    """The name in punycode, if the old and the new standard make the same of it; an `IDNAError` is a `ValueError`."""
+    """The name in punycode, if both versions of the standard agree on it; an `IDNAError` is a `ValueError`."""
     import idna  # noqa: PLC0415  # its tables take a while to load, and few hosts have letters beyond ASCII
 
     found = idna.encode(name)

@@ -1,4 +1,4 @@
-"""What goes into loading beside the files: all that one environment contributes."""
+"""The inputs of loading in addition to files: everything that one environment contributes."""
 
 from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import field
@@ -22,13 +22,13 @@ T = TypeVar("T")
 
 
 class Memo:
-    """Key -> what is worked out for it, once, by whichever thread asks first; kept as long as this is."""
+    """Key -> value that is computed once, by the first thread that needs it, and kept as long as this object."""
 
     def __init__(self) -> None:
         self._lock, self._known = RLock(), dict[Hashable, Any]()
 
     def get(self, key: Hashable, compute: Callable[[], T]) -> T:
-        """Give it; other threads wait."""
+        """The value of a key; other threads wait for its computation."""
         with self._lock:
             if key not in self._known:
                 self._known[key] = compute()
@@ -37,58 +37,58 @@ class Memo:
 
 @dataclass(frozen=True, slots=True)
 class LoadContext:
-    """What one environment contributes."""
+    """The inputs of one environment."""
 
     environment: str | None = None
     """Its name, for messages."""
     values: Mapping[str, Json] = field(default_factory=dict)
-    """What ``${values.KEY}`` gives."""
+    """The values of ``${values.KEY}``."""
     ids: Mapping[Address, str] = field(default_factory=dict)
     """Manifest -> the service's id; wins over ``metadata.id``."""
     allowed_secrets: frozenset[str] = frozenset()
     """The environment variables that manifests may name as secrets."""
     marketplace: str | None = None
-    """What ``${marketplace}`` gives."""
+    """The value of ``${marketplace}``."""
     defaults: Policy = field(default_factory=Policy)
-    """What manifests get where they say nothing themselves."""
+    """The defaults of manifests' policy blocks."""
     allow_unknown_roles: bool = False
-    """A role that we do not know is a warning instead of an error."""
+    """Whether an unknown role is a warning instead of an error."""
     secret_folders: tuple[Path, ...] = ()
-    """Folders besides `root` that ``fromFile`` references and deliveries may be in."""
+    """Folders in addition to `root` that ``fromFile`` references and deliveries may be in."""
     own_credentials: frozenset[SecretReference] = frozenset()
-    """What the reconciler itself logs in with: no manifest may name it."""
+    """The credentials of the reconciler itself, which no manifest may name."""
     root: Path | None = None
-    """The folder that ``fromFile`` references stay in and are kept relative to; None: the working directory."""
+    """The folder that ``fromFile`` references must be in and are relative to; None: the working directory."""
     inputs: tuple[Path, ...] = ()
-    """The configuration, and the files and folders of manifests and overlays: no delivery may write there."""
+    """The configuration, and files and folders of manifests and overlays, to which no delivery may write."""
     overlays: tuple[Path, ...] = ()
-    """Files and directories with parts of manifests that hold here."""
+    """Files and directories of overlays of this environment."""
     apart: tuple[Path, ...] = ()
-    """The overlays and files of ids of all environments: none is read as a manifest, wherever it stands."""
+    """The overlays and id files of all environments, which are never read as manifests."""
     may_be_empty: bool = False
-    """A folder without manifests is no fault: they are about to be made."""
+    """Whether a folder without manifests is allowed, because they are about to be created."""
     partial: bool = False
-    """Not all manifests are loaded, so that an overlay may be of one that is not."""
+    """Whether only some manifests are loaded, so that an overlay may belong to another one."""
     rules: Mapping[str, RuleLevel] = field(default_factory=dict)
-    """How strictly rules are taken; those that are not here, as their table says."""
+    """Levels of rules; a missing rule has the level of its table."""
     contents: Mapping[str, bytes] = field(default_factory=dict)
-    """File, as messages call it -> what is read in place of what it holds: to try a change before it is written."""
+    """File, as named in messages -> content to read instead of the file's, to test a change before it is written."""
     scope: Scope = field(default_factory=Scope)
-    """What of the marketplace manifests may name."""
+    """The part of the marketplace that manifests may name."""
     memo: Memo | None = None
-    """Keeps what several environments of one run read and work out alike."""
+    """Shares what several environments of one run read and compute."""
     is_emulated: bool = False
-    """Whether its service is the embedded emulator, which sends nothing to anybody."""
+    """Whether its service is the embedded emulator, which sends nothing."""
     today: date = field(default_factory=lambda: datetime.now(UTC).date())
-    """The day in UTC that waivers are judged by."""
+    """The present day in UTC, which waivers are checked against."""
 
     ask_git: Callable[[Collection[Path]], Mapping[Path, InGit | GitFailed]] | None = None
-    """Looks files up that are neither ignored nor outside of a repository; None: nothing is known of git."""
+    """Looks up files that are neither ignored nor outside a repository; None: git is not used."""
     others: tuple["LoadContext", ...] = ()
-    """What the other environments contribute: they must not have secrets delivered to the same files."""
+    """The other environments, which must not deliver secrets to the same files."""
 
     def parsed(self, file: File) -> Parsed:
-        """Read and parse a file, or what stands in for it."""
+        """Read and parse a file, or its replacement in `contents`."""
         content = self.contents.get(file.shown)
         if content is not None:
             return parse(content, file.shown)
@@ -96,16 +96,16 @@ class LoadContext:
 
     @property
     def allowed_paths(self) -> AllowedPaths:
-        """Where files with secrets may be."""
+        """The allowed paths of files with secrets."""
         return AllowedPaths(self.root or Path(), self.secret_folders, self.inputs, self.resolved_inputs)
 
     resolved_inputs: dict[tuple[Path, ...], frozenset[str]] = field(default_factory=dict)
     """See `AllowedPaths.resolved`."""
     ids_at: tuple[str, ...] = ()
-    """Where the ids stand in the file that has them."""
+    """The place of the ids in their file."""
     config_place: Callable[[str], Place | None] = lambda _: None
-    """JSON pointer into the configuration -> where it stands."""
+    """JSON pointer into the configuration -> its place."""
 
     def level(self, rule: str) -> RuleLevel:
-        """How strictly a rule is taken."""
+        """The level of a rule."""
         return self.rules.get(rule, RULES[rule].level)

@@ -1,8 +1,8 @@
-"""An effective manifest -> a document that says of each of its values where it came from: YAML with comments, or data.
+"""An effective manifest -> a document with the origin of each value: YAML with comments, or data.
 
-The YAML is a valid manifest: loaded again, it asks for the same. So it is written for any reader of YAML, and for the
-loader's own rules: whatever could be taken for something else than a text stands in quotes, and a ``${`` that is no
-reference any more is written as ``$${``.
+The YAML is a valid manifest with the same meaning when loaded again. So it is written for any YAML parser and for the
+loader: texts that could be read as another type are quoted, and a ``${`` that is no longer a reference is written as
+``$${``.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -25,29 +25,29 @@ from reconciler.render.escape import json_text
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """What the environment itself says of a manifest."""
+    """What the environment contributes to a manifest."""
 
     environment: str
     file: str
     """The configuration."""
     ids: Mapping[Address, str]
     at: Callable[[str], Place | None] = lambda _: None
-    """JSON pointer into the configuration -> where it stands."""
+    """JSON pointer into the configuration -> its place."""
 
     def place(self, *parts: str) -> Place | None:
-        """Where something stands that the environment has."""
+        """The place of a key of the environment."""
         return self.at(pointer("environments", self.environment, *parts))
 
 
 @dataclass(frozen=True, slots=True)
 class ValueOrigin:
-    """Where a value came from."""
+    """The origin of a value."""
 
     place: Place
     values: tuple[str, ...] = ()
-    """What the configuration gave to it: ``values.domain``, ``ids.storefront``."""
+    """The keys of the configuration that it is made of: ``values.domain``, ``ids.storefront``."""
     defined: tuple[Place | None, ...] = ()
-    """Where each of them stands in the configuration, where `place` is not that itself."""
+    """The place of each of them in the configuration, if it differs from `place`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +56,16 @@ class Resolved:
 
     body: Body
     origins: Mapping[str, ValueOrigin]
-    """JSON pointer of each value that is not a mapping -> where it came from; of lists, the members are here, too."""
+    """JSON pointer of each value that is not a mapping -> its origin; members of lists are included."""
     verbatim: frozenset[str]
     """Pointers below which no text is substituted when the manifest is loaded."""
 
 
 def resolve(manifest: EffectiveManifest, bound: Bound) -> Resolved:
-    """Complete a manifest with what was taken out of it or comes from elsewhere, and find where all of it stands."""
+    """Complete a manifest with parts that were removed or come from elsewhere, and find the places of all values."""
     resource = manifest.resource
     body: dict[str, Any] = {**manifest.body}
-    if resource.id is not None:  # which is the environment's where it has one
+    if resource.id is not None:  # the environment's, if it has one
         body["metadata"] = {"name": "", "id": ""} | body["metadata"] | {"id": resource.id}
     if resource.secrets:
         references = {name: _reference(secret) for name, secret in resource.secrets.items()}
@@ -79,7 +79,7 @@ def resolve(manifest: EffectiveManifest, bound: Bound) -> Resolved:
 
 
 def _reference(secret: SecretReference | None) -> Json:
-    """A file's path is relative to the configuration's folder, which is where the document would have to stand."""
+    """The reference as an entry; the path of a file is relative to the configuration's folder."""
     if secret is None:
         return None
     if secret.is_generated:
@@ -94,7 +94,7 @@ class _Origins:
     bound: Bound
 
     def of(self, value: Json, at: str, above: ValueOrigin) -> Iterator[tuple[str, ValueOrigin]]:
-        """Each value with its origin; what a value that was put in as a whole contains came from the same place."""
+        """Each value with its origin; members of a substituted value have the origin of the whole."""
         origin = self._at(at, above)
         if isinstance(value, Mapping) and value:
             for key, child in value.items():
@@ -113,7 +113,7 @@ class _Origins:
 
 
 def _bound_id(address: Address, bound: Bound) -> ValueOrigin:
-    """Where the environment has the id of a manifest."""
+    """The place of a manifest's id in the environment."""
     places = {name: bound.place("ids", name) for name in (str(address), short(address))}
     name = next((name for name, place in places.items() if place), short(address))
     return ValueOrigin(places[name] or Place(bound.file), (f"ids.{name}",))
@@ -127,7 +127,7 @@ _BELOW: Final = 4 * " "
 
 
 def as_json(resolved: Iterable[Resolved], environment: str) -> Iterator[str]:
-    """All manifests and their places as one document, in pieces. Texts are what they are: nothing stands as ``$${``."""
+    """All manifests and their places as one document, in pieces. Texts are verbatim, without ``$${``."""
     head, end = json_text({"format_version": FORMAT_VERSION, "environment": environment, "manifests": []}).split("[]")
     yield f"{head}["
     separator = ""
@@ -153,14 +153,14 @@ def _place(origin: ValueOrigin) -> Json:
 
 
 def as_yaml(resolved: Iterable[Resolved], environment: str) -> Iterator[Iterator[str]]:
-    """The lines of each manifest, without line ends. The names of files in comments are as they are, not escaped."""
+    """The lines of each manifest, without line ends. File names in comments are not escaped."""
     yield iter([f"# The manifests of environment {environment}, after overlays and substitution."])
     for one in resolved:
         yield chain(["---"], block(_literal(one), 0, Style(comment=partial(_comment, one, environment))))
 
 
 def _literal(resolved: Resolved) -> Body:
-    """The body with each ``${`` written so that it stays a text, but where nothing is substituted."""
+    """The body with each ``${`` escaped, except where nothing is substituted."""
     spec = resolved.body["spec"]
     assert isinstance(spec, Mapping)  # noqa: S101  # it has passed the schema
     kept = {key: spec[key] if pointer("spec", key) in resolved.verbatim else literal(spec[key]) for key in spec}

@@ -1,7 +1,7 @@
-"""A JSON Schema -> what each key means, in words: `explain`, and the manifest reference in `docs/`, are made of it.
+"""A JSON Schema -> the meaning of each key, for `explain` and for the manifest reference in `docs/`.
 
 A key is named by its path: ``ApiClient.spec.AccessTokenDuration``, ``config.environments.NAME.limits``. Members of a
-list have the list's path; a key that the user names stands as ``NAME``.
+list have the list's path; a key that the user chooses is written as ``NAME``.
 """
 
 import json
@@ -18,7 +18,7 @@ Schema: TypeAlias = Mapping[str, Any]
 SCHEMAS: Final[Mapping[str, str]] = {name: kind.schema for name, kind in KINDS.items()} | {
     "config": "config.v1.schema.json"
 }
-"""What can be explained, and the schema that says so."""
+"""Everything that can be explained, and its schema."""
 
 ANY_NAME: Final = "NAME"
 _FROM_VALUES: Final = {"$ref": "#/$defs/fromValues"}
@@ -40,17 +40,17 @@ class Key:
     path: str
     meaning: str
     type: str = ""
-    """In words; empty for a key that nobody may set."""
+    """The type in words; empty for a read-only key."""
     limits: str = ""
     default: str = ""
     examples: tuple[str, ...] = ()
     values: tuple[str, ...] = ()
-    """The names that there are to choose from."""
+    """The allowed names."""
     source: str = ""
-    """Where OrderCloud documents it; empty for what is this program's own."""
+    """Where OrderCloud documents it; empty for a key of this program."""
     is_required: bool = False
     takes_values: bool = False
-    """``${values.KEY}`` may stand here."""
+    """Whether ``${values.KEY}`` is allowed here."""
     children: "tuple[Key, ...]" = ()
 
     @property
@@ -80,7 +80,7 @@ def explain(path: str) -> Key:
 
 
 def contents() -> Key:
-    """All that can be explained: the kinds, and the configuration."""
+    """Everything that can be explained: the kinds, and the configuration."""
     schemas = {name: read_schema(file) for name, file in SCHEMAS.items()}
     return Key(
         "", "What can be explained:", children=tuple(Key(name, one["description"]) for name, one in schemas.items())
@@ -88,7 +88,7 @@ def contents() -> Key:
 
 
 def _below(entry: Key, name: str) -> Key | None:
-    """The key of that name; where the user names the keys, what stands below any of them, or any of them."""
+    """The key with that name; where the user chooses keys, the key below any of them, or any of them."""
     children = {one.name: one for one in entry.children}
     named = children.get(ANY_NAME)
     below = {one.name: one for one in named.children} if named else {}
@@ -139,7 +139,7 @@ def _entry(path: str, part: Schema, root: Schema, *, is_required: bool) -> Key:
 
 
 def _resolved(part: Schema, root: Schema) -> tuple[Schema, bool]:
-    """Follow references, and part the choice of a value of the environment from what else there may be."""
+    """Follow references, and separate the choice of an environment value from the other choices."""
     takes_values = False
     while True:
         if "$ref" in part:

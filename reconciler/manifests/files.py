@@ -1,11 +1,11 @@
-"""Paths -> the files to be read, each real file once, in sorted order; a path that a file names -> may it be used.
+"""Paths -> the files to read, each real file once, sorted; a path that a file names -> whether it is allowed.
 
 Below a directory these are YAML files by their extension, in any case, and JSON files whose content is a manifest.
-Another file that reads like a manifest is a warning: somebody may think that it is one.
+Any other file that looks like a manifest is a warning: the user may expect it to be loaded.
 
-Secrets are read from files and written to files. Both stay in the folder of the configuration, and in folders that the
-environment names besides, so that whoever may edit a manifest cannot have other files read or overwritten. What git
-keeps for itself is neither read nor written, and what the tool or a CI job reads is not written.
+Secrets are read from and written to files in the folder of the configuration, and in additional folders that the
+environment names, so that a user who can edit a manifest cannot make the tool read or overwrite other files. Files of
+git are neither read nor written, and files that the tool or a CI job reads are not written.
 """
 
 import json
@@ -34,9 +34,9 @@ EMPTY_FOLDER_HINT: Final = (
 
 _JSON: Final = ".json"
 UNREAD: Final = "unread-manifest"
-"""The rule that a file breaks which is not read and reads like a manifest."""
+"""The rule for a file that looks like a manifest but is not loaded."""
 _HEAD_LENGTH: Final = 4096
-"""Bytes at the beginning of a file by which it is judged."""
+"""Bytes at the beginning of a file that are inspected."""
 _WHOLE: Final = 1 << 20
 """Bytes of the largest manifest."""
 _BEGINNING: Final = re.compile(
@@ -46,7 +46,7 @@ _BEGINNING: Final = re.compile(
 
 
 def _content(entry: "os.DirEntry[str]", limit: int) -> bytes:
-    """The beginning of a file; nothing of what cannot be read, which is none of our business."""
+    """The beginning of a file; empty if it cannot be read."""
     with suppress(OSError):
         if S_ISREG(entry.stat().st_mode):
             with Path(entry.path).open("rb") as file:
@@ -55,7 +55,7 @@ def _content(entry: "os.DirEntry[str]", limit: int) -> bytes:
 
 
 def _is_manifest(data: Json) -> bool:
-    """A manifest says so at the top level; a configuration, an export or a saved plan says something else."""
+    """Whether JSON is a manifest by its top-level keys, unlike a configuration, an export or a saved plan."""
     match data:
         case {"apiVersion": "reconciler/v1", "kind": kind}:
             return kind != "Config"
@@ -73,18 +73,18 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class FoundFiles:
-    """The files of a run, and the paths that gave none."""
+    """The files of a run, and the paths without files."""
 
     files: tuple[File, ...]
     faults: tuple[Diagnostic, ...]
 
 
 def find_files(paths: Sequence[Path], apart: Sequence[Path] = (), *, may_be_empty: bool = False) -> FoundFiles:
-    """Give the files that are named, and the manifests below the directories that are named.
+    """Find the named files, and the manifests below the named directories.
 
-    In directories, entries that start with a dot are passed over, and so is what is `apart`, with all that is below it.
-    That there is no manifest in one is a fault, unless it `may_be_empty`.
-    What has been reached before is not given again, which also ends the circles that symbolic links can make.
+    In directories, entries that start with a dot are skipped, and so are those in `apart`, with everything below.
+    A directory without manifests is a fault, unless it `may_be_empty`.
+    A file is found only once, which also ends cycles of symbolic links.
     """
     search = _Search.past(apart) if apart else _Search()
     search.may_be_empty = may_be_empty
@@ -103,7 +103,7 @@ class _Search:
 
     @classmethod
     def past(cls, apart: Sequence[Path]) -> Self:
-        """Begin as if all that is apart had been reached before."""
+        """Mark the files and folders that are apart as already found."""
         before = cls()
         for path in apart:
             before.add(os.fspath(path))
@@ -143,7 +143,7 @@ class _Search:
         return is_new
 
     def _walk(self, path: str, name: str, status: os.stat_result) -> int:
-        """Take all that is below a directory; give how many files there were, new or not."""
+        """Add everything below a directory; return the number of files, new or not."""
         count = 0
         self._seen.add((status.st_dev, status.st_ino))
         waiting = [(path, "" if name == "." else name)]
@@ -203,9 +203,9 @@ class _Search:
 
 
 _GIT: Final = frozenset({".git", "git~1"})
-"""Names of git's folder; the second is the first on old file systems of Windows."""
+"""Names of git's folder; the second is its short name on old Windows file systems."""
 _KEPT: Final = (".github", ".reconciler")
-"""Names of folders that nothing is delivered below: what CI runs, and what the tool keeps for itself."""
+"""Names of folders that nothing is delivered below: files that CI runs, and the tool's own files."""
 _OWN: Final = frozenset({".yaml", ".yml", ".json", ".jsonl", ".lock"})
 """Extensions of manifests, journals and locks."""
 _NOT_ASCII: Final = re.compile(r"[^\x00-\x7f]")
@@ -213,30 +213,30 @@ _NOT_ASCII: Final = re.compile(r"[^\x00-\x7f]")
 
 @dataclass(frozen=True, slots=True)
 class AllowedPaths:
-    """The folders in which secrets may be."""
+    """The folders that may contain secrets."""
 
     root: Path
     """The folder of the configuration."""
     folders: tuple[Path, ...] = ()
-    """Others that the environment allows; absolute."""
+    """Additional folders that the environment allows; absolute."""
     inputs: tuple[Path, ...] = ()
-    """What the tool reads from and keeps, see `Config.inputs`: nothing is delivered over these."""
+    """Files that the tool reads and keeps, see `Config.inputs`; no delivery may overwrite them."""
     resolved: dict[tuple[Path, ...], frozenset[str]] = field(default_factory=dict, compare=False)
-    """These as `_folded`, where they lead to: found once for all environments of a run."""
+    """The resolved inputs, `_folded`: computed once for all environments of a run."""
 
     def kept(self, path: str, beside: str) -> str:
-        """Give a path, which is relative to the folder of the file `beside`, as it is kept: relative to the root.
+        """Convert a path that is relative to the folder of the file `beside` to one that is relative to the root.
 
-        A path that is not below the root is kept as an absolute one, and an empty one as it is.
+        A path that is not below the root becomes absolute, and an empty one stays empty.
         """
         if not path:
             return ""
-        root = Path(os.path.abspath(self.root))  # noqa: PTH100  # resolves ".." in words, not through links
+        root = Path(os.path.abspath(self.root))  # noqa: PTH100  # resolves ".." lexically, not through links
         target = Path(os.path.abspath(Path(beside).parent / path))  # noqa: PTH100
         return target.relative_to(root).as_posix() if target.is_relative_to(root) else target.as_posix()
 
     def objection(self, kept: str, *, to_write: bool = False) -> str:
-        """Why no secret may be read from this path, or be written there; empty: it may. Links are followed."""
+        """Why no secret may be read from or written to this path; empty: it may. Links are followed."""
         root, target = self.root.resolve(), resolved(self.root / kept)
         if target == root:
             return "names no file"
@@ -248,10 +248,10 @@ class AllowedPaths:
         return self._objection_to_write(target, names) if to_write else ""
 
     def at(self, kept: str, *, to_write: bool = False) -> Path:
-        """Give the place of a path that was kept, links resolved; a saved plan may name anything, so look again.
+        """Resolve a kept path and check it again, since a saved plan may contain any path.
 
         Raises:
-            ReconcilerError: it may not be used.
+            ReconcilerError: the path is not allowed.
         """
         objection = self.objection(kept, to_write=to_write)
         if objection:
@@ -259,7 +259,7 @@ class AllowedPaths:
         return (self.root / kept).resolve()
 
     def is_named(self, kept: str, references: Iterable[SecretReference]) -> bool:
-        """Whether a path that was kept leads to a file that one of these names, links followed."""
+        """Whether a kept path and one of these paths are the same file, with links followed."""
         target = (self.root / kept).resolve()
         files = (self.root / one.name for one in references if one.source is SecretSource.FILE)
         return any(file.resolve() == target for file in files)
@@ -279,7 +279,7 @@ class AllowedPaths:
         return ""
 
     def _is_own(self, target: Path) -> bool:
-        """Whether a file is an input, or would belong to one: a manifest in a folder of them. Case does not count."""
+        """Whether a file is an input, or would belong to one, as a manifest in a folder of them. Ignores case."""
         if self.inputs not in self.resolved:
             self.resolved[self.inputs] = frozenset(_folded(place.resolve()) for place in self.inputs)
         own, name = self.resolved[self.inputs], Path(_folded(target))
@@ -294,18 +294,18 @@ def hint_for(objection: str) -> str:
 
 
 def below(folder: Path, path: str) -> Path:
-    """Give a path that a file in this folder names as an absolute one."""
+    """The absolute form of a path that a file in this folder names."""
     return Path(os.path.normpath(folder / path))
 
 
 def repository_of(folder: Path) -> Path:
-    """Give the top of the git repository that a folder is in, else the folder itself. Asks git nothing."""
+    """The top of the git repository that contains a folder, otherwise the folder itself. Does not run git."""
     start = folder.resolve()
     return next((each for each in (start, *start.parents) if (each / ".git").exists()), start)
 
 
 def objection_to_write(path: Path, folder: Path) -> str:
-    """Why the tool may not write where a configuration in this folder says; empty: it may. Links are followed."""
+    """Why a configuration in this folder may not name this path to write to; empty: it may. Follows links."""
     top, target = repository_of(folder), resolved(path)
     if target is None or not target.is_relative_to(top):
         return f"is outside the repository {top}"
@@ -314,7 +314,7 @@ def objection_to_write(path: Path, folder: Path) -> str:
 
 
 def require_inside(paths: Iterable[Path], folder: Path) -> None:
-    """Refuse to write files that only the repository names, where they are not in it; `folder` as above.
+    """Refuse to write files that the repository names but that are outside it; `folder` as above.
 
     Raises:
         ReconcilerError: one is outside.
@@ -327,7 +327,7 @@ def require_inside(paths: Iterable[Path], folder: Path) -> None:
 
 
 def resolved(path: Path) -> Path | None:
-    """Follow links. None for what leads nowhere: a null character, or links in a circle, which Python 3.13 leaves."""
+    """Follow links; None for a null character or a cycle of links, which Python 3.13 does not report."""
     try:
         target = path.resolve()
         is_circle = any(one.is_symlink() for one in (target, *target.parents))
@@ -337,7 +337,7 @@ def resolved(path: Path) -> Path | None:
 
 
 def _plain(name: str) -> str:
-    """A name as the most lenient file systems compare it."""
+    """A name normalised as the most lenient file systems compare it."""
     return _NOT_ASCII.sub("", name).casefold().rstrip(". ")
 
 

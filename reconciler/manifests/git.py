@@ -1,16 +1,16 @@
-"""A folder -> what git says of the repository around it and of its files, by questions for which git runs nothing.
+"""A folder -> its git repository and files, read with git commands that run no other programs.
 
-Whoever can open a pull request can put into the checkout what makes git run a command: a bare repository among
-ordinary files, attributes that name filters, hooks, links. So git is asked plumbing only (`rev-parse`, `for-each-ref`,
-`ls-tree`, `ls-files`, `cat-file`, `check-attr`, `check-ignore`), about the repository whose `.git` is found here and no
-other; nothing refreshes the index, compares files or fetches. Of the variables of git only those that configure it
-reach it: `safe.directory` may be there.
+The author of a pull request can add files to the checkout that make git run a command: a bare repository among
+ordinary files, attributes that name filters, hooks, links. So only plumbing commands are used (`rev-parse`,
+`for-each-ref`, `ls-tree`, `ls-files`, `cat-file`, `check-attr`, `check-ignore`), only for the repository whose `.git`
+is found here; nothing refreshes the index, compares files or fetches. Of git's environment variables, only those that
+configure it are passed on, as they may contain `safe.directory`.
 """
 
 import os
 import shlex
 import shutil
-import subprocess  # git has no other interface that is always there
+import subprocess  # git has no other interface that is always available
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -70,15 +70,15 @@ class Repository:
         return cls(os.fsencode(found)) if found else None
 
     def commit(self) -> str | None:
-        """The commit that is checked out; None: there is none yet.
+        """The checked-out commit; None: there is none yet.
 
         Raises:
-            GitFailed: git cannot be asked, or refuses to answer.
+            GitFailed: git cannot be run, or fails.
         """
         return self._ask("rev-parse", "--verify", "--quiet", "HEAD^{commit}", may_fail=True).decode().strip() or None
 
     def tip(self, branch: str) -> str | None:
-        """The commit of a branch as it was last fetched; where it never was, of the local branch; None: there is none.
+        """The commit of a branch as last fetched, or of the local branch if it was never fetched; None: there is none.
 
         Raises:
             GitFailed: as for `commit`.
@@ -89,7 +89,7 @@ class Repository:
         return next((known[name] for name in names if name in known), None)
 
     def tree(self, commit: str, names: Iterable[bytes]) -> Mapping[bytes, Blob]:
-        """The files of a commit that have one of these names, or are below a folder that has.
+        """The files of a commit that have one of these names, or are below a folder with one.
 
         Raises:
             GitFailed: as for `commit`.
@@ -101,7 +101,7 @@ class Repository:
         return dict(_entry(line) for line in listed.split(b"\0") if b" blob " in line.partition(b"\t")[0])
 
     def contents(self, ids: Iterable[bytes]) -> Iterator[tuple[bytes, bytes | None]]:
-        """What blobs hold, by their ids; None: this clone does not have it.
+        """The content of blobs, by id; None: this clone does not have it.
 
         Raises:
             GitFailed: as for `commit`.
@@ -120,7 +120,7 @@ class Repository:
             at += size + 1
 
     def filters(self, names: Iterable[bytes]) -> Mapping[bytes, str]:
-        """The files that git would store otherwise than they stand here, and by which attribute.
+        """The files that git would store with different content, and the attribute that causes it.
 
         Raises:
             GitFailed: as for `commit`.
@@ -144,17 +144,17 @@ class Repository:
         return frozenset(self._ask("ls-files", "-z").split(b"\0"))
 
     def ignored(self, names: Iterable[bytes]) -> frozenset[bytes]:
-        """Those of these files that git would not add.
+        """The files among these that git ignores.
 
         Raises:
             GitFailed: as for `commit`.
         """
-        asked = b"".join(b"./" + name + b"\0" for name in names)  # else a name may be taken for a pattern
+        asked = b"".join(b"./" + name + b"\0" for name in names)  # otherwise a name may be read as a pattern
         found = self._ask("check-ignore", "-z", "--stdin", stdin=asked, may_fail=True) if asked else b""
         return frozenset(name.removeprefix(b"./") for name in found.split(b"\0"))
 
     def _ask(self, *arguments: str | bytes, stdin: bytes = b"", may_fail: bool = False) -> bytes:
-        """The answer to one question; `may_fail`: an empty one where git says no without a word."""
+        """The output of one command; `may_fail`: empty if git fails without a message."""
         settings = [word for name, value in _CONFIGURED.items() for word in ("-c", f"{name}={value}")]
         command = [_program(self.top), "-C", self.top, *settings, *arguments]
         try:
@@ -179,7 +179,7 @@ def _entry(line: bytes) -> tuple[bytes, Blob]:
 
 
 def _program(top: bytes) -> str:
-    """Git, but none that lies in the checkout, or wherever the run was started."""
+    """The git executable, but none inside the checkout or the working directory."""
     folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
     inside = os.fsdecode(top)
     trusted = [one for one in folders if Path(one).is_absolute() and not Path(one).resolve().is_relative_to(inside)]
@@ -206,15 +206,15 @@ def _failure(said: str, top: str) -> GitFailed:
 
 @dataclass(frozen=True, slots=True)
 class InGit:
-    """A file that git tracks, or does not ignore."""
+    """A file that git tracks or would add."""
 
     line: str
-    """For a .gitignore at the top of the repository."""
+    """Its line for a .gitignore at the top of the repository."""
     is_tracked: bool
 
 
 def in_git(paths: Collection[Path]) -> Mapping[Path, InGit | GitFailed]:
-    """Look up files that git tracks, or would add. What is ignored or in no repository is left out."""
+    """Look up files that git tracks or would add, without ignored files and files outside any repository."""
     found: dict[Path, InGit | GitFailed] = {}
     for repository, names in _by_repository(paths):
         try:
@@ -231,11 +231,11 @@ def in_git(paths: Collection[Path]) -> Mapping[Path, InGit | GitFailed]:
 
 
 class Untrusted(ReconcilerError):
-    """What earlier runs are said to have left may have come with the checkout."""
+    """A file of an earlier run is not trusted, because it may have come with the checkout."""
 
 
 def untrusted(paths: Iterable[Path]) -> Mapping[Path, Untrusted]:
-    """Say which files of earlier runs are not trusted, and why: what git tracks may come from a pull request."""
+    """Files of earlier runs that are not trusted, with the reason: tracked files may come from a pull request."""
     found: dict[Path, Untrusted] = {}
     for repository, names in _by_repository(path for path in paths if os.path.lexists(path)):
         try:
@@ -251,7 +251,7 @@ def untrusted(paths: Iterable[Path]) -> Mapping[Path, Untrusted]:
 
 
 def _by_repository(paths: Iterable[Path]) -> Iterator[tuple[Repository, Mapping[bytes, Path]]]:
-    """The repositories that files are in, each with its files by the names that it has for them."""
+    """The repositories of files, each with its files by their names in it."""
     folders: dict[Path, list[Path]] = defaultdict(list)
     for path in paths:
         folders[path.parent].append(path)
@@ -264,11 +264,11 @@ def _by_repository(paths: Iterable[Path]) -> Iterator[tuple[Repository, Mapping[
 
 
 def _tracked(repository: Repository, names: Collection[bytes]) -> frozenset[bytes]:
-    """Those of these files that git tracks."""
+    """The files among these that git tracks."""
     tracked = set(map(_folded, repository.tracked()))
     return frozenset(name for name in names if _folded(name) in tracked)
 
 
 def _folded(name: bytes) -> str:
-    """On some file systems, names that differ in case only are one file."""
+    """A name for comparison: on some file systems, names that differ only in case are one file."""
     return os.fsdecode(name).casefold()

@@ -1,17 +1,17 @@
 """Paths, context -> DesiredState: manifests read, substituted, checked; every fault of every file in one run.
 
-Each document goes through the same steps, and a fault of one keeps no other from being found:
+Each document goes through the same steps, and a fault in one does not hide others:
 
 files          paths -> files, each once
 yaml           file -> documents with places
-overlays       what holds in this environment only is laid over its manifest
-checks         what a document is that is no manifest
-secrets        references to secrets are taken out, so that nothing that follows can quote them
+overlays       overlays of the environment are merged into their manifests
+checks         documents that are not manifests are recognised
+secrets        references to secrets are removed, so that no later step can quote them
 substitution   ``${values.KEY}`` and ``{ref: NAME}`` -> values and manifests of the environment
 schema         the kind's schema
-checks         what a schema cannot say
-rules          what is unwise, or cannot work, less what is waived
-state          what one manifest alone cannot show: names, ids and delivery places that are taken
+checks         faults that a schema cannot express
+rules          unwise or unworkable settings, unless waived
+state          conflicts between manifests: duplicate names, ids and delivery targets
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -34,29 +34,29 @@ from reconciler.model.json import digest
 from reconciler.model.resource import DesiredResource, DesiredState, EffectiveManifest, Scope, spec_digest
 
 _GAPS: Final = frozenset({"empty-file", "broken-link", UNREAD})
-"""Warnings of files that give no manifest, where one may have been meant to be."""
+"""Warnings about files that contain no manifest but may be meant to."""
 
 __all__ = ["Inspected", "LoadContext", "Loaded", "inspect", "load", "require_all"]
 
 
 @dataclass(frozen=True, slots=True)
 class Inspected:
-    """What the manifests of one environment come to, with errors or without."""
+    """The result of loading one environment, with or without errors."""
 
     manifests: tuple[EffectiveManifest, ...]
-    """Those that have no errors."""
+    """The resources without errors."""
     diagnostics: tuple[Diagnostic, ...]
     """Sorted by place."""
     waived: tuple[Waived, ...]
-    """What would be among the diagnostics but for waivers; sorted by place."""
+    """Waived diagnostics; sorted by place."""
     files: frozenset[str]
-    """The paths of all that were read."""
+    """The paths of all files that were read."""
     overlays: tuple[Place, ...] = ()
-    """Where each overlay stands."""
+    """The place of each overlay."""
 
     @property
     def resources(self) -> tuple[DesiredResource, ...]:
-        """What these manifests ask for."""
+        """The desired state of these manifests."""
         return tuple(manifest.resource for manifest in self.manifests)
 
     @property
@@ -73,14 +73,14 @@ class Loaded:
     warnings: tuple[Diagnostic, ...]
     """Sorted by place."""
     files: frozenset[str]
-    """The paths of all that were read."""
+    """The paths of all files that were read."""
     documents: int
     manifests: tuple[EffectiveManifest, ...] = ()
     """In the order in which they were read."""
 
 
 def load(paths: Sequence[Path], context: LoadContext) -> Loaded:
-    """Read files, and directories with all that is below them, for one environment.
+    """Load files and directories for one environment.
 
     Raises:
         InputError: with every error and every warning of all files, sorted by place.
@@ -94,10 +94,10 @@ def load(paths: Sequence[Path], context: LoadContext) -> Loaded:
 
 
 def require_all(loaded: Loaded) -> None:
-    """Refuse what could be a part of the manifests only: whoever prunes deletes what those that are missing claim.
+    """Refuse an incomplete set of manifests, because pruning deletes the objects of missing ones.
 
     Raises:
-        InputError: a file or a link gave no manifest. That there is none at all is an error in any case, or this one.
+        InputError: a file or link could not be loaded, or there are no manifests at all.
     """
     hint = "to prune, correct or remove it: what its manifests claim would be deleted"
     faults = [replace(one, severity=Severity.ERROR, hint=hint) for one in loaded.warnings if one.rule in _GAPS]
@@ -106,7 +106,7 @@ def require_all(loaded: Loaded) -> None:
 
 
 def inspect(paths: Sequence[Path], context: LoadContext) -> Inspected:
-    """Read what `load` reads, and tell of errors instead of raising them."""
+    """Load as `load` does, but return errors instead of raising them."""
     context = replace(context, inputs=(*context.inputs, *paths))
     found, overlays = find_files(paths, context.apart, may_be_empty=context.may_be_empty), read_overlays(context)
     candidates, diagnostics, waived = _check_all(found, overlays, context)
@@ -116,7 +116,7 @@ def inspect(paths: Sequence[Path], context: LoadContext) -> Inspected:
     diagnostics += misplaced(candidates, context, partial(_elsewhere, paths, context))
     manifests = tuple(candidate.effective for candidate in candidates if candidate.effective)
     files = frozenset(file.path for file in (*found.files, *overlays.files))
-    if diagnostics:  # the names of all secret fields are known once the tables of all kinds are read
+    if diagnostics:  # the names of all secret fields require the tables of all kinds
         diagnostics = without_tails(diagnostics, secret_fields(), _empty_secrets(candidates, diagnostics))
     return Inspected(manifests, tuple(diagnostics), tuple(sorted(waived)), files, overlays.places)
 
@@ -129,13 +129,13 @@ def _empty_secrets(candidates: Iterable[Candidate], found: Iterable[Diagnostic])
 
 
 def _elsewhere(paths: Sequence[Path], context: LoadContext) -> Mapping[str, tuple[DesiredResource, ...]]:
-    """What the manifests ask for in the other environments, by their names."""
+    """The resources of the other environments, by name."""
     others = [replace(other, others=(), ask_git=None, contents=context.contents) for other in context.others]
     return {str(other.environment): _resources(paths, other) for other in others}
 
 
 def _resources(paths: Sequence[Path], context: LoadContext) -> tuple[DesiredResource, ...]:
-    """What the manifests ask for in another environment, which all others want to know, too."""
+    """The resources of another environment, shared by all environments of the run."""
     if context.memo is None or context.contents:
         return inspect(paths, context).resources
     return context.memo.get((context.environment, *map(str, paths)), lambda: inspect(paths, context).resources)

@@ -1,8 +1,8 @@
-"""A comparison x the checks -> a plan with all findings, in waves. The checks only read.
+"""A comparison -> a plan with all findings, in waves. The checks only read.
 
-Without a service a plan is judged by what is known. A saved plan is checked once more before it is applied. Of a client
-that exists, a field that its manifest leaves out may be anything; a client that is created has the API's default there,
-so that rules have something to say (`created`) which the loader could not.
+Without a service, a plan is checked against what is known. A saved plan is checked again before it is applied. A field
+that a manifest does not name can have any value on an existing client, but has the API's default on a new one, so
+that rules can check creations (`created`) which the loader cannot.
 """
 
 import re
@@ -32,9 +32,9 @@ from reconciler.remote import ReadRemote
 
 
 def check(compared: Comparison, remote: ReadRemote, target: Target, *, is_rollback: bool = False) -> Plan:
-    """Judge, and make the plan.
+    """Run all checks, and make the plan.
 
-    What a run has deleted and made is no rename; and it may have made objects of kinds that are no longer in use.
+    What a rollback deletes and creates is not a rename, and may be of kinds that are no longer in use.
 
     Raises:
         RemoteError: a read failed otherwise than by a missing role.
@@ -60,14 +60,14 @@ def check(compared: Comparison, remote: ReadRemote, target: Target, *, is_rollba
 
 
 def check_offline(compared: Comparison, base_url: str, target: Target) -> Plan:
-    """Judge by what is known without a service and a login, and make the plan."""
+    """Run the checks that need neither a service nor a login, and make the plan."""
     context = replace(target.context(compared.manifests, NO_LOGIN, compared.live), has_secrets=False)
     checked = [Findings(guards.check(compared.whole, context)), *_of_manifests(compared, target)]
     return _terse(_plan(compared, base_url, target, checked))
 
 
 def _of_manifests(compared: Comparison, target: Target) -> tuple[Findings, Findings]:
-    """What manifests alone may get wrong."""
+    """Findings that follow from the manifests alone."""
     renamed = deletion.renamed(likely_renames(compared.changes))
     return created(compared.changes, compared.desired, target.rules), Findings(tuple(renamed))
 
@@ -87,7 +87,7 @@ def _plan(compared: Comparison, base_url: str, target: Target, checked: Sequence
 
 
 def in_waves(changes: Sequence[Change], marketplace: str) -> tuple[Change, ...]:
-    """What is written waits for what it refers to; what is deleted, for the changes that end references to it."""
+    """Order changes: a write follows what it refers to, a deletion follows the changes that end references to it."""
     waves = {kind: wave(kind) for kind in {change.address.kind for change in changes}}
     written = {name: one.address for one in changes if one.after and one.action.writes for name in _names(one)}
     users = _users(changes, marketplace)
@@ -102,7 +102,7 @@ def in_waves(changes: Sequence[Change], marketplace: str) -> tuple[Change, ...]:
 
 
 def _names(change: Change) -> Iterator[ObjectKey]:
-    """What other changes may call the object."""
+    """The keys by which other changes refer to the object."""
     kind = change.address.kind
     yield ObjectKey(kind, known_after(change.address))
     if change.key:
@@ -110,7 +110,7 @@ def _names(change: Change) -> Iterator[ObjectKey]:
 
 
 def _users(changes: Sequence[Change], marketplace: str) -> Mapping[ObjectKey, list[Address]]:
-    """Object -> the changes of what refers to it now."""
+    """Object -> the changes of objects that refer to it now."""
     users: dict[ObjectKey, list[Address]] = defaultdict(list)
     for change in changes:
         if change.action.writes and change.before:
@@ -140,17 +140,17 @@ def _assigned(change: Change, *, assign: bool) -> Iterator[ObjectKey]:
 
 
 def referred_keys(kind: str, body: Body, marketplace: str = "") -> Iterator[ObjectKey]:
-    """The objects of kinds that we manage that a body names."""
+    """The objects of managed kinds that a body refers to."""
     for _, to, value in references_in(KINDS[kind], body, marketplace):
         if to.kind and isinstance(value, str):
             yield ObjectKey(to.kind, value)
 
 
 def check_here(saved: Plan, desired: DesiredState, base_url: str, target: Target, now: datetime) -> None:
-    """Refuse a saved plan that was made for something else than what is here now, as far as nobody need be asked.
+    """Refuse a saved plan that does not match the present target, as far as this is known without the service.
 
     Raises:
-        PlanRefused: with a reason of its own for each mismatch.
+        PlanRefused: with a separate reason for each mismatch.
     """
     planned = saved.binding.marketplace
     configured = target.marketplace or planned
@@ -162,17 +162,16 @@ def check_here(saved: Plan, desired: DesiredState, base_url: str, target: Target
 def check_saved(
     saved: Plan, desired: DesiredState, remote: ReadRemote, target: Target, now: datetime
 ) -> tuple[Finding, ...]:
-    """Refuse a saved plan that was made for something else than what is here now.
+    """Refuse a saved plan that does not match the present target.
 
     Returns:
-        The findings of now that the plan does not have, for `apply`: limits were lowered since, another client
-        is logged in, a freeze window holds, findings were taken out, something that it refers to went away, or
-        something came to refer to what it deletes. A plan of a part lacks what some guards must see; those have judged
-        it when it was made.
+        The present findings that the plan does not have, for `apply`: limits were lowered, another client is logged
+        in, a freeze window holds, findings were removed, a referenced object was deleted, or a new reference to a
+        deleted object exists. Guards that need the whole marketplace ran when a partial plan was made.
 
     Raises:
         WrongMarketplace: as `plan` does.
-        PlanRefused: with a reason of its own for each mismatch.
+        PlanRefused: with a separate reason for each mismatch.
     """
     check_here(saved, desired, remote.base_url, target, now)
     marketplace = check_marketplace(remote, target.environment, target.marketplace)
@@ -188,20 +187,20 @@ def check_saved(
 
 
 def frozen(plan: Plan, freeze: Sequence[Window], now: datetime) -> tuple[Finding, ...]:
-    """What the freeze windows say at this moment: somebody may have thought about the plan for long."""
+    """The findings of freeze windows at this moment, which may be long after planning."""
     return tuple(guards.freeze(plan.changes, freeze, now))
 
 
 def created(changes: Sequence[Change], desired: DesiredState, levels: Mapping[str, RuleLevel]) -> Findings:
-    """Ask the rules about what is created. What the loader has found and what is waived is not repeated.
+    """Check created objects against the rules. What the loader found and what is waived is not repeated.
 
     Args:
         changes: those that are planned.
-        desired: the manifests that they are from.
-        levels: how strictly rules are taken, as far as the environment says.
+        desired: their manifests.
+        levels: the levels of rules that the environment sets.
 
     Returns:
-        What forbids a creation, which is missing all the same, and what is worth a warning.
+        Findings that forbid a creation, although it stays in the plan, and warnings.
     """
     resources = {resource.address: resource for resource in desired.resources}
     findings, warnings = [], []
@@ -235,13 +234,13 @@ def _objections(resource: DesiredResource, levels: Mapping[str, RuleLevel]) -> I
 
 
 _ABOUT: Final = re.compile(r"^(?:\S+:\d+:\d+: )?([A-Z][A-Za-z]+/[^\s:,;]+)")
-"""What a warning is about, after its place, if it has one."""
+"""The address in a warning, after its place if there is one."""
 _MAX_LISTED: Final = 3
-"""So many warnings that say the same are shown one by one."""
+"""The number of equal warnings up to which each is shown separately."""
 
 
 def _terse(plan: Plan) -> Plan:
-    """With one warning for many that say the same of several resources, where the first of them stands."""
+    """Warnings, with many equal ones of several resources merged into one at the place of the first."""
     same: dict[str, list[str]] = defaultdict(list)
     for one in plan.warnings:
         same[_ABOUT.sub("", one)].append(one)
@@ -250,7 +249,7 @@ def _terse(plan: Plan) -> Plan:
 
 
 def _of_many(warnings: Sequence[str]) -> str:
-    """All resources are named: nothing else may say which of them a warning is about."""
+    """One warning that names all resources: nothing else may identify them."""
     first, *others = warnings
     names = [found[1] for one in others if (found := _ABOUT.search(one))]
     return f"{first}; the same for {len(names):,} others: {', '.join(names)}" if names else first

@@ -1,6 +1,6 @@
 """A target x manifests x a service -> both sides -> the changes between them: matched, protected, pruned and selected.
 
-A target is what a plan is made for: an environment, its limits, and what the user restricts the plan to.
+A target is what a plan is made for: an environment, its limits, and the user's selection.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -43,16 +43,16 @@ from reconciler.remote import ReadRemote
 from reconciler.secrets import Resolve, ResolvedSecrets, look_up
 
 NO_LOGIN: Final = Access("", None, as_context_user=False)
-"""How a run is logged in that contacts no service."""
+"""The login of a run that contacts no service."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a plan is made for, as far as the configuration and the checkout know it."""
+    """What a plan is made for, from the configuration and the checkout."""
 
     environment: str
     marketplace: str | None
-    """The Seller.ID that the service must answer; None takes any (the embedded emulator)."""
+    """The required Seller.ID of the service; None: any (the embedded emulator)."""
     limits: Limits
     checkout: Checkout = field(default_factory=Checkout)
     expires_at: str | None = None
@@ -60,42 +60,42 @@ class Target:
     plan_key: bytes | None = field(default=None, repr=False)
     """Keys the fingerprints of secrets that a plan keeps; None: it keeps none."""
     requires_secrets: bool = False
-    """Whether a secret that cannot be read here is an error; else it is not compared, and the plan says so."""
+    """Whether an unreadable secret is an error; otherwise it is not compared, and the plan reports it."""
     rules: Mapping[str, RuleLevel] = field(default_factory=dict)
-    """How strictly rules are taken, as far as the environment says."""
+    """The levels of rules that the environment sets."""
     selection: Selection = field(default_factory=Selection)
-    """What a plan is restricted to; all manifests are loaded and matched all the same."""
+    """What a plan is restricted to; all manifests are still loaded and matched."""
     prunes: bool = False
-    """Whether what no manifest claims is to be deleted; the manifests must then be all there are."""
+    """Whether unmanaged objects are deleted, which requires that all manifests are loaded."""
     protection: Protection = field(default_factory=Protection)
-    """What the environment never deletes nor deactivates."""
+    """Objects that the environment never deletes or deactivates."""
     freeze: tuple[Window, ...] = ()
-    """When nothing is applied."""
+    """The freeze windows."""
     creation: Creation = "auto"
-    """How the service creates objects, as far as the configuration knows it."""
+    """How the service creates objects, from the configuration."""
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
-    """The moment at which a plan is made, and by which freeze windows are judged."""
+    """The moment of planning, which freeze windows are checked against."""
     manages: frozenset[str] = frozenset()
     """The kinds that are read although no manifest names them."""
     fingerprints: Mapping[SecretKey, str] = field(default_factory=dict)
-    """Of the write-only secrets that the last apply wrote, by resource and field, keyed with `plan_key`."""
+    """Fingerprints of the write-only secrets that the last apply wrote, keyed with `plan_key`."""
 
     @property
     def unseen(self) -> WriteOnly:
-        """What is known of secrets that no answer has."""
+        """What is known of secrets that the service never returns."""
         return WriteOnly(self.fingerprints, selection.requested_secrets(self.selection), self.plan_key)
 
     def in_use(self, desired: DesiredState) -> frozenset[str]:
-        """The kinds that a run reads: those of the manifests, and those that the configuration lists."""
+        """The kinds that a run reads: those of manifests and those listed in the configuration."""
         return self.manages | {one.address.kind for one in desired.resources} or frozenset({DEFAULT_KIND})
 
     def warnings(self, changes: Sequence[Change]) -> tuple[str, ...]:
-        """Git cannot tell the state of the checkout; or apply would refuse at this hour."""
+        """Warnings: git cannot tell the state of the checkout, or a freeze window would refuse an apply now."""
         frozen = (f"freeze: {one.message}" for one in guards.freeze(changes, self.freeze, self.now))
         return (*self.checkout.warnings, *frozen)
 
     def context(self, desired: DesiredState, access: Access, live: LiveState) -> guards.Context:
-        """What the guards know besides the changes; of what is live, the assignments that were read."""
+        """What guards use in addition to the changes, such as the assignments that were read."""
         known = frozenset(
             ObjectKey(resource.address.kind, one)
             for resource in desired.resources
@@ -121,26 +121,26 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Sides:
-    """What is wanted, and what is there."""
+    """The desired and the live state."""
 
     desired: DesiredState
     """The manifests, with the secrets that are selected."""
     live: LiveState
     secrets: ResolvedSecrets = field(default_factory=ResolvedSecrets)
-    """What the references of the manifests stand for."""
+    """The values of the references in manifests."""
     named: Mapping[ObjectKey, Sequence[LiveSecret]] = field(default_factory=dict)
-    """The named secrets of every object that is there and whose manifest lists secrets."""
+    """The named secrets of every live object whose manifest lists secrets."""
     hidden: Mapping[SecretKey, bool] = field(default_factory=dict)
-    """The secrets of manifests that are there, although the service shows null; whether each has the wanted value."""
+    """Secrets that exist although the service shows null; whether each has the desired value."""
     login: str = ""
-    """The id of the client that the run is logged in with; empty: nobody is."""
+    """The id of the client that the run is logged in with; empty: no login."""
 
 
 def read(desired: DesiredState, remote: ReadRemote, target: Target, resolve: Resolve) -> Sides:
-    """Read the kinds in use, and the secrets of what is selected.
+    """Read the kinds in use, and the secrets of selected resources.
 
     Raises:
-        SecretMissing: a secret cannot be read here, and the target demands it; nothing was asked for.
+        SecretMissing: a secret that the target requires cannot be read here; no request was sent.
         WrongMarketplace: the service is not the one that the configuration names; nothing else was read.
         RemoteError: a read failed.
         InputError: the service lacks the kind of a manifest, or a manifest cannot be matched with one live object.
@@ -157,7 +157,7 @@ def read(desired: DesiredState, remote: ReadRemote, target: Target, resolve: Res
 
 
 def _related(desired: DesiredState, values: Values, selected: Selection, live: LiveState) -> Related:
-    """What is compared of the objects besides their bodies."""
+    """What is compared of objects in addition to their bodies."""
     detailed = [one for one in desired.resources if one.assignments or one.secrets or one.named_secrets is not None]
     matches = match(desired, live) if detailed else {}
     there = [(one, found) for one in detailed if not one.policy.absent and (found := matches[one.address])]
@@ -170,16 +170,16 @@ def _related(desired: DesiredState, values: Values, selected: Selection, live: L
 
 
 def _is_assigned(manifest: DesiredResource, live: LiveResource, selected: Selection) -> bool:
-    """Whether its assignments are compared; of what is left out, those that may show the work of a restore."""
+    """Whether its assignments are compared: if selected, or if they may show the work of a restore."""
     if not manifest.assignments:
         return False
     return selection.is_selected(selected, manifest.address, manifest.labels) or may_be_restored(manifest, live)
 
 
 def granting_objects(saved: Plan, desired: DesiredState, remote: ReadRemote) -> LiveState:
-    """The profiles and groups of a saved plan, with the assignments that are compared, where it writes any of them.
+    """The profiles and groups in a saved plan, with their compared assignments, if the plan writes any of them.
 
-    A login that may not read them is judged as if all of them were its own.
+    If the login may not read them, all of them count as its own.
 
     Raises:
         RemoteError: a read failed otherwise than by a missing role.
@@ -198,7 +198,7 @@ def granting_objects(saved: Plan, desired: DesiredState, remote: ReadRemote) -> 
 
 @contextmanager
 def _located(desired: DesiredState, target: Target) -> Iterator[None]:
-    """Name the manifests of a kind that the service does not have, or the entries of ``manage``."""
+    """Report the manifests, or entries of ``manage``, of a kind that the service does not have."""
     try:
         yield
     except NoSuchKind as error:
@@ -227,24 +227,24 @@ def _no_such(kind: Kind) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The changes that are planned, and what comparing has shown."""
+    """The planned changes, and what the comparison found."""
 
     desired: DesiredState
-    """What the changes are from."""
+    """The compared states."""
     manifests: DesiredState
-    """What says which objects are managed."""
+    """The manifests that decide which objects are managed."""
     live: LiveState
     changes: tuple[Change, ...]
-    """Those that are planned."""
+    """The planned changes."""
     whole: tuple[Change, ...]
-    """Those, and all else that was read as it is: what the guards judge."""
+    """The planned changes, and everything else that was read as no-ops: what the guards check."""
     unseen: frozenset[SecretKey] = frozenset()
-    """Secrets that are there and that the service does not show."""
+    """Secrets that exist but that the service does not show."""
     findings: tuple[Finding, ...] = ()
     warnings: tuple[str, ...] = ()
     notices: tuple[Notice, ...] = ()
     out_of_scope: int = 0
-    """Live objects that belong to other repositories: in `whole` alone."""
+    """Live objects of other repositories: only in `whole`."""
 
 
 def diff(sides: Sides, target: Target) -> Comparison:
@@ -255,7 +255,7 @@ def diff(sides: Sides, target: Target) -> Comparison:
     """
     desired, values = sides.desired, sides.secrets.values
     changes = differ.diff(desired, sides.live, values, target.unseen)
-    if restored(changes):  # then secrets that no answer has are production's, and those that can be are written
+    if restored(changes):  # then write-only secrets are production's, and are written where possible
         requested = target.unseen.requested_secrets | secret_changes.named(desired.resources)
         unseen = replace(target.unseen, requested_secrets=requested)
         again = differ.diff(desired, sides.live, values, unseen)
@@ -274,7 +274,7 @@ def diff(sides: Sides, target: Target) -> Comparison:
 
 
 def diff_offline(sides: Sides, target: Target) -> Comparison:
-    """Compare without a service to ask, and nothing that is secret.
+    """Compare without a service, and without secrets.
 
     Raises:
         InputError: as `diff` does.
@@ -329,7 +329,7 @@ def _compared(
 
 
 def identified(changes: Sequence[Change], way: Creation) -> tuple[Change, ...]:
-    """The same changes; what is created by POST has no id before the service makes one."""
+    """The same changes, without ids for objects created by POST, which the service chooses."""
 
     def is_made(change: Change) -> bool:
         return way == "post" and change.action is Action.CREATE and not KINDS[change.address.kind].has_chosen_ids

@@ -1,10 +1,10 @@
-"""Changes -> which of them delete, and what stands in their way: protection, and objects that refer to them.
+"""Changes -> which of them delete, and what prevents that: protection, and objects that refer to them.
 
-Protection that stands in a manifest goes with the manifest. What stands under ``protected`` of an environment stays: an
-object is found by it under every name that it goes by, also when no manifest claims it any more.
+Protection in a manifest ends with the manifest. An entry under ``protected`` of an environment stays, and matches an
+object by each of its names, even when no manifest claims it any more.
 
-What still refers to an object is looked for only where something is deleted, each list once. A login that may not look
-is a warning that says which role is missing.
+References to an object are searched only where something is deleted, each list once. If the login may not read a list,
+a warning names the missing role.
 """
 
 import re
@@ -31,7 +31,7 @@ from reconciler.remote import ReadRemote
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What a check gives."""
+    """The result of a check."""
 
     findings: Sequence[Finding] = ()
     warnings: Sequence[str] = ()
@@ -46,19 +46,19 @@ def check(
     *,
     everywhere: bool = False,
 ) -> Findings:
-    """Find what would keep deletions from being carried out: in the plan itself, then in the service.
+    """Find what would prevent deletions: in the plan itself, then in the service.
 
     Args:
-        changes: those that are planned.
+        changes: the planned changes.
         remote: the service.
         marketplace: its ID there.
-        whole: those, and all else that is live; None: there is nothing else.
-        manifests: say where a reference stands.
-        everywhere: look also at kinds that are not in use here, whatever is deleted. Otherwise only for objects of a
-            kind whose table does not say what keeps them from being deleted.
+        whole: the changes, and everything else that is live; None: there is nothing else.
+        manifests: give the places of references.
+        everywhere: also search kinds that are not in use here, whatever is deleted. Otherwise only for objects of a
+        kind whose table does not list what prevents their deletion.
 
     Raises:
-        RemoteError: a look failed otherwise than by a missing role.
+        RemoteError: a read failed otherwise than by a missing role.
     """
     deleted: dict[str, list[Change]] = defaultdict(list)
     for change in changes:
@@ -81,10 +81,10 @@ def check(
 def _seen(
     read: Callable[[], Iterable[Body]], deletions: Sequence[Change], dependent: Dependent, warnings: list[str]
 ) -> list[Body]:
-    """What may depend on what is deleted; without the role for looking there is a warning."""
+    """Objects that may depend on what is deleted; without the role to read them, a warning."""
     try:
         return list(read())
-    except NotFound:  # there is none, or this version of the service knows of no such thing
+    except NotFound:  # there is none, or this version of the service does not have the kind
         return []
     except AccessDenied as error:
         if error.request.status != HTTPStatus.FORBIDDEN:
@@ -96,7 +96,7 @@ def _seen(
 def _elsewhere(
     deleted: Mapping[str, Sequence[Change]], known: Collection[str], remote: ReadRemote, warnings: list[str]
 ) -> Iterator[Change]:
-    """What the service has of kinds that are not in use here and can refer to what is deleted."""
+    """Live objects of kinds that are not in use here and can refer to what is deleted."""
     for kind in (KINDS[name] for name in KINDS if deleted and name not in known):
         deletions = [one for name in referred_kinds(kind) for one in deleted.get(name, ())]
         if not deletions or any(kind.path == one.path for name in deleted for one in KINDS[name].dependents):
@@ -113,7 +113,7 @@ def _left_referring(
     marketplace: str,
     places: Mapping[Address, Mapping[str, Place]],
 ) -> Iterator[Finding]:
-    """What would still refer to an object that is deleted: the inverse of the references of all kinds."""
+    """Objects that would still refer to a deleted object: the inverse of the references of all kinds."""
     gone = {one.key: one for deletions in deleted.values() for one in deletions if one.key}
     for user in changes if gone else ():
         for path, to, value in references(KINDS[user.address.kind], body_after(user) or {}, marketplace):
@@ -132,7 +132,7 @@ def _left_referring(
 def _left_assigned(
     deleted: Mapping[str, Sequence[Change]], known: Sequence[Change], remote: ReadRemote, warnings: list[str]
 ) -> Iterator[Finding]:
-    """What would still be assigned to an object that is deleted: the inverse of the assignments of all kinds."""
+    """Objects that would still be assigned to a deleted object: the inverse of the assignments of all kinds."""
     ended = {one.key for one in known if one.action is Action.DELETE}
     freed = {(one.key, step.party, step.id.casefold()) for one in known for step in one.assignments if not step.assign}
     for kind, level in _assigning(deleted):
@@ -165,7 +165,7 @@ def _read(remote: ReadRemote, dependent: Dependent) -> Iterable[Body]:
 
 
 def _planned(changes: Iterable[Change], dependent: Dependent) -> Mapping[str, Change]:
-    """The changes of what may keep an object, by ID, folded; empty for the only one there is."""
+    """The changes of objects that may prevent a deletion, by ID in one case; empty for a singleton."""
     found: dict[str, Change] = {}
     for change in changes:
         path, below = KINDS[change.address.kind].place(change.id or "")
@@ -194,7 +194,7 @@ def _still_used(
 
 
 def _is_settled(change: Change | None, dependent: Dependent, used: str) -> bool:
-    """Whether the plan lets go of the object before it is deleted, or still refers to it, which is said elsewhere."""
+    """Whether the plan ends the reference before the deletion, or keeps it, which another check reports."""
     if change is None:
         return False
     refers = str((body_after(change) or {}).get(dependent.field)).casefold() == used
@@ -208,15 +208,15 @@ def _unseen(deletions: Sequence[Change], dependent: Dependent) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Protection:
-    """What an environment never lets go of."""
+    """The objects that an environment never deletes."""
 
     patterns: tuple[str, ...] = ()
-    """Names, ids or addresses, ``*`` and ``?`` included; compared without case."""
+    """Names, ids or addresses, possibly with ``*`` and ``?``; case-insensitive."""
     ids: Mapping[Address, str] | None = None
-    """The ids of the environment by manifest, those of manifests that are gone included."""
+    """The ids of the environment by manifest, including removed manifests."""
 
     def mark(self, changes: Iterable[Change]) -> tuple[Change, ...]:
-        """The changes, those of protected objects marked so."""
+        """The changes, with those of protected objects marked."""
         if not self.patterns:
             return tuple(changes)
         wanted = re.compile("|".join(map(translate, self.patterns)), re.IGNORECASE)
@@ -237,12 +237,12 @@ class Protection:
                 yield f"protected: {pattern} matches no manifest and no live object"
 
     def _bound(self) -> Mapping[ObjectKey, Address]:
-        """Object -> the manifest that it is kept under."""
+        """Object -> the manifest name that its id is kept under."""
         return {ObjectKey(address.kind, known): address for address, known in (self.ids or {}).items()}
 
 
 def _names(change: Change, bound: Mapping[ObjectKey, Address]) -> Iterator[str]:
-    """Everything that the object goes by."""
+    """All names of the object."""
     yield change.address.name
     yield str(change.address)
     if change.key:
@@ -262,7 +262,7 @@ def settle(
     own_client_id: str,
     unexpected_fields: Container[Address] = (),
 ) -> tuple[tuple[Change, ...], tuple[str, ...]]:
-    """Mark what is protected, and where it is asked for delete what no manifest claims.
+    """Mark protected objects, and delete unmanaged ones where pruning is requested.
 
     Protected objects, objects with unexpected fields and the client that the run is logged in with are kept, each with
     a warning.
@@ -291,9 +291,9 @@ def _why_kept(change: Change, own_client_id: str, unexpected_fields: Container[A
 
 
 def renamed(pairs: Iterable[tuple[Change, Change]]) -> Iterator[Finding]:
-    """What would be pruned is much like what would be created: it may be the same under another name.
+    """Report pruned objects that are similar to created ones, which may be renames.
 
-    What is created has another id, which everything that uses the object would need.
+    The created object has another id, which all its users would need.
     """
     for created, other in pairs:
         if other.action is Action.DELETE:

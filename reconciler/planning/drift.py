@@ -1,7 +1,7 @@
-"""Plan x receipt of the last apply x baseline -> drift: what deviates, which side moved, and what of it is shown. Pure.
+"""Plan x receipt of the last apply x baseline -> drift: deviations, the side that changed, and which are shown. Pure.
 
-There is no state file. Without a receipt the service is compared with the manifests, and nobody knows who moved. With
-one, a value that the service has is looked up among the hashes of what was applied, and so is the one that git wants.
+There is no state file. Without a receipt, the service is compared with the manifests, and the side that changed is
+unknown. With a receipt, the live and the desired value are each compared with the hash of the applied value.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -26,10 +26,10 @@ _KINDS: Final = {
 }
 _ASSIGNMENTS: Final = "assignments"
 _UNMOVED: Final = frozenset({Side.GIT_AHEAD, Side.NEITHER})
-"""The service is as the apply left it."""
+"""The service has not changed since the apply."""
 
 
-def find(  # one for each way to look
+def find(  # one parameter for each option of drift
     plan: Plan,
     receipt: Receipt | None = None,
     *,
@@ -38,15 +38,15 @@ def find(  # one for each way to look
     strict: bool = False,
     unmanaged: bool = False,
 ) -> Drift:
-    """See a plan as drift.
+    """Convert a plan to drift.
 
     Args:
-        plan: of this moment.
+        plan: the present plan.
         receipt: of the last apply, if there is one.
-        baseline: fingerprints of what is known and not to be shown again.
-        since_receipt: show only what moved in the service since the receipt, or may have.
-        strict: fields that no manifest owns are drift, too, where they are wider than the API's default.
-        unmanaged: objects in no manifest are drift, too, save the client that the run is logged in with.
+        baseline: fingerprints of known deviations, which are not shown.
+        since_receipt: show only what changed, or may have changed, in the service since the receipt.
+        strict: fields that no manifest owns are also drift if they are wider than the API's default.
+        unmanaged: objects in no manifest are also drift, except the client that the run is logged in with.
     """
     past = _Past(receipt, plan) if receipt else None
     if receipt and (changed := scope_changed(receipt, plan)):
@@ -66,7 +66,7 @@ def find(  # one for each way to look
 
 
 def scope_changed(receipt: Receipt, plan: Plan) -> str:
-    """A warning where an apply was of another part of the marketplace; empty: it was not, or does not say."""
+    """A warning if the last apply had another scope; empty: the same scope, or unknown."""
     if receipt.scope in (None, plan.scope.document()):
         return ""
     return (
@@ -76,7 +76,7 @@ def scope_changed(receipt: Receipt, plan: Plan) -> str:
 
 
 def _with_noticed(changes: Sequence[Change], counted: Sequence[Notice]) -> list[Change]:
-    """The changes with what no manifest names as further fields; a field that has both is seen as a whole."""
+    """The changes with unmanaged parts as further fields; a field that has both is merged."""
     of: dict[Address, dict[str, FieldChange]] = {}
     for one in counted:
         of.setdefault(one.address, {}).update({field.pointer: replace(field, is_left=True) for field in one.fields})
@@ -104,13 +104,13 @@ def _deviations(plan: Plan, change: Change, past: "_Past | None") -> Iterator[De
 
 
 def _stable_address(change: Change) -> Address:
-    """The address, of an unmanaged object in lower case: OrderCloud writes its id now in one case, now in another."""
+    """The address; lower case for an unmanaged object, whose id OrderCloud returns in varying case."""
     address = change.address
     return replace(address, name=address.name.casefold()) if change.action is Action.UNMANAGED else address
 
 
 class _Past:
-    """A receipt, ready for many questions."""
+    """A receipt, indexed for lookups."""
 
     def __init__(self, receipt: Receipt, plan: Plan) -> None:
         self.applied = {one.address: one for one in receipt.resources}
@@ -121,19 +121,19 @@ class _Past:
         self._is_complete = receipt.is_complete and not scope_changed(receipt, plan)
 
     def side_if_not_recorded(self, otherwise: Side) -> Side:
-        """What follows from a receipt's silence, if it speaks of everything that there was."""
+        """The side if the receipt does not contain an object; unknown if the receipt is incomplete."""
         return otherwise if self._is_complete else Side.UNKNOWN
 
 
 def _side(*, git: bool, live: bool) -> Side:
-    """Name who moved."""
+    """The side that changed."""
     if git and live:
         return Side.BOTH
     return Side.GIT_AHEAD if git else Side.LIVE_DRIFTED if live else Side.NEITHER
 
 
 def _whole_side(change: Change, kind: DriftKind, table: Kind, past: _Past) -> Side:
-    """Who made an object come or go."""
+    """The side that created or deleted an object."""
     applied = past.applied.get(change.address)
     match kind:
         case DriftKind.UNMANAGED:
@@ -157,13 +157,13 @@ def _unmanaged_side(change: Change, past: _Past) -> Side:
 
 
 def _asks_for_more(kind: Kind, wanted: Body, applied: Applied) -> bool:
-    """Whether a manifest names a field that is not as it was applied."""
+    """Whether a manifest names a field whose value differs from the applied one."""
     canonical = kind.canonical(wanted)
     return any(hashes_of(canonical[name]) != get_at(applied.hashes, (name,)) for name in wanted if name in canonical)
 
 
 class _FieldSides:
-    """Compares the two sides of one resource's fields with what was applied."""
+    """Compares both sides of a resource's fields with the applied values."""
 
     def __init__(self, change: Change, kind: Kind, past: "_Past | None") -> None:
         self._change = change
@@ -172,16 +172,16 @@ class _FieldSides:
         self._applied = past.applied.get(change.address) if past else None
 
     def sides(self, field: FieldChange) -> tuple[Json | Absent, Json | Absent]:
-        """The canonical values, live and wanted; of a secret nothing is known."""
+        """The canonical live and desired values; absent for a secret."""
         path = field.path
         if path[0] == _ASSIGNMENTS:
             live, wanted = (_parties(side) if is_array(side) else side for side in (field.before, field.after))
             return live, wanted
-        known = self._kind.fields.get(path[0]) if len(path) == 1 else None  # what is in an object is as it is
+        known = self._kind.fields.get(path[0]) if len(path) == 1 else None  # members have no canonical form
         return _canonical(known, field.before), _canonical(known, field.after)
 
     def side_of(self, field: FieldChange, live: Json | Absent, wanted: Json | Absent) -> Side:
-        """Compare both with what was applied."""
+        """Compare both values with the applied one."""
         if self._past is None or field.sensitive:
             return Side.UNKNOWN
         if self._applied is None:
@@ -190,7 +190,7 @@ class _FieldSides:
         if get_at(self._applied.hashes, path[:1]) is ABSENT:
             return Side.UNKNOWN
         was = get_at(self._applied.hashes, path)
-        # What is only watched was there beside what git asked for.
+        # A watched assignment existed in addition to those that git named.
         is_watched = not field.added and (self._change.address, field.pointer) in self._past.watched
         return _side(git=not is_watched and hashes_of(wanted) != was, live=hashes_of(live) != was)
 
@@ -202,12 +202,12 @@ def _canonical(known: Field | None, value: Json | Absent) -> Json | Absent:
 
 
 def _parties(ids: Iterable[Json]) -> Json:
-    """Ids of those who are assigned, in one case and order."""
+    """The assigned ids, sorted and in one case."""
     return sorted(str(member).casefold() for member in ids)
 
 
 def _watched(plan: Plan) -> Mapping[tuple[Address, str], FieldChange]:
-    """The assignments beside those that manifests name, by address and JSON pointer."""
+    """The assignments that manifests do not name, by address and JSON pointer."""
     return {(one.address, field.pointer): field for one in plan.notices if one.is_watched for field in one.fields}
 
 
@@ -221,14 +221,14 @@ def receipt_of(
     created_at: str,
     known: Mapping[SecretKey, str] = MappingProxyType({}),
 ) -> Receipt:
-    """Keep what an apply left behind. What failed, was skipped or did not converge is left out: nobody knows it.
+    """Make the receipt of an apply, without changes that failed, were skipped or did not converge.
 
     Args:
-        plan: what was carried out.
-        result: what became of it.
-        desired: the manifests that it was made from.
+        plan: the applied plan.
+        result: its result.
+        desired: the manifests of the plan.
         created_at: the present time, UTC.
-        known: the fingerprints of write-only secrets that the receipt before had; what was not written keeps its own.
+        known: the fingerprints of write-only secrets in the previous receipt; unwritten secrets keep theirs.
     """
     binding = plan.binding
     return Receipt(
@@ -240,7 +240,7 @@ def receipt_of(
         binding.git_commit,
         is_complete=plan.selection.is_everything and result.is_complete,
         resources=tuple(_applied(plan, result, desired, known)),
-        scope=desired.scope.document(),  # a plan that was saved does not say
+        scope=desired.scope.document(),  # a saved plan does not have it
         unmanaged=tuple(sorted(str(_stable_address(one)) for one in plan.changes if one.action is Action.UNMANAGED)),
     )
 
@@ -265,7 +265,7 @@ def _applied(
 
 
 def _fingerprints(change: Change, outcome: Outcome | None, known: Mapping[SecretKey, str]) -> Mapping[str, str]:
-    """The fingerprints of the write-only secrets that an object has now, as far as anybody knows."""
+    """The known fingerprints of an object's present write-only secrets."""
     if change.after is None:
         return {}
     names = sorted(KINDS[change.address.kind].write_only_fields)
@@ -276,7 +276,7 @@ def _fingerprints(change: Change, outcome: Outcome | None, known: Mapping[Secret
 
 
 def _with_ids(change: Change, made: Mapping[str, str]) -> Change:
-    """The change with the ids that have become known, see `known_ids`: the next plan compares with those."""
+    """The change with the ids that are now known, see `known_ids`: the next plan compares with those."""
     if change.after is None or not made:
         return change
     after = with_references(KINDS[change.address.kind], change.after, lambda _, one: made.get(str(one), one))

@@ -1,7 +1,7 @@
-"""Secrets that a service does not show x a plan -> what is not written for them, and what must not be.
+"""Hidden secrets x a plan -> the secrets that need no write, and the writes that must be refused.
 
-A service may show a mask, the text of exports, or null in place of a secret. A mask is recognised. Of null a login
-tells, which is refused because of a wrong secret where there is a right one; the service is asked by `live`. Pure.
+A service may show a mask, the placeholder of exports, or null in place of a secret. A mask is recognised. For null, a
+login reveals whether a secret exists: a wrong secret is refused. `live` does these requests. Pure.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -22,9 +22,9 @@ _IsThere: TypeAlias = Callable[[ObjectKey, bool], bool]
 
 
 def in_doubt(resource: DesiredResource, found: LiveResource, values: Values) -> dict[SecretKey, Secret | None]:
-    """The secrets that a manifest sets and of which the service shows null: there may be one all the same.
+    """The secrets that a manifest sets and that the service shows as null, although they may exist.
 
-    With the value that it would have; None where that is not known, or is generated and stays as it is.
+    With the desired value; None if it is unknown, or generated and therefore kept.
     """
     null = [name for name, secret in found.secrets.items() if secret is None]
     return {
@@ -35,12 +35,12 @@ def in_doubt(resource: DesiredResource, found: LiveResource, values: Values) -> 
 
 
 def without_known(changes: Iterable[Change], hidden: Mapping[SecretKey, bool], values: Values) -> tuple[Change, ...]:
-    """The changes, less those secrets that are not shown and are there already, as a login with each has proven.
+    """The changes without hidden secrets that already have the desired value, as a login has proven.
 
     Args:
-        changes: what would be planned.
-        hidden: the secrets that are there and not shown, and whether each is proven to be the wanted one.
-        values: what the references of manifests stand for.
+        changes: the changes to plan.
+        hidden: the existing secrets that are not shown, and whether each is proven to have the desired value.
+        values: the values of references in manifests.
     """
     found = []
     for change in changes:
@@ -50,7 +50,7 @@ def without_known(changes: Iterable[Change], hidden: Mapping[SecretKey, bool], v
 
 
 def _is_to_be_sent(change: Change, intent: SecretIntent, hidden: Mapping[SecretKey, bool], values: Values) -> bool:
-    """Whether a hidden secret is another one, or is sent because the body is; what is generated stays as it is."""
+    """Whether a hidden secret differs, or is sent with the body; a generated one is kept."""
     key = (change.address, intent.field)
     if intent.reference and intent.reference.is_generated:
         return False
@@ -63,7 +63,7 @@ def _others(change: Change, intents: Collection[SecretIntent]) -> tuple[FieldCha
 
 
 def _without(change: Change, intents: Collection[SecretIntent]) -> Change:
-    """The change without these secrets; one of nothing else is none."""
+    """The change without these secrets; a no-op if nothing else changes."""
     if not intents:
         return change
     fields = _others(change, intents)
@@ -73,7 +73,7 @@ def _without(change: Change, intents: Collection[SecretIntent]) -> Change:
 
 
 def placeholders(live: LiveState) -> tuple[str, ...]:
-    """Warn of objects whose secret is shown as a text that stands for one."""
+    """Warn of objects whose secret is shown as a placeholder."""
     return tuple(
         f"{one.kind} {one.id}: {_PLACEHOLDER[secret.is_redaction].format(name=name)}"
         for one in live.resources
@@ -83,7 +83,7 @@ def placeholders(live: LiveState) -> tuple[str, ...]:
 
 
 def not_compared(hidden: _Fields) -> tuple[str, ...]:
-    """Warn of secrets that are there and not shown."""
+    """Warn of existing secrets that are not shown."""
     return tuple(f"{address}: {_PLACEHOLDER[False].format(name=name)}" for address, name in sorted(hidden))
 
 
@@ -100,14 +100,14 @@ def hidden(
     named: _Fields,
     unseen: _Fields = frozenset(),
 ) -> list[Finding]:
-    """Refuse updates that would carry over a secret which the service does not show, or which another host would get.
+    """Refuse updates that would overwrite a hidden secret, or send it to another host.
 
     Args:
-        changes: what is planned.
-        live: what there is.
-        is_there: asked whether an object of which no secret is shown has one; whether those of others are is a hint.
-        named: the secrets whose values the manifests give.
-        unseen: those that are there, although the service shows null.
+        changes: the planned changes.
+        live: the live state.
+        is_there: tells whether an object without a shown secret has one, given whether others are shown.
+        named: the secrets that manifests set.
+        unseen: existing secrets that the service shows as null.
     """
     shown = {one.key: one for one in live.resources}
     in_clear = {(one.kind, name) for one in live.resources for name, secret in one.secrets.items() if _is_clear(secret)}
@@ -132,7 +132,7 @@ def hidden(
 
 
 def _left(change: Change, one: LiveResource) -> list[str]:
-    """The secrets of an object that a change does not set, and that it has afterwards."""
+    """The secrets that an object keeps, because a change does not set them."""
     given, kind = {intent.field for intent in change.secrets}, KINDS[one.kind]
     return [name for name in one.secrets if name not in given and kind.has_place_for(name, change.after or {})]
 
@@ -142,12 +142,12 @@ def _is_clear(secret: Secret | None) -> bool:
 
 
 def _is_unseen(one: LiveResource, name: str) -> bool:
-    """Whether there is a secret that no answer has."""
+    """Whether there is a secret that the service never shows."""
     return KINDS[one.kind].secret_rows[name].secret is Secrecy.WRITE_ONLY and bool(one.secrets[name])
 
 
 def _is_misdirected(change: Change, name: str) -> bool:
-    """Whether another host would get a live secret that stays, at once or with the next URL."""
+    """Whether the change would send a kept secret to another host, immediately or with the next URL."""
     kind = KINDS[change.address.kind]
     return kind.may_have(name, change.after or {}) and is_sent_elsewhere(kind.secret_rows[name], change.fields)
 
@@ -165,11 +165,11 @@ def _misdirected(change: Change, name: str) -> Finding:
 
 
 def _is_needed(change: Change, one: LiveResource, name: str) -> bool:
-    """Whether a PATCH without this secret that no answer has is refused, or would not do what is planned."""
+    """Whether a PATCH without this write-only secret would fail, or not have the planned result."""
     if not _is_unseen(one, name):
         return False
     field = KINDS[one.kind].secret_rows[name]
-    # How deep a PATCH merges is not documented, so that a record with a secret in it is written as a whole or not.
+    # How deep a PATCH merges is not documented, so a record with a secret in it is written as a whole or not at all.
     beside = field.together if field_of(name) == name else field_of(name)
     parts = [(each.path, each.after) for each in change.fields]
     return any(at[0] == beside or (len(at) > 1 and after is ABSENT) for at, after in parts)
@@ -194,12 +194,12 @@ def _set_in_manifest(path: str) -> str:
 
 
 def _is_put(change: Change) -> bool:
-    """Whether its body is written: assignments and named secrets have requests of their own."""
+    """Whether its body is written: assignments and named secrets have separate requests."""
     return change.action is Action.UPDATE and any(one.name not in {"assignments", "secrets"} for one in change.fields)
 
 
 def _is_hidden(one: LiveResource, name: str, is_there: _IsThere, *, is_shown: bool) -> bool:
-    """Whether there is a secret that is not shown, though others may be (`is_shown`)."""
+    """Whether there is a hidden secret, although others may be shown (`is_shown`)."""
     secret = one.secrets[name]
     return secret.is_placeholder if secret else is_there(one.key, is_shown)
 

@@ -1,8 +1,8 @@
-"""Changes x remote -> what they refer to and what is wrong with it, found before the first write.
+"""Changes x remote -> findings on the objects that they refer to, before the first write.
 
-Only what a plan changes is looked up, each thing once, side by side; where many things of one list are wanted, the list
-is read if that takes fewer requests. A login that may not look is a warning that says which role is missing; a look
-that fails otherwise is an error, as everywhere.
+Only changed references are looked up, each object once and in parallel; for many objects of one list, the list is read
+if that takes fewer requests. If the login may not read, a warning names the missing role; any other failed read is an
+error, as everywhere.
 """
 
 from collections import Counter
@@ -27,16 +27,16 @@ from reconciler.remote.threads import Threads
 
 _SUPPLIERS: Final = ("/suppliers", "SupplierReader")
 _MAX_SINGLE_READS: Final = 3
-"""Things that are asked for one by one, whatever a list would take."""
+"""The number of objects up to which each is read separately."""
 _AT_A_TIME: Final = 32
-"""Looks side by side; the remote lets fewer through where it has to."""
+"""Parallel reads; the remote limits them further if necessary."""
 
 
 T = TypeVar("T")
 
 
 class _Unseen(Exception):  # never leaves this module
-    """Whether something is there cannot be seen; the argument says why."""
+    """It is unknown whether an object exists; the argument gives the reason."""
 
 
 _NOT_YET: Final = _Unseen()
@@ -44,10 +44,10 @@ _NOT_YET: Final = _Unseen()
 
 @dataclass(frozen=True, slots=True)
 class Referred:
-    """What was found."""
+    """The findings and warnings."""
 
     changes: tuple[Change, ...]
-    """Those that were looked at, with usernames as the service spells them."""
+    """The checked changes, with usernames as the service spells them."""
     findings: tuple[Finding, ...]
     warnings: tuple[str, ...]
 
@@ -59,17 +59,17 @@ def check(
     marketplace: str,
     whole: Sequence[Change] | None = None,
 ) -> Referred:
-    """Look up everything that the changes newly refer to. What the plan has itself is not asked for.
+    """Look up everything that the changes newly refer to, except objects that the plan itself contains.
 
     Args:
-        changes: those that are planned.
-        desired: the manifests that they are from.
+        changes: the planned changes.
+        desired: their manifests.
         remote: the service.
         marketplace: its ID there.
-        whole: those, and all else that was just read; None: all else is asked for.
+        whole: the changes, and everything else that was just read; None: everything else is looked up.
 
     Raises:
-        RemoteError: a look failed otherwise than by a missing role.
+        RemoteError: a read failed otherwise than by a missing role.
     """
     lookup = _Lookup(
         remote, marketplace, _planned([one for one in changes if one.action.writes] if whole is None else whole)
@@ -84,7 +84,7 @@ def check(
     def findings() -> list[Finding]:
         return [finding for task in tasks.values() for finding in task.findings()]
 
-    findings()  # only to learn what there is to look up
+    findings()  # only to collect the lookups
     lookup.fetch()
     found = findings()
     seen = tuple(tasks[one.address].as_spelled() if one.address in tasks else one for one in changes)
@@ -94,20 +94,20 @@ def check(
 @dataclass(frozen=True, slots=True)
 class _User:
     name: str
-    """As the service spells it."""
+    """The username as the service spells it."""
     party: str
     active: bool
 
 
 def _planned(changes: Sequence[Change]) -> Mapping[ObjectKey, Change]:
-    """What is live or created, by what other objects call it."""
+    """Live and created objects, by the keys that other objects refer to."""
     keys = [(ObjectKey(one.address.kind, known_after(one.address)), one) for one in changes]
     return dict([*keys, *((one.key, one) for one in changes if one.key)])
 
 
 @dataclass(frozen=True, slots=True)
 class _Lookup:
-    """Objects and users of the service, each asked for once. Until they are fetched nothing can be seen."""
+    """Objects and users of the service, each read once. Unknown until they are fetched."""
 
     remote: ReadRemote
     marketplace: str
@@ -118,10 +118,10 @@ class _Lookup:
     _users: dict[str, _User | _Unseen | None] = field(default_factory=dict)
 
     def object(self, reference: Reference, object_id: str) -> Body | None:
-        """The object, or None where the service says that there is none.
+        """The object, or None if the service does not have it.
 
         Raises:
-            _Unseen: the login may not look.
+            _Unseen: the login may not read it.
         """
         change = self.planned.get(ObjectKey(reference.kind, object_id))
         if change:
@@ -131,18 +131,18 @@ class _Lookup:
         return _seen(self._objects.get(key, _NOT_YET))
 
     def user(self, name: str) -> _User | None:
-        """The user of this name, of any party.
+        """The user with this name, of any party.
 
         Raises:
-            _Unseen: the login may not look everywhere, and has not found him where it may.
+            _Unseen: the login may not read all lists of users, and the others do not have the user.
         """
         return _seen(self._users.setdefault(name, _NOT_YET))
 
     def fetch(self) -> None:
-        """Look up all that was asked for.
+        """Look up all collected objects and users.
 
         Raises:
-            RemoteError: a look failed otherwise than by a missing role.
+            RemoteError: a read failed otherwise than by a missing role.
         """
         self.warnings.clear()
         with Threads(_AT_A_TIME) as pool:
@@ -152,13 +152,13 @@ class _Lookup:
             self._users.update(_users(self.remote, pool, list(self._users)))
 
     def _listed(self) -> Iterator[tuple[str, str]]:
-        """Look up what lists tell of that take fewer requests than their objects one by one."""
+        """Look up objects by reading lists that take fewer requests than their single objects."""
         for path, count in Counter(path for path, _ in self._wanted).items():
             if _is_listed(self.remote, path, count):
                 found = {str(one["ID"]).casefold(): one for one in self.remote.list_all(path)}
                 for key in (key for key in self._wanted if key[0] == path and key[1] in found):
                     self._objects[key] = found[key[1]]
-                    yield key  # what a list lacks is asked for by itself: a list may lag behind
+                    yield key  # an object that a list lacks is read separately: a list may lag behind
 
     def _get(self, reference: Reference, object_id: str) -> Body | _Unseen | None:
         try:
@@ -170,19 +170,19 @@ class _Lookup:
 
 
 def _is_listed(remote: ReadRemote, path: str, wanted: int) -> bool:
-    """Whether a list takes fewer requests than to ask for so many things of it one by one."""
+    """Whether reading the list takes fewer requests than reading so many objects separately."""
     if wanted <= _MAX_SINGLE_READS:
         return False
     try:
         return remote.pages(path) + 1 < wanted
     except (AccessDenied, NotFound):
-        return False  # each by itself says what that means
+        return False  # reading each object reports the error
 
 
 def _users(remote: ReadRemote, pool: Executor, names: Sequence[str]) -> dict[str, _User | _Unseen | None]:
-    """Every name -> the user, or why it cannot be seen whether there is one.
+    """Every name -> the user, or why it is unknown whether there is one.
 
-    The lists of users are asked one after another, each for those who were in none so far.
+    The lists of users are read one after another, each for the users not found so far.
     """
     found: dict[str, _User | _Unseen | None] = {}
     roles: list[str] = []
@@ -202,7 +202,7 @@ def _users(remote: ReadRemote, pool: Executor, names: Sequence[str]) -> dict[str
 
 
 def _users_of_suppliers(remote: ReadRemote, pool: Executor, names: Sequence[str]) -> dict[str, _User | _Unseen | None]:
-    """The API has no list of all suppliers' users, so that each supplier is asked."""
+    """Read the users of each supplier, since the API has no list of all suppliers' users."""
     found: dict[str, _User | _Unseen | None] = dict.fromkeys(names)
     path, role = _SUPPLIERS
     try:
@@ -218,7 +218,7 @@ def _users_of_suppliers(remote: ReadRemote, pool: Executor, names: Sequence[str]
 
 
 def _among(remote: ReadRemote, path: str, party: str, names: Sequence[str]) -> dict[str, _User]:
-    """Those of the names that a list has."""
+    """The users of a list that have one of the names."""
     users = remote.list_all(path, filters=[{"Username": at_least(name)} for name in names]) if names else []
     bodies = {str(user.get("Username")).lower(): user for user in reversed(users)}
     there = {name: bodies[name.lower()] for name in names if name.lower() in bodies}
@@ -227,12 +227,12 @@ def _among(remote: ReadRemote, path: str, party: str, names: Sequence[str]) -> d
 
 def _seen(found: T | _Unseen) -> T:
     if isinstance(found, _Unseen):
-        raise _Unseen(*found.args)  # anew: one that is raised again and again keeps all frames that it went through
+        raise _Unseen(*found.args)  # a new instance: one that is raised repeatedly keeps all frames that it passed
     return found
 
 
 def _missing_role(error: AccessDenied, role: str) -> str:
-    """The role that a look was refused for the lack of; a login that is refused as such is no such thing."""
+    """The missing role for which a read was refused; a login that is refused as such is an error."""
     if error.request.status != HTTPStatus.FORBIDDEN:
         raise error
     return role
@@ -249,11 +249,11 @@ class _Task:
     change: Change
     kind: Kind
     resource: DesiredResource | None
-    """The manifest, where there is one, for its lines."""
+    """The manifest, if there is one, for its lines."""
     lookup: _Lookup
 
     def findings(self) -> Iterator[Finding]:
-        """Everything that is wrong."""
+        """All findings."""
         for name, reference, user in self._users():
             if self._changes(name, reference.buyer_flag):
                 yield from self._user(name, reference, user)
@@ -263,7 +263,7 @@ class _Task:
         yield from self._parties()
 
     def _is_new(self, path: Path, value: str) -> bool:
-        """Whether the object does not refer to it yet: what a list had before is not looked at again."""
+        """Whether the reference is new: members that a list already had are not checked again."""
         to = self.kind.fields[path[0]].refers_to
         if not self._changes(path[0], *([to.company_field] if isinstance(to, MemberReference) else ())):
             return False
@@ -275,7 +275,7 @@ class _Task:
         return any(pointer(name) in changed for name in names)
 
     def as_spelled(self) -> Change:
-        """The change with the service's spelling of the users that it names: the service may keep no other."""
+        """The change with the service's spelling of usernames, which may be the only one that the service keeps."""
         names = {}
         for name, _, user in self._users():
             with suppress(_Unseen):
@@ -308,7 +308,7 @@ class _Task:
             yield self._finding(at, "reference-type", message, f"name one whose {name} is {wanted}")
 
     def _missing(self, at: str, reference: Reference, value: str) -> Finding:
-        """An object that will not be there; what is left of one without an ID cannot be sent."""
+        """An object that will not exist; a reference to one without an ID cannot be sent."""
         planned = self.lookup.planned.get(ObjectKey(reference.kind, value))
         if planned is None or planned.action is Action.DELETE:
             message = f"{'this plan deletes the' if planned else 'there is no'} {reference.noun} {value}"
@@ -344,7 +344,7 @@ class _Task:
                     self._warn_of_inactive(at, reference, value)
 
     def _warn_of_inactive(self, at: str, reference: Reference, object_id: str) -> None:
-        """An inactive party may be about to be activated, so that this is no objection."""
+        """Warn only: an inactive party may be activated later."""
         with suppress(_Unseen):
             found = self.lookup.object(reference, object_id)
             if found and found.get("Active") is False:
@@ -354,7 +354,7 @@ class _Task:
                 )
 
     def _member(self, party: str, object_id: str) -> str:
-        """Where the manifest names one party."""
+        """The pointer at which the manifest names one party."""
         named = self.resource.assignments.get(party, ()) if self.resource else ()
         at = pointer("assignments", party)
         return f"{at}/{named.index(object_id)}" if object_id in named else at

@@ -1,12 +1,12 @@
-"""Changes -> those that put back what OrderCloud's restore of staging took away. Pure.
+"""Changes -> those that undo the effects of OrderCloud's staging restore. Pure.
 
-Every Sunday production is copied over staging, and some fields and objects are lost on the way; the tables of the kinds
-say which. The restore takes them from all objects at once. So a change is its work only if no object of its kind has
-kept such a value, and if there are several: one reference that somebody removed by hand is no restore. Where an apply
-was cut off, some are back already: objects in step say nothing as long as another kind has lost all that it had.
+Every Sunday production is copied over staging, and some fields and objects are lost; the tables of the kinds list
+them. The restore affects all objects at once. So a change undoes a restore only if no object of its kind has kept such
+a value, and if there are several: a single removed reference is a manual change. After an interrupted apply, some
+objects are already repaired: objects in step do not count as long as another kind has lost all its values.
 
-What else is there then is a copy of production: where that sends data or people to production's hosts, putting back the
-manifest's is the restore's work, too. So are secrets, which are other ones in production.
+Everything else is then a copy of production: changes of values that send data or users to production's hosts also undo
+the restore, and so do changes of secrets, which production has other values of.
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,7 +23,7 @@ _ASSIGNMENTS: Final = "assignments"
 
 
 def restored(changes: Sequence[Change]) -> frozenset[Address]:
-    """The changes of a plan that only put back what the restore took."""
+    """The changes of a plan that only undo the restore."""
     kept = [one for one in changes if one.before and _has_kept(KINDS[one.address.kind], one.before)]
     kinds = {one.address.kind for one in kept}
     found = [one for one in changes if one.address.kind not in kinds and _undoes_restore(one)]
@@ -38,14 +38,14 @@ def restored(changes: Sequence[Change]) -> frozenset[Address]:
 
 
 def may_be_restored(resource: DesiredResource, live: LiveResource) -> bool:
-    """Whether an object, of which the body alone was read, may lack what the restore takes."""
+    """Whether an object may lack what the restore removes, judging by its body."""
     kind = KINDS[resource.address.kind]
     lost = [one.name for one in kind.fields.values() if one.restore and _is_empty(live.body.get(one.name))]
     return kind.restore_unassigns or any(not _is_empty(resource.spec.get(name)) for name in lost)
 
 
 def copied(changes: Sequence[Change]) -> Iterator[str]:
-    """Name the hosts that objects point at, and a restore may have brought from production."""
+    """Warn of hosts that a restore may have copied from production."""
     for change in changes:
         for was, becomes in _other_hosts(change):
             yield (
@@ -55,7 +55,7 @@ def copied(changes: Sequence[Change]) -> Iterator[str]:
 
 
 def _has_kept(kind: Kind, live: Body) -> bool:
-    """Whether it has a value that no restore leaves."""
+    """Whether it has a value that a restore would have cleared."""
     return any(not _is_empty(live.get(one.name)) for one in kind.cleared)
 
 
@@ -70,19 +70,19 @@ def _undoes_restore(change: Change) -> bool:
 
 
 def _may_be_kept(kind: Kind, changed: FieldChange) -> bool:
-    """Whether one of the documents has the restore clear it: by the other one it is production's."""
+    """Whether, by one of the documents, the restore clears it; by the other one it has production's value."""
     known = kind.fields.get(changed.name)
     return bool(known and known.restore is Restore.MAY_CLEAR)
 
 
 def _is_cleared(change: Change) -> bool:
-    """Whether it puts back a field that the restore empties, whichever document is right."""
+    """Whether it sets a field that the restore clears, by both documents."""
     cleared = {f"/{one.name}" for one in KINDS[change.address.kind].cleared}
     return any(one.pointer in cleared for one in change.fields)
 
 
 def _is_copied(change: Change) -> bool:
-    """Whether it only puts back what points at hosts of another environment."""
+    """Whether it only changes values that point at hosts of another environment."""
     kind = KINDS[change.address.kind]
     return bool(_other_hosts(change)) and all(_is_copied_with_host(kind, one) for one in change.fields)
 
@@ -93,14 +93,14 @@ def _is_copied_with_host(kind: Kind, changed: FieldChange) -> bool:
 
 
 def _is_unseen(change: Change) -> bool:
-    """Whether it only writes secrets that no answer has."""
+    """Whether it only writes write-only secrets."""
     unseen = KINDS[change.address.kind].write_only_fields
     is_update = change.action is Action.UPDATE
     return is_update and bool(change.fields) and all(one.pointer[1:] in unseen for one in change.fields)
 
 
 def _other_hosts(change: Change) -> list[tuple[str, str]]:
-    """The hosts that a field with a copy of production's names, and those that the manifest names."""
+    """The live hosts of a field, possibly production's, and the manifest's."""
     if change.action is not Action.UPDATE:
         return []
     names = {one.name for one in KINDS[change.address.kind].table if one.restore is Restore.COPIES}
@@ -109,12 +109,12 @@ def _other_hosts(change: Change) -> list[tuple[str, str]]:
 
 
 def _bare(host: str) -> str:
-    """Without the scheme, and without a login that stands before it."""
+    """The host without the scheme and without credentials."""
     return host.partition("://")[2].rpartition("@")[2]
 
 
 def _is_symptom(kind: Kind, changed: FieldChange) -> bool:
-    """Whether the restore may have emptied it."""
+    """Whether the restore may have cleared it."""
     name = changed.name
     if name == _ASSIGNMENTS:
         return kind.restore_unassigns and not changed.removed

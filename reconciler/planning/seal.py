@@ -1,8 +1,8 @@
-"""A JSON document <-> its text under a digest, and under a signature where there is a key.
+"""A JSON document <-> its text with a digest, and with a signature if there is a key.
 
-The digest tells a damaged or hand-edited file; the signature tells who wrote it. It is HMAC-SHA-256 over the kind of
-document and the digest, so that only a holder of the key can make one, and none of another kind passes for it. A list
-has a line for each item.
+The digest detects a damaged or edited file; the signature authenticates its writer. It is HMAC-SHA-256 over the kind of
+document and the digest, so that only a holder of the key can make one, and only for one kind of document. A list has a
+line for each item.
 """
 
 import hmac
@@ -31,7 +31,7 @@ def dumps(document: Mapping[str, Json], noun: str, key: bytes | None) -> str:
 
 
 def pieces(document: Mapping[str, Json | Iterator[Json]]) -> Iterator[str]:
-    """The text, a line for each member in their order, and for each item of a list, which may be made as it is read."""
+    """The text, with a line for each member and for each item of a list, which may be an iterator."""
     yield "{\n"
     for number, (name, value) in enumerate(document.items()):
         yield (",\n" if number else "") + f"{_text(name)}: "
@@ -54,7 +54,7 @@ _encode: Final = json.JSONEncoder(sort_keys=True, ensure_ascii=True, allow_nan=F
 
 
 def _text(value: Json) -> str:
-    """JSON in which no CI runner finds a command: a plan is also printed."""
+    """JSON that contains no command of a CI runner, because a plan is also printed."""
     text = _encode(value)
     return in_json(text) if "##" in text else text
 
@@ -62,18 +62,18 @@ def _text(value: Json) -> str:
 def signature(noun: str, digest_: str, key: bytes) -> str:
     """HMAC-SHA-256 over the kind of document and its digest, in hexadecimal.
 
-    What precedes the digest is not UTF-8: no secret, which has a fingerprint under the same key, can be chosen so that
-    its fingerprint is the signature of a document.
+    The prefix of the digest is not UTF-8, so that no fingerprint of a secret, which uses the same key, equals the
+    signature of a document.
     """
     return hmac.new(key, b"\xff" + f"{noun}\n{digest_}".encode(), "sha256").hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """What a kind of document must be."""
+    """The format of a kind of document."""
 
     noun: str
-    """What messages call it: ``receipt``."""
+    """Its name in messages: ``receipt``."""
     version: str
     schema: str
     """The file name of its JSON Schema."""
@@ -82,7 +82,7 @@ class Format:
 
 
 class OtherKeyError(ReconcilerError):
-    """A document is unaltered, and is not signed with the key that is set, which may be a new one."""
+    """A document is unaltered but not signed with the present key, which may be new."""
 
 
 def loads(text: str, name: str, expected: Format, key: bytes | None) -> Mapping[str, Any]:
@@ -90,13 +90,13 @@ def loads(text: str, name: str, expected: Format, key: bytes | None) -> Mapping[
 
     Args:
         text: of the file.
-        name: what messages call the file.
-        expected: what it should be.
-        key: what it must be signed with; None: it is not checked.
+        name: the name of the file in messages.
+        expected: the expected format.
+        key: the key it must be signed with; None: the signature is not checked.
 
     Raises:
-        ReconcilerError: it is something else or of another format, was altered since it was written, or is not signed
-            with this key (`OtherKeyError`).
+        ReconcilerError: it is another document or of another format, was altered since it was written, or is not
+            signed with this key (`OtherKeyError`).
     """
     noun = expected.noun
     try:
@@ -122,14 +122,14 @@ def loads(text: str, name: str, expected: Format, key: bytes | None) -> Mapping[
 
 
 def other_format(document: object, version: str) -> str:
-    """The format of a document whose major format is another one; empty where it is not, or says nothing of it."""
+    """The format of a document if its major version differs; empty if it does not, or is missing."""
     found = document.get("format_version") if isinstance(document, Mapping) else None
     is_other = isinstance(found, str) and found.partition(".")[0] != version.partition(".")[0]
     return str(found) if is_other else ""
 
 
 def has_half_characters(document: object, text: str) -> bool:
-    """Whether a document holds a surrogate without its other half, which is no text and nothing that we write."""
+    """Whether a document contains an unpaired surrogate, which is not text and is never written."""
     if not _SURROGATE.search(text):
         return False
     try:

@@ -1,9 +1,9 @@
-"""Changes x a selection -> the changes that are planned, and what the guards are shown. Pure.
+"""Changes x a selection -> the planned changes, and the changes that guards check. Pure.
 
-What is left out is not planned, not applied and not reported, not even as unmanaged. The guards still judge the whole
-marketplace as it would be after the selected changes alone: they see those as they are, and everything that was left
-out as a no-op of its live state. So the last client for sellers may be one that was left out, and a percentage is one
-of all managed resources. A run that was given PATHs leaves out what no loaded manifest claims.
+Excluded resources are not planned, applied or reported, not even as unmanaged. The guards still check the whole
+marketplace as it would be after the selected changes: excluded resources are no-ops of their live state. So the last
+client for sellers may be an excluded one, and percentages are of all managed resources. A run with PATHs excludes
+objects that no loaded manifest claims.
 """
 
 import re
@@ -25,18 +25,18 @@ _PART_OF_A_GUID: Final = re.compile(r"[0-9a-f-]*", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Selected:
-    """The changes of a run, parted."""
+    """The changes of a run, split by the selection."""
 
     changes: tuple[Change, ...]
-    """Those that are planned."""
+    """The planned changes."""
     whole: tuple[Change, ...]
-    """Those, and all others as no-ops: what the guards and the search for renamed objects are given."""
+    """The planned changes, and all others as no-ops: the input of guards and of the search for renames."""
     warnings: tuple[str, ...] = ()
-    """How much was left out."""
+    """Warnings that count what was left out."""
 
 
 def check(selection: Selection, desired: DesiredState) -> None:
-    """Refuse a selection of which it can be known offline that a part of it, or all of it together, selects nothing.
+    """Refuse a selection if a part of it, or all of it together, selects nothing, as far as this is known offline.
 
     Raises:
         UsageError: with the address or label that was probably meant.
@@ -55,7 +55,7 @@ def check(selection: Selection, desired: DesiredState) -> None:
 
 
 def requested_secrets(selection: Selection) -> frozenset[SecretKey]:
-    """The write-only secrets that the user wants written."""
+    """The write-only secrets that the user requests to write."""
     parted = [one.partition("#") for one in selection.write_secrets]
     return frozenset((address_of(address), name) for address, _, name in parted)
 
@@ -77,19 +77,19 @@ def _check_write_secret(text: str, desired: DesiredState, selection: Selection) 
 
 
 def without_secrets(desired: DesiredState) -> DesiredState:
-    """The manifests, less all secrets: where there is nobody to ask for them."""
+    """The manifests without secrets, for a run that cannot read them."""
     return replace(desired, resources=tuple(replace(one, secrets={}, is_disarmed=True) for one in desired.resources))
 
 
 def without_other_secrets(desired: DesiredState, selection: Selection) -> DesiredState:
-    """The manifests, less the secrets of those that are left out: a run needs only those of what it is about."""
+    """The manifests without the secrets of excluded resources, which the run does not need."""
     if selection.is_everything:
         return desired
     return replace(desired, resources=tuple(_disarmed(one, selection) for one in desired.resources))
 
 
 def parted(changes: Iterable[Change], scope: Scope) -> tuple[list[Change], list[Change]]:
-    """The changes of this repository, and the objects in no manifest that are out of scope: they belong to others."""
+    """The changes of this repository, and the unmanaged objects that are out of scope."""
     own: list[Change] = []
     foreign: list[Change] = []
     for one in changes:
@@ -98,26 +98,26 @@ def parted(changes: Iterable[Change], scope: Scope) -> tuple[list[Change], list[
 
 
 def outside(change: Change, scope: Scope) -> str:
-    """Why the live object of a change is out of scope; empty: it is not, or there is none."""
+    """Why the live object of a change is out of scope; empty: it is in scope, or does not exist."""
     kind = KINDS[change.address.kind]
     return "" if change.before is None else kind.outside(scope, change.id or "", change.before)
 
 
 def left_scope(changes: Iterable[Change], scope: Scope) -> Iterator[str]:
-    """A warning for each object that a manifest has and that somebody took out of scope; writes have a guard."""
+    """A warning for each managed object that is out of scope now; for writes there is a guard."""
     for one in changes:
         if one.action is Action.NO_OP and (why := outside(one, scope)):
             yield f"{one.address} is live as {one.id}, which is out of scope: {why}"
 
 
 def without(live: LiveState, changes: Iterable[Change]) -> LiveState:
-    """What is live, less the objects of these changes."""
+    """The live state without the objects of these changes."""
     keys = {one.key for one in changes}
     return replace(live, resources=tuple(one for one in live.resources if one.key not in keys)) if keys else live
 
 
 def restrict(changes: Sequence[Change], desired: DesiredState, selection: Selection) -> Selected:
-    """Part the changes.
+    """Split the changes.
 
     Raises:
         ReconcilerError: a pattern that could have been the ID of a live object matches nothing.
@@ -139,14 +139,14 @@ def restrict(changes: Sequence[Change], desired: DesiredState, selection: Select
 
 
 def _is_chosen(selection: Selection, change: Change, labels: Mapping[Address, Mapping[str, str]]) -> bool:
-    """Whether a change is selected; with paths, nobody knows whether a manifest claims what is unmanaged."""
+    """Whether a change is selected; with paths, a manifest that is not loaded may claim an unmanaged object."""
     if selection.paths and change.action is Action.UNMANAGED:
         return False
     return is_selected(selection, change.address, labels.get(change.address, {}))
 
 
 def is_selected(selection: Selection, address: Address, labels: Mapping[str, str]) -> bool:
-    """Whether one resource is."""
+    """Whether one resource is selected."""
     if selection.only and not any(matches(glob, str(address)) for glob in selection.only):
         return False
     return all(labels.get(label) == value for label, value in selection.selector.items())
@@ -157,7 +157,7 @@ def _addresses(desired: DesiredState) -> list[str]:
 
 
 def _may_be_an_id(glob: str) -> bool:
-    """Whether a pattern may be meant for a live object that no manifest claims; its address has its ID for a name."""
+    """Whether a pattern may match an unmanaged object, whose address contains its ID."""
     kind, slash, name = glob.rpartition("/")
     is_kind = any(matches(kind, one) for one in KINDS) if slash else bool(_WILD.search(name))
     return is_kind and bool(_PART_OF_A_GUID.fullmatch(_WILD.sub("", name)))
@@ -192,7 +192,7 @@ def _disarmed(resource: DesiredResource, selection: Selection) -> DesiredResourc
 
 
 def _as_it_is(change: Change) -> Change:
-    """A change that is not made: what is live stays. Of an object that is not live, nothing is left but its address."""
+    """The change as a no-op: the live state stays. For an object that is not live, only the address remains."""
     if not change.action.writes:
         return change
     return Change(
@@ -207,7 +207,7 @@ def _as_it_is(change: Change) -> Change:
 
 
 def _left_out(changes: Sequence[Change], left: Sequence[Change], selection: Selection) -> Iterator[str]:
-    """A warning, where anything was left out; what no manifest manages is counted apart."""
+    """A warning if anything was left out, with a separate count of unmanaged objects."""
     managed, unmanaged = _counts(left)
     parts = [f"{managed} of {_counts(changes)[0]} resources"] if managed else []
     if selection.paths and unmanaged:

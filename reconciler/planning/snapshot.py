@@ -1,7 +1,7 @@
-"""Snapshot of a service <-> JSON file, under a seal: what a plan is made from where there are no credentials.
+"""Snapshot of a service <-> JSON file with a seal, for plans without credentials.
 
-It holds the fields that this version knows, and nothing else: neither secret fields nor fields that OrderCloud may add,
-of which nobody can say yet what they hold. Its `xp` is in it as it is.
+It contains only the fields that this version knows: no secret fields, and no fields that OrderCloud may add later and
+that may hold anything. `xp` is included unchanged.
 """
 
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ _NOUN: Final = "snapshot"
 
 
 def dumps(snapshot: Snapshot, key: bytes | None) -> str:
-    """The JSON text of a snapshot, signed where there is a key; the same state has the same text but for the time."""
+    """The JSON text of a snapshot, signed if there is a key; equal states differ only in the time."""
     return sealed.dumps(to_document(snapshot), _NOUN, key)
 
 
@@ -54,10 +54,10 @@ def _known(one: LiveResource) -> Body:
 
 
 def loads(text: str, name: str, key: bytes | None = None) -> Snapshot:
-    """Read the text of a snapshot; `name` is what messages call it.
+    """Read the text of a snapshot; `name` is its name in messages.
 
     Raises:
-        ReconcilerError: as `seal.loads` does, or it holds what no service would answer.
+        ReconcilerError: as `seal.loads` does, or its content is not a possible answer of a service.
     """
     document = sealed.loads(text, name, sealed.Format(_NOUN, FORMAT_VERSION, SCHEMA, _RENEWED), key)
     resources = tuple(_resource(one, name) for one in document["resources"])

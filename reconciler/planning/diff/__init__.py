@@ -3,8 +3,8 @@
 1. Each manifest is matched with a live object (`identity`).
 2. `after` is the live body overlaid by what the manifest names; what it does not name is carried over.
 3. Both bodies are compared in the kind's canonical form, where ``xp: null`` equals ``{}`` and roles are sets.
-4. Only for an object that differs it is worked out which part of it does (`fields`).
-5. Secrets that no answer shows are judged apart (`secret_changes`).
+4. The differing fields are computed only for an object that differs (`fields`).
+5. Write-only secrets are handled separately (`secret_changes`).
 """
 
 from reconciler.errors import InputError
@@ -39,12 +39,12 @@ def diff(
 
     Args:
         desired: the manifests of one environment.
-        live: all that the service has.
+        live: the complete live state.
         secrets: the value of every secret reference in `desired` that can be read here.
-        unseen: what is known of write-only secrets, and what keys the fingerprints of all.
+        unseen: what is known of write-only secrets, and the key of all fingerprints.
 
     Raises:
-        InputError: a manifest could be several live objects, two could be the same one, or one names a field that this
+        InputError: a manifest matches several live objects, two match the same one, or one names a field that this
             service does not have.
     """
     matches = match(desired, live)
@@ -63,14 +63,14 @@ def diff(
 
 
 def _is_there(found: LiveResource) -> bool:
-    """Whether there is something to manage: a set is always there, and may be empty."""
+    """Whether there is something to manage: a set always exists, and may be empty."""
     kind = KINDS[found.kind]
     return not kind.row_fields or any(found.body.get(name) for name in kind.fields)
 
 
 @dataclass(frozen=True, slots=True)
 class _Diff:
-    """What every change of one run is computed with."""
+    """The inputs that all changes of one run share."""
 
     marketplace: str
     secrets: Values
@@ -78,7 +78,7 @@ class _Diff:
 
 
 def _change(run: _Diff, resource: DesiredResource, found: LiveResource | None) -> Change:
-    """One manifest against its live object, whose id is kept in the case that the service writes it in."""
+    """Compare one manifest with its live object, keeping the service's spelling of the id."""
     kind = KINDS[resource.address.kind]
     if resource.policy.absent:
         return _delete(resource, found)
@@ -103,7 +103,7 @@ def _change(run: _Diff, resource: DesiredResource, found: LiveResource | None) -
 
 
 def _after(kind: Kind, resource: DesiredResource, found: LiveResource | None) -> tuple[Body, tuple[FieldChange, ...]]:
-    """The body that there will be, and the fields of it that change."""
+    """The resulting body, and its changed fields."""
     if found is None:
         after = _created(kind, resource)
         return after, created_fields(kind, after)
@@ -113,7 +113,7 @@ def _after(kind: Kind, resource: DesiredResource, found: LiveResource | None) ->
 
 
 def _widening_first(fields: tuple[FieldChange, ...]) -> tuple[FieldChange, ...]:
-    """What lets more in is what a reviewer must not miss; the rest stays in the kind's order."""
+    """Fields that widen access first, so that a reviewer does not miss them; the rest in the kind's order."""
     return tuple(sorted(fields, key=lambda field: field.direction is not Direction.WIDENS))
 
 
@@ -130,7 +130,7 @@ def _delete(resource: DesiredResource, found: LiveResource | None) -> Change:
 
 
 def _created(kind: Kind, resource: DesiredResource) -> Body:
-    """The body of a new object: what the manifest names. The rest is left to the service's own defaults."""
+    """The body of a new object: what the manifest names. The service has its own defaults for the rest."""
     return {
         name: field.default if resource.spec[name] is None else resource.spec[name]
         for name, field in {**kind.fields, **kind.initial_fields}.items()
@@ -139,14 +139,14 @@ def _created(kind: Kind, resource: DesiredResource) -> Body:
 
 
 def _replaced(kind: Kind, resource: DesiredResource, live: Body) -> Body:
-    """The fields whose live value is not what the manifest asks for, with the value that it asks for.
+    """The fields whose live value differs from the manifest, with the manifest's value.
 
     A field that equals canonically keeps the live spelling, so that a PUT changes nothing that the plan does not show.
     """
     exclusive = resource.policy.fields is FieldsPolicy.EXCLUSIVE
     replaced = {}
     for name, field in kind.fields.items():
-        # What the API demands has no default that it could go to: it stays. So does a part of a set that is not named.
+        # A required field has no default to go to: it stays. So does a part of a set that is not named.
         stays = not exclusive or field.required or field.is_owner or kind.row_fields
         if name not in resource.spec and stays:
             continue
@@ -164,9 +164,9 @@ def _secret_changes(
     *,
     is_put: bool,
 ) -> tuple[tuple[SecretIntent, ...], tuple[FieldChange, ...]]:
-    """The secret fields that the manifest names and that are written; no value leaves this function.
+    """The secret fields of the manifest that are written; no value leaves this function.
 
-    One that the service hides cannot be compared; it is written where the body is PUT, which would overwrite it.
+    A secret that the service hides cannot be compared; it is written with a PUT, which would otherwise overwrite it.
     """
     written = [name for name in resource.secrets if _is_written(run, resource, found, name, fields)]
     if is_put and (fields or written):
@@ -190,12 +190,12 @@ def _is_overwritten(resource: DesiredResource, found: LiveResource | None, name:
 def _is_written(
     run: _Diff, resource: DesiredResource, found: LiveResource | None, name: str, fields: tuple[FieldChange, ...]
 ) -> bool:
-    """Whether a secret is written for its own sake."""
+    """Whether a secret itself requires a write."""
     kind, key = KINDS[resource.address.kind], (resource.address, name)
     old, reference = found.secrets.get(name) if found else None, resource.secrets[name]
     new = run.secrets.get(key) if reference else None
     if not (old and old.is_mask and reference):
-        # Who sends a secret to another host must have it: where it was not read here, apply asks for it.
+        # Sending a secret to another host requires its value: if it was not read here, apply reads it.
         is_asked_for = bool(old and reference and new is None) and secret_changes.is_sent_elsewhere(
             kind.secret_rows[name], fields
         )
@@ -207,7 +207,7 @@ def _is_written(
 
 
 def _differs(old: Secret | None, new: Secret | None, reference: SecretReference | None) -> bool:
-    """Whether the live secret is known to be another one. What is generated, or cannot be read here, is only missed."""
+    """Whether the live secret is known to differ. A generated or unreadable one is only checked for existence."""
     if old is None:
         return reference is not None
     if reference is None:
@@ -216,7 +216,7 @@ def _differs(old: Secret | None, new: Secret | None, reference: SecretReference 
 
 
 def _secret_direction(old: Secret | None, reference: SecretReference | None) -> Direction:
-    """A client without a secret lets anyone in who knows its id."""
+    """Whether access widens or narrows: anyone who knows the id can log in through a client without a secret."""
     if reference is None:
         return Direction.WIDENS
     return Direction.NARROWS if old is None else Direction.NEUTRAL

@@ -1,6 +1,6 @@
-"""Two bodies of one kind -> the fields that differ, and what the service refuses of them. The home of deepdiff.
+"""Two bodies of one kind -> the fields that differ, and fields that the service does not have. The home of deepdiff.
 
-Equal bodies cost a comparison; DeepDiff is imported and asked only for objects (``xp``) that do differ.
+DeepDiff is imported and called only for objects (``xp``) that differ.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -33,7 +33,7 @@ def changed_fields(kind: Kind, before: Body, after: Body) -> tuple[FieldChange, 
 
 
 def created_fields(kind: Kind, after: Body) -> tuple[FieldChange, ...]:
-    """All fields of a body that is new."""
+    """All fields of a new body."""
     return tuple(
         FieldChange(
             f"/{name}",
@@ -63,7 +63,7 @@ def _field_changes(field: Field, before: Body, after: Body) -> Iterator[FieldCha
 
 
 def _leaves(field: Field, before: Body, after: Body, direction: Direction) -> Iterator[FieldChange]:
-    """The members that differ, as each side writes them; what is only another notation is no difference."""
+    """The members that differ, as each side writes them; another notation of a value is not a difference."""
     old, new = _shown(field, before), _shown(field, after)
     known, members = (field.canonical(old), field.canonical(new)), field.members
     for path, was, becomes in explain(old, new) if isinstance(old, Mapping) and isinstance(new, Mapping) else ():
@@ -78,13 +78,13 @@ def _member(record: Json, member: Field) -> Json:
 
 
 def _shown(field: Field, body: Body) -> Json:
-    """The value as its side writes it (an id keeps its case); where it is missing, what the API assumes."""
+    """The value as its side writes it (an id keeps its case), or the API's default if it is missing."""
     value = body.get(field.name)
     return field.default if value is None else value
 
 
 def _whole(field: Field, body: Body) -> Json:
-    """The same of a record that comes or goes as a whole: members that are null say nothing."""
+    """The same of a record that is added or removed as a whole, without null members."""
     value = _shown(field, body)
     if not field.members or not isinstance(value, Mapping):
         return value
@@ -98,7 +98,7 @@ def _members(value: Json) -> tuple[Json, ...]:
 def explain(before: Mapping[str, Json], after: Mapping[str, Json]) -> list[Part]:
     """The smallest paths at which two objects differ, sorted. An array counts as one value.
 
-    Putting each `after` at its path turns `before` into `after`: nothing that differs is left out.
+    Putting each `after` at its path turns `before` into `after`: no difference is left out.
     """
     from deepdiff import DeepDiff  # noqa: PLC0415  # 0.1 s to import, and most runs find no difference
 
@@ -121,7 +121,7 @@ def _comparable(value: Json) -> object:
 
 
 def faults_of(resources: Sequence[DesiredResource], live: LiveState) -> list[Diagnostic]:
-    """Find all of them."""
+    """Walk all values below a path."""
     shown = _shown_secret_fields(live)
     unknown = _unknown_fields(live)
     return [
@@ -138,7 +138,7 @@ def faults_of(resources: Sequence[DesiredResource], live: LiveState) -> list[Dia
 def _unknown_fields(live: LiveState) -> Mapping[str, frozenset[str]]:
     """Kind -> the fields of a part of the API versions that this service does not have.
 
-    A service tells by its answers, where they show every older field, with or without a value; others tell nothing.
+    The answers of a service reveal this if they contain every older field, with or without a value.
     """
     bodies: dict[str, list[LiveResource]] = {}
     for one in live.resources:
@@ -155,7 +155,7 @@ def _never_shown(kind: Kind, objects: Sequence[LiveResource]) -> Iterator[str]:
 
 
 def _foreign_fields(resource: DesiredResource, unknown: frozenset[str]) -> Iterator[Diagnostic]:
-    """Fields that a manifest gives a value and this service does not have."""
+    """Fields that a manifest sets but this service does not have."""
     kind = KINDS[resource.address.kind]
     for name in sorted(unknown):
         if not kind.fields[name].equal(resource.spec.get(name), None):
@@ -171,7 +171,7 @@ def _foreign_fields(resource: DesiredResource, unknown: frozenset[str]) -> Itera
 
 
 def _shown_secret_fields(live: LiveState) -> Mapping[str, frozenset[str]]:
-    """Kind -> the secret fields that this service shows, which tells its generation; only kinds that have objects."""
+    """Kind -> the secret fields that this service shows, which reveals its generation; only kinds with objects."""
     shown: dict[str, frozenset[str]] = {}
     for one in live.resources:
         shown[one.kind] = shown.get(one.kind, frozenset()) | one.secrets.keys()
@@ -179,7 +179,7 @@ def _shown_secret_fields(live: LiveState) -> Mapping[str, frozenset[str]]:
 
 
 def _foreign_secret_fields(resource: DesiredResource, shown: Mapping[str, frozenset[str]]) -> list[Diagnostic]:
-    """Secret fields that a manifest names and this service does not have: what has to be written instead."""
+    """Secret fields that a manifest names but this service does not have, with what to write instead."""
     if resource.address.kind not in shown or not KINDS[resource.address.kind].named_secrets:
         return []
     return [

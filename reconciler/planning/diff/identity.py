@@ -1,15 +1,14 @@
-"""Manifests x live objects -> which is which, what their references name, and what `adopt` proposes to bind.
+"""Manifests x live objects -> matches, resolved references, and the bindings that `adopt` proposes.
 
-Where people choose the ids, an object is the one of the id that the environment or the manifest knows, else of the
-manifest's name. Where the service makes them, the first hit wins:
+Where users choose ids, a manifest matches the object with the id that the environment or the manifest has, otherwise
+with the manifest's name. Where the service creates ids, the first match wins:
 
-1. the id that the environment or the manifest knows
-2. the manifest's own id, where the one that the environment knows is not live
-3. the one live object in scope whose name (an API client's ``AppName``) equals exactly
-4. the id that we would create it with: it was created so earlier, and renamed since
+1. the id in the environment or in the manifest
+2. the manifest's own id, where the environment's id is not live
+3. the only live object in scope with exactly the same name (an API client's ``AppName``)
+4. the derived id that the object would be created with: it was created earlier and renamed since
 
-`adopt` finds them in the same way. An id that the environment keeps is never replaced: where it is not live, that is
-said, and nothing else.
+`adopt` matches in the same way. An id in the environment is never replaced: if it is not live, that is reported.
 """
 
 import uuid
@@ -44,9 +43,9 @@ _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_DNS, "ordercloud-reconciler")
 
 
 def derived_id(marketplace: str, name: str) -> str:
-    """The id that a new object gets where nobody chose one: the same wherever and however often it is computed.
+    """The id of a new object without a chosen id: deterministic, the same in every run and environment.
 
-    The service writes the marketplace's own id in either case, too.
+    The service also returns the marketplace's own id in different cases.
     """
     return str(uuid.uuid5(_NAMESPACE, f"{marketplace.casefold()}/{name}")).upper()
 
@@ -77,7 +76,7 @@ def match(desired: DesiredState, live: LiveState) -> dict[Address, LiveResource 
 
 
 def require_valid(desired: DesiredState, live: LiveState) -> None:
-    """Refuse manifests whose live object has fields of unexpected types: nobody knows what it is.
+    """Refuse manifests whose live object has fields of unexpected types, so that it cannot be compared.
 
     Raises:
         InputError: with every such manifest.
@@ -102,7 +101,7 @@ def _unexpected_fields(desired: DesiredState, matches: Mapping[Address, LiveReso
 
 
 def _rivals(matched: Iterable[tuple[DesiredResource, LiveResource | None]]) -> Mapping[Address, Diagnostic]:
-    """The manifests whose live object is that of a manifest before them."""
+    """The manifests that match the same live object as an earlier manifest."""
     first: dict[ObjectKey, DesiredResource] = {}
     found = {}
     for resource, live in matched:
@@ -117,7 +116,7 @@ def _rivals(matched: Iterable[tuple[DesiredResource, LiveResource | None]]) -> M
 
 
 def _ambiguity(resource: DesiredResource, candidates: Sequence[LiveResource]) -> Diagnostic:
-    """Several live objects have the name that a manifest looks for; the message lists them."""
+    """Several live objects have the name of a manifest; the message lists them."""
     name = KINDS[resource.address.kind].name_field
     listed = ", ".join(f"{one.id} ({_looks(one)})" for one in map(_candidate, candidates))
     return Diagnostic(
@@ -130,7 +129,7 @@ def _ambiguity(resource: DesiredResource, candidates: Sequence[LiveResource]) ->
 
 
 def _candidate(live: LiveResource) -> Candidate:
-    """An object as somebody who must choose sees it."""
+    """An object as shown to a user who must choose."""
     kind = KINDS[live.kind]
     return Candidate(live.id, bool(live.body.get(kind.active_field)), kind.labels(live.body))
 
@@ -151,24 +150,24 @@ class MatchedBy(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What a manifest may be: no live object, exactly one, or several of its name, sorted by id."""
+    """What a manifest matches: no live object, exactly one, or several of its name, sorted by id."""
 
     way: MatchedBy
     candidates: tuple[LiveResource, ...]
 
     @property
     def found(self) -> LiveResource | None:
-        """The one object, where there is no doubt."""
+        """The object, if exactly one matches."""
         return self.candidates[0] if len(self.candidates) == 1 else None
 
     @property
     def is_ambiguous(self) -> bool:
-        """Whether somebody must choose."""
+        """Whether several objects match, so that the user must choose."""
         return len(self.candidates) > 1
 
 
 class Finder:
-    """Live objects by id, and those in scope by name: what is known by its id alone may have left the scope."""
+    """Live objects by id, and those in scope by name: an object found by its id may have left the scope."""
 
     def __init__(self, live: LiveState, scope: Scope) -> None:
         self._marketplace = live.marketplace
@@ -180,7 +179,7 @@ class Finder:
                 self._by_name[resource.kind, name].append(resource)
 
     def look(self, resource: DesiredResource) -> Look:
-        """By known id, else by the manifest's own, by the exact name, or by the id that we would create it with."""
+        """Match by known id, the manifest's own id, the exact name, or the derived id, in this order."""
         kind = resource.address.kind
         if KINDS[kind].has_chosen_ids:
             chosen = self._by_id.get(ObjectKey(kind, resource.id or resource.address.name))
@@ -199,7 +198,7 @@ class Finder:
 def resolved(
     desired: DesiredState, matches: Mapping[Address, LiveResource | None], marketplace: str
 ) -> tuple[DesiredResource, ...]:
-    """Every manifest with the ids of what it names; an id that the service is yet to make is known after apply."""
+    """Every manifest with the ids of its references; an id that the service creates later is known after apply."""
     resources = {resource.address: resource for resource in desired.resources}
 
     def id_of(to: Reference, value: Json) -> Json:
@@ -220,7 +219,7 @@ def resolved(
     def with_its_ids(one: DesiredResource) -> DesiredResource:
         spec = with_references(KINDS[one.address.kind], one.spec, id_of)
         if spec is one.spec and not one.assignments:
-            return one  # as nearly all are, and a copy costs more than the rest
+            return one  # as nearly all do, and a copy costs more than the rest
         return replace(
             one, spec=spec, assignments={at: tuple(map(row, texts)) for at, texts in one.assignments.items()}
         )
@@ -229,12 +228,12 @@ def resolved(
 
 
 def known_ids(ids: Mapping[Address, str | None]) -> Mapping[str, str]:
-    """What stands for an id before it is known -> the id."""
+    """Placeholder of an id before apply -> the id."""
     return {known_after(address): one for address, one in ids.items() if one}
 
 
 def with_ids(assignments: Mapping[str, tuple[str, ...]], known: Mapping[str, str]) -> Mapping[str, tuple[str, ...]]:
-    """Rows of a manifest with the ids that have become known, see `known_ids`."""
+    """Rows of a manifest with the ids that are now known, see `known_ids`."""
     return {level: tuple(known.get(text, text) for text in texts) for level, texts in assignments.items()}
 
 
@@ -243,19 +242,19 @@ _NOTHING_GIVEN: Final[Mapping[Address, str]] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """One manifest and what was found for it."""
+    """One manifest and its match."""
 
     resource: DesiredResource
     kind: Kind
     look: Look
     in_environment: bool
-    """Its id stands under ``ids`` of the environment."""
+    """Its id is under ``ids`` of the environment."""
     given: str | None = None
-    """The id of the object that somebody says it is."""
+    """The id that the user gave for it."""
 
     @property
     def source(self) -> str:
-        """Where its id is known from."""
+        """The source of its known id."""
         if self.in_environment:
             return "ids"
         return "metadata.name" if self.resource.id == self.resource.address.name else "metadata.id"
@@ -267,17 +266,17 @@ def propose(
     bound: Mapping[Address, str],
     given: Mapping[Address, str] = _NOTHING_GIVEN,
 ) -> tuple[Proposal, ...]:
-    """Give one proposal for each manifest, sorted by address; where ids are given, for these manifests only.
+    """Propose a binding for each manifest, sorted by address; if ids are given, for these manifests only.
 
     Args:
         desired: the manifests of one environment.
-        live: all that the service has.
-        bound: the ids of the environment by manifest, those of manifests that are not in `desired` included.
-        given: the ids of objects that somebody says some manifests are.
+        live: the complete live state.
+        bound: the ids of the environment by manifest, including manifests that are not in `desired`.
+        given: ids that the user gave, by manifest.
     """
     finder = Finder(live, desired.scope)
     cases = [_case(one, finder, bound, given.get(one.address)) for one in desired.resources]
-    # The manifest whose id is known comes first, a given one last.
+    # Manifests with a known id come first, those with a given one last.
     by_claim = sorted(cases, key=lambda case: (case.given is not None, case.look.way is not MatchedBy.ID))
     rivals = _rivals((case.resource, case.look.found) for case in by_claim)
     owners = _owners(desired, bound)
@@ -299,12 +298,12 @@ def _case(resource: DesiredResource, finder: Finder, bound: Mapping[Address, str
 
 
 def _has_fixed_id(kind: Kind) -> bool:
-    """Whether nobody chooses the id of an object, so that there is nothing to bind."""
+    """Whether the id of an object is fixed, so that there is nothing to bind."""
     return bool(kind.singles or kind.only_id)
 
 
 def _owners(desired: DesiredState, bound: Mapping[Address, str]) -> Mapping[ObjectKey, str]:
-    """Object -> the name under which it is kept, for names that no manifest has."""
+    """Object -> the name that it is bound to, for names without a manifest."""
     there = {resource.address for resource in desired.resources}
     return {ObjectKey(one.kind, known): short(one) for one, known in bound.items() if one not in there}
 
@@ -315,7 +314,7 @@ def _taken(case: _Case, fault: Diagnostic) -> Proposal:
 
 
 def _unless_owned(case: _Case, owners: Mapping[ObjectKey, str], scope: Scope) -> Proposal:
-    """Bind nothing whose id is kept under a name that no manifest of this run has, and nothing out of scope."""
+    """Refuse to bind an object that is bound to a name without a manifest, or that is out of scope."""
     proposal = _not_as_given(case) if case.given and not _is_as_given(case) else _proposal(case)
     found = case.look.found if proposal.state is State.BIND else None
     if found is None:

@@ -1,7 +1,7 @@
-"""Changes x manifests x live objects -> what deserves a reader's attention: assignments, notices, hints. Pure.
+"""Changes x manifests x live objects -> assignments to change, notices and hints for the reader. Pure.
 
-What no manifest names stays as it is: assignments that a manifest only watches, which are drift, and fields that a
-manifest does not own and whose live value is wider than the API's default, which are worth a notice.
+What no manifest names is not changed: assignments that a manifest only watches, which are drift, and fields that a
+manifest does not own and whose live value is wider than the API's default, which get a notice.
 """
 
 import difflib
@@ -29,15 +29,15 @@ from reconciler.planning.diff.identity import known_ids, with_ids
 
 _MIN_SIMILARITY: Final = 0.6
 _COMMON: Final = 64
-"""Objects that have a feature in common: of more, the feature tells nothing."""
+"""The most objects that may share a feature: beyond that, the feature does not identify any."""
 _COMPARED: Final = 8
-"""Names that are compared letter by letter."""
+"""The most names that are compared letter by letter."""
 _LETTERS: Final = 100
-"""Of a name, at its beginning: what follows is not looked at."""
+"""Characters of a name that are compared, from its beginning."""
 
 
 def likely_renames(changes: Sequence[Change]) -> Iterator[tuple[Change, Change]]:
-    """Each creation with the one object that no manifest claims and that may best be it, under its old name."""
+    """Each creation with the unmanaged object that it most likely renames."""
     created = [change for change in changes if change.action is Action.CREATE]
     for name in dict.fromkeys(change.address.kind for change in created):
         kind = KINDS[name]
@@ -63,7 +63,7 @@ class _Objects:
                 self._by_name[part].append(index)
 
     def like(self, created: Change) -> Change | None:
-        """The object of the most similar name; else one that is equal in every other field that the manifest names."""
+        """The object with the most similar name, otherwise one that equals the manifest in all other fields."""
         wanted = created.after or {}
         name = self._name(wanted)
         ratios = {index: self._ratio(name, index) for index in self._of_similar_name(name)}
@@ -82,7 +82,7 @@ class _Objects:
         return difflib.SequenceMatcher(None, name, self._name(self._objects[index].before)).ratio()
 
     def _equal(self, wanted: Mapping[str, Json]) -> Iterator[int]:
-        """There must be some fields that are worth comparing."""
+        """Whether the objects are equal in enough fields to compare."""
         kind = self._kind
         named = [kind.fields[name] for name in wanted if name in kind.fields and name != kind.name_field]
         if len(named) < len(kind.required):
@@ -106,13 +106,13 @@ class _Objects:
 
 
 def _parts(name: str) -> set[str]:
-    """Each three letters in a row, the ends included."""
+    """All sequences of three letters, including the ends."""
     padded = f" {name} "
     return {padded[at : at + 3] for at in range(len(padded) - 2)}
 
 
 def hints(changes: Sequence[Change], desired: DesiredState) -> tuple[str, ...]:
-    """All warnings, each sort in the order of the changes."""
+    """All warnings, each kind of warning in the order of the changes."""
     known = {resource.address: resource.id for resource in desired.resources if resource.id}
     second = {resource.address: resource.second_id for resource in desired.resources}
     others = [_other_id(one, known[one.address], second) for one in changes if _is_another(one, known)]
@@ -125,7 +125,7 @@ def hints(changes: Sequence[Change], desired: DesiredState) -> tuple[str, ...]:
 
 
 def _starting(change: Change, kind: Kind) -> Iterator[str]:
-    """Data that counts up on the service begins again where an object is created that was there before."""
+    """Warn that a counter restarts when an object is created again."""
     for name in kind.initial_fields if change.action is Action.CREATE else ():
         yield (
             f"{change.address} is created with {name}: {_written((change.after or {}).get(name))}; if it existed "
@@ -134,7 +134,7 @@ def _starting(change: Change, kind: Kind) -> Iterator[str]:
 
 
 def _is_open(change: Change, resource: DesiredResource | None) -> bool:
-    """Whether an object that lets somebody in is created without a secret, and its manifest does not say so."""
+    """Whether an object that allows logins is created without a secret, unless its manifest states that."""
     kind = KINDS[change.address.kind]
     if change.action is not Action.CREATE or resource is None or kind.named_secrets is None:
         return False
@@ -156,7 +156,7 @@ def _without_secret(change: Change) -> str:
 
 
 def _is_another(change: Change, known: Mapping[Address, str]) -> bool:
-    """Whether a manifest is another live object than the one whose id is known, because that one is not live."""
+    """Warn that a manifest matches another live object than its known id, which is not live."""
     expected = known.get(change.address)
     return bool(expected and change.before and change.id and not same_id(change.id, expected))
 
@@ -180,7 +180,7 @@ def _renaming(created: Change, other: Change, kind: Kind) -> str:
 
 
 def _pointless_assignments(change: Change, kind: Kind) -> Iterator[str]:
-    """An assignment means nothing where everybody of that party is let in anyway."""
+    """Warn of assignments without effect, because all such parties are allowed."""
     if not kind.assignments or not change.after:
         return
     for party in kind.assignments.levels:
@@ -191,12 +191,12 @@ def _pointless_assignments(change: Change, kind: Kind) -> Iterator[str]:
 
 
 def placed(fields: Iterable[FieldChange], resource: DesiredResource, kind: Kind) -> tuple[FieldChange, ...]:
-    """Give each field its place, as far as the manifest names it."""
+    """Give each field its place, if the manifest names it."""
     return tuple(replace(field, place=_place(field.pointer, resource, kind)) for field in fields)
 
 
 def _place(at: str, resource: DesiredResource, kind: Kind) -> Place | None:
-    """The place of the value, or of the nearest one that it is a part of; a field that is left out has none."""
+    """The place of the value or of its nearest parent; None for a field that is not named."""
     parts = pointer_parts(at)
     if parts[0] in kind.fields or parts[0] in kind.secret_fields:
         at = f"/spec{at}"
@@ -210,10 +210,10 @@ def _place(at: str, resource: DesiredResource, kind: Kind) -> Place | None:
 def assignment_changes(
     kind: Kind, resource: DesiredResource, found: LiveResource | None
 ) -> tuple[tuple[AssignmentChange, ...], tuple[FieldChange, ...]]:
-    """What is to be done, and how it is shown: each level as a field whose members come and go.
+    """The assignments to change, and how they are shown: each level as a field with added and removed members.
 
-    What a manifest only watches is never taken away, nor is what the API cannot delete; see `watched_assignments`.
-    Of an object whose assignments were not read nothing is known, so nothing is to be done.
+    Assignments that a manifest only watches, or that the API cannot delete, are kept; see `watched_assignments`.
+    If the assignments of an object were not read, none of them changes.
     """
     steps: list[AssignmentChange] = []
     fields: list[FieldChange] = []
@@ -231,7 +231,7 @@ def assignment_changes(
 
 
 def watched_assignments(kind: Kind, resource: DesiredResource, found: LiveResource) -> Iterator[FieldChange]:
-    """The levels with assignments that the manifest does not name and apply does not delete; each as drift sees it."""
+    """The levels with assignments that the manifest does not name and apply does not delete, as drift shows them."""
     for party, wanted in resource.assignments.items():
         field = _difference(kind, party, found.assignments.get(party, ()), wanted)
         if field and field.removed and _is_kept(kind, resource, party):
@@ -251,7 +251,7 @@ def _difference(kind: Kind, party: str, held: tuple[str, ...], wanted: tuple[str
     added, removed = _missing(wanted, held), _missing(held, wanted)
     if not added and not removed:
         return None
-    # Whoever is added was outside before, whoever else is removed: such an exchange widens.
+    # An added party had no access before, even if others are removed: such an exchange widens.
     direction = Direction.WIDENS if added else Direction.NARROWS
     if kind.assignments is None or not kind.assignments.grants:
         direction = Direction.NEUTRAL
@@ -261,7 +261,7 @@ def _difference(kind: Kind, party: str, held: tuple[str, ...], wanted: tuple[str
 
 
 def _missing(wanted: tuple[str, ...], held: tuple[str, ...]) -> tuple[str, ...]:
-    """Those of the first that are not among the second; OrderCloud compares ids without case."""
+    """The members of the first that are not in the second; OrderCloud compares ids without case."""
     present = {one.casefold() for one in held}
     return tuple(sorted(one for one in wanted if one.casefold() not in present))
 
@@ -269,7 +269,7 @@ def _missing(wanted: tuple[str, ...], held: tuple[str, ...]) -> tuple[str, ...]:
 def notices(
     changes: Sequence[Change], desired: DesiredState, live: LiveState, whole: Sequence[Change]
 ) -> tuple[Notice, ...]:
-    """All of it for the objects of these changes, in their order; at most one of each sort for an object.
+    """All notices for the objects of these changes, in their order; at most one of each type per object.
 
     `whole` are the changes of all objects: references may be to any of them.
     """
@@ -301,7 +301,7 @@ def _unowned(kind: Kind, resource: DesiredResource, live: Body) -> Iterator[Fiel
         if field.name in resource.spec or field.required or at in resource.policy.ignore:
             continue
         if value not in (None, field.default) and _widens(field, value):
-            # Taking it back narrows.
+            # Reverting it narrows access.
             yield FieldChange(at, value, field.default, Direction.NARROWS)
 
 

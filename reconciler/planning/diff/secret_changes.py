@@ -1,11 +1,11 @@
-"""Secrets that the service never shows again x manifests -> what is made, sent and said of them. Pure.
+"""Write-only and named secrets x manifests -> what is created, written and reported. Pure.
 
-A missing named secret is made where a delivery is declared. All else (an expiry that comes near, a secret that no
-manifest lists) is reported: rotating is a command of its own, and what nobody has listed is never deleted.
+A missing named secret is created if its manifest declares a delivery. Everything else (an expiry that comes near, a
+secret that no manifest lists) is reported: rotation is a separate command, and unlisted secrets are never deleted.
 
-Write-only fields are never compared. One is written with the object that is created, with a body that is PUT, where a
-field that goes with it changes, where the service has lost its URL (a staging restore clears it), where the value is
-another one than was last written, and where the user asks for it.
+Write-only fields are never compared. One is written when its object is created, when the body is PUT, when a field
+that belongs to it changes, when the service has lost its URL (a staging restore clears it), when the value differs
+from the last written one, and when the user requests it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -38,28 +38,28 @@ UNKNOWN: Final = "unknown: no receipt"
 
 @dataclass(frozen=True, slots=True)
 class WriteOnly:
-    """What is known of write-only secrets besides what the service shows, which is nothing."""
+    """What is known of write-only secrets, which the service does not show."""
 
     fingerprints: Mapping[SecretKey, str] = field(default_factory=dict)
-    """Of the values that were last written, as the receipt of the last apply has them."""
+    """Fingerprints of the last written values, from the receipt of the last apply."""
     requested_secrets: frozenset[SecretKey] = frozenset()
-    """Those that the user wants written."""
+    """The secrets that the user requests to write."""
 
     plan_key: bytes | None = field(default=None, repr=False)
-    """Keys the fingerprints; None: there are none."""
+    """The key of fingerprints; None: there are none."""
 
     def fingerprint(self, key: SecretKey, value: Secret | None) -> str:
-        """What a plan keeps of a value; empty without a key or a value."""
+        """The fingerprint of a value for the plan; empty without a key or a value."""
         return value.fingerprint(self.plan_key, f"{key[0]} {key[1]}") if value and self.plan_key else ""
 
     def is_another(self, key: SecretKey, value: Secret | None) -> bool | None:
-        """Whether a value is another one than was last written; None: nobody knows."""
+        """Whether a value differs from the last written one; None: unknown."""
         last, now = self.fingerprints.get(key), self.fingerprint(key, value)
         return now != last if now and last else None
 
 
 def named(resources: Iterable[DesiredResource]) -> frozenset[SecretKey]:
-    """The secrets that no answer has and that a manifest names."""
+    """The write-only secrets that a manifest names."""
     return frozenset(
         (one.address, name)
         for one in resources
@@ -72,7 +72,7 @@ NOTHING_KNOWN: Final = WriteOnly()
 
 
 def is_patch(kind: Kind, resource: DesiredResource, found: LiveResource, after: Body) -> bool:
-    """Whether a PUT would erase a secret that stays, or set data back: the manifest does not say what they are."""
+    """Whether a PUT would erase a secret or reset data that the manifest does not name."""
     if kind.initial_fields:
         return True
     hidden = [name for name in kind.write_only_fields if found.secrets.get(name) and kind.has_place_for(name, after)]
@@ -80,16 +80,16 @@ def is_patch(kind: Kind, resource: DesiredResource, found: LiveResource, after: 
 
 
 def goes_with(kind: Kind, name: str, fields: Iterable[FieldChange]) -> bool:
-    """Whether a change is of what a secret is sent with: its header, the URL that it is sent to, or its record."""
+    """Whether a change affects what a secret is sent with: its header, its URL or its record."""
     row = kind.secret_rows[name]
     beside = {row.together, row.sent_to} if field_of(name) == name else {field_of(name)}
     return any(change.name in beside for change in fields)
 
 
 def is_sent_elsewhere(row: Field, fields: Iterable[FieldChange]) -> bool:
-    """Whether a change has another host get a secret that the old one got, at once or with the next URL.
+    """Whether a change sends a secret to another host, immediately or with the next URL.
 
-    A URL that the service has lost has no host: what a manifest says is put back.
+    A URL that the service has lost has no host: the manifest's URL is restored.
     """
     return any(
         row.sent_to and each.pointer == f"/{row.sent_to}" and each.before and each.direction is not Direction.NEUTRAL
@@ -103,7 +103,7 @@ def unknown(
     values: Values,
     known: WriteOnly,
 ) -> tuple[str, ...]:
-    """Warn of the secrets of which nobody knows whether the service has them as the manifests say."""
+    """Warn of secrets that cannot be compared with the manifests."""
     planned = {change.address: change for change in changes}
     names = [
         f"{resource.address}#{name}"
@@ -118,14 +118,14 @@ def unknown(
 
 
 def _is_left(change: Change | None, name: str) -> bool:
-    """Whether the object stays and this secret is not written."""
+    """Whether the object is kept and this secret is not written."""
     if change is None or change.before is None or change.action not in {Action.UPDATE, Action.NO_OP}:
         return False
     return all(intent.field != name for intent in change.secrets)
 
 
 def patched(changes: Iterable[Change]) -> Iterator[str]:
-    """Say which objects are not replaced, and why."""
+    """Report which objects are patched instead of replaced, and why."""
     for change in changes:
         kind, there = KINDS[change.address.kind], change.before or {}
         fields = [name for name in kind.write_only_fields if kind.may_have(name, there)]
@@ -144,16 +144,16 @@ def with_named_secrets(
     live: Mapping[ObjectKey, Sequence[LiveSecret]],
     now: datetime,
 ) -> tuple[tuple[Change, ...], tuple[Finding, ...], tuple[str, ...]]:
-    """Add to each change the secrets that its object lacks, and say what else there is to say of secrets.
+    """Add the missing secrets of its object to each change, and report the state of the others.
 
     Args:
         changes: of these manifests and this service.
         desired: the manifests.
-        live: the secrets of every object that is there and whose manifest lists secrets.
+        live: the secrets of every live object whose manifest lists secrets.
         now: the present time.
 
     Returns:
-        The changes, what forbids one of them, and what is worth a warning.
+        The changes, findings that forbid one of them, and warnings.
     """
     wanted = {one.address: one.named_secrets for one in desired.resources if one.named_secrets is not None}
     found, findings, warnings = [], [], []
@@ -176,7 +176,7 @@ def with_named_secrets(
 
 
 def _with(change: Change, new: Sequence[NamedSecret], *, is_first: bool) -> Change:
-    """Where there was no secret at all, nobody needed one: from now on every login does."""
+    """The first secret narrows access: from then on, every login requires one."""
     direction = Direction.NARROWS if is_first else Direction.NEUTRAL
     fields = tuple(FieldChange(pointer("secrets", one.name), ABSENT, ABSENT, direction, sensitive=True) for one in new)
     action = Action.UPDATE if change.action is Action.NO_OP else change.action
@@ -184,7 +184,7 @@ def _with(change: Change, new: Sequence[NamedSecret], *, is_first: bool) -> Chan
 
 
 def due_at_once(changes: Iterable[Change], now: datetime) -> Iterator[Finding]:
-    """Refuse to create secrets that a rotation would replace at once: no client is written for the sake of one."""
+    """Refuse to create secrets that would be due for rotation immediately."""
     for change in changes:
         yield from (_due(change.address, one, why) for one in change.new_secrets if (why := one.due_at_once(now)))
 
@@ -195,7 +195,7 @@ def _due(address: Address, secret: NamedSecret, why: str) -> Finding:
 
 
 def _warnings_of(state: SecretState) -> Iterator[str]:
-    """What is worth a warning. A moment is named, not the days that are left: equal states, equal plans."""
+    """Warnings about a secret. They name a moment, not the remaining days, so that equal states give equal plans."""
     secret, live, wanted = f"secret {state.name}", state.live, state.wanted
     expiry = moment_text(live.expires) if live and live.expires else "never"
     match state.standing:
@@ -226,7 +226,7 @@ def _warnings_of(state: SecretState) -> Iterator[str]:
 
 
 def _over_limit(change: Change, judged: Sequence[SecretState], new: Sequence[NamedSecret]) -> Iterator[str]:
-    """Say what there is no room for, or what is given up for it: see `secrets.rotation.due`."""
+    """Warn of secrets above the limit, or of one that is deleted to make room: see `secrets.rotation.due`."""
     named, names = KINDS[change.address.kind].named_secrets, {secret.name for secret in new}
     there = [one.live for one in judged if one.live]
     count = len(there) + len(new)

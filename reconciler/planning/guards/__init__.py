@@ -1,8 +1,8 @@
 """Changes x limits -> findings: the rules that refuse a dangerous plan before its first write. Pure.
 
-Each guard is one function in `GUARDS` or `GUARDS_OF_KINDS`; it says the numbers, the rule's name and how to fix it. A
+Each guard is one function in `GUARDS` or `GUARDS_OF_KINDS`; it reports the numbers, the rule and how to fix it. A
 finding that `can_be_acknowledged` is overridden by ``--ack`` with the digest of these changes and findings, and by
-nothing else. `freeze` judges the hour, so it stands apart: a plan only warns of it.
+nothing else. `freeze` depends on the time, so it is separate: a plan only warns of it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,7 +30,7 @@ from reconciler.planning.restore import restored
 __all__ = ["GUARDS", "NEED_THE_WHOLE", "TIMED", "Context", "check", "freeze"]
 
 LIMITS: Final[tuple[Guard, ...]] = (limit_changes, limit_changes_percent, limit_deletes, limit_widens)
-"""Those that count."""
+"""The guards on the number of changes."""
 
 GUARDS: Final[tuple[Guard, ...]] = (
     incomplete_create,
@@ -42,23 +42,23 @@ GUARDS: Final[tuple[Guard, ...]] = (
     own_roles,
     own_event,
 )
-"""Those that judge changes of every kind."""
+"""The guards for changes of every kind."""
 
 GUARDS_OF_KINDS: Final[Mapping[str, tuple[Guard, ...]]] = {kind: module.GUARDS for kind, module in own_checks("guards")}
-"""Kind -> the guards that judge its changes alone."""
+"""Kind -> the guards for changes of this kind only."""
 
 NEED_THE_WHOLE: Final = frozenset({"limit-changes-percent"}).union(
     *(module.NEED_THE_WHOLE for _, module in own_checks("guards"))
 )
-"""Rules that can only judge a plan of the whole marketplace."""
+"""Rules that require a plan of the whole marketplace."""
 
 
 TIMED: Final = frozenset({"freeze"})
-"""Rules that judge the hour: what they said earlier means nothing now."""
+"""Rules that depend on the time: earlier findings no longer hold."""
 
 
 def check(changes: Sequence[Change], context: Context) -> tuple[Finding, ...]:
-    """All objections to these changes, in the order of the rules."""
+    """All findings on these changes, in the order of the rules."""
     context = replace(context, exempt=restored(changes) if context.limits.restore else frozenset())
     findings = [finding for guard in GUARDS for finding in guard(changes, context)]
     for kind, limits in context.limits.kinds.items():

@@ -1,7 +1,6 @@
 """The guards of every kind: too many changes, a freeze window, protection. Pure.
 
-What the service would refuse is a finding and no error of the input: what it is about is drift all the same, and is
-shown.
+A change that the service would refuse is a finding, not an input error, so that its drift is still shown.
 """
 
 from collections import defaultdict
@@ -19,7 +18,7 @@ from reconciler.model.resource import DesiredResource, Scope
 
 
 def writing(changes: Sequence[Change]) -> list[Change]:
-    """Those that applying the plan would write."""
+    """The changes that an apply would write."""
     return [change for change in changes if change.action.writes]
 
 
@@ -51,7 +50,7 @@ def _what(change: Change, above: str, beside: str) -> str:
 
 
 def _lacking(change: Change, kind: Kind) -> Iterator[tuple[str, str]]:
-    """The paths of fields that the service demands of what a change creates; and of each the field it goes with."""
+    """The paths of fields that the service requires for what a change creates, each with its companion field."""
     if change.action not in {Action.CREATE, Action.UPDATE} or change.after is None:
         return
     written: dict[str, Json] = {one.field: "any" for one in change.secrets if one.reference}
@@ -64,7 +63,7 @@ def _lacking(change: Change, kind: Kind) -> Iterator[tuple[str, str]]:
 
 
 def unnamed_secrets(resource: DesiredResource) -> Iterator[str]:
-    """The paths of secrets that a manifest leaves out and without which its object cannot be created again."""
+    """The paths of secrets that a manifest does not name but that are required to create its object again."""
     kind = KINDS[resource.address.kind]
     named: dict[str, Json] = {name: "any" for name, reference in resource.secrets.items() if reference}
     lacking = () if resource.policy.absent else _unnamed(kind.table, with_secrets(resource.spec, named))
@@ -72,7 +71,7 @@ def unnamed_secrets(resource: DesiredResource) -> Iterator[str]:
 
 
 def _unnamed(table: Sequence[Field], body: Body, above: str = "") -> Iterator[tuple[str, str]]:
-    """The paths of fields that are needed and missing, in the body and in its records; and what they go with."""
+    """The paths of required but missing fields, in the body and in its records, each with its companion field."""
     named = {name for name, value in body.items() if value is not None}
     needed = {one.together: one.name for one in table if one.together and one.name in named}
     needed |= {one.name: "" for one in table if one.required and not one.read_only}
@@ -84,7 +83,7 @@ def _unnamed(table: Sequence[Field], body: Body, above: str = "") -> Iterator[tu
 
 
 def immutable(changes: Sequence[Change], _context: Context) -> Iterator[Finding]:
-    """A field would change that the service fixes when it creates the object."""
+    """A field would change that cannot be changed after creation."""
     for change in changes:
         kind = KINDS[change.address.kind]
         fixed = {pointer(one.name) for one in kind.fields.values() if one.immutable}
@@ -124,7 +123,7 @@ def _described(window: Window) -> str:
 
 
 def _opening(windows: Sequence[Window], now: datetime, window: Window) -> str:
-    """When it opens, on the clock of the window and in UTC."""
+    """The end of the freeze, in the window's time zone and in UTC."""
     moment = opening(windows, now)
     if moment is None:
         return "no known end"
@@ -153,10 +152,10 @@ def _switches_off(change: Change, name: str) -> bool:
 
 
 def not_unique(changes: Sequence[Change], _context: Context) -> Iterator[Finding]:
-    """Two objects would have the same values in fields of which the service takes each value once.
+    """Two objects would have the same values in fields that must be unique.
 
-    What is deleted is still there when others are written; what an update gives up may be. Whether case counts is not
-    documented.
+    A deleted object still exists when others are written, and so may a value that an update replaces. Whether case
+    matters is not documented.
     """
     taken: dict[tuple[str, tuple[str, ...]], list[tuple[Change, tuple[str, ...], bool]]] = defaultdict(list)
     for change in changes:
@@ -170,7 +169,7 @@ def not_unique(changes: Sequence[Change], _context: Context) -> Iterator[Finding
 
 
 def _unique_values(change: Change) -> Iterator[tuple[tuple[str, ...], bool]]:
-    """What an object has while others are written, or may have; and whether it keeps that."""
+    """The values that an object has or may have while others are written, and whether it keeps them."""
     kind = KINDS[change.address.kind]
     stays = change.action in {Action.DELETE, Action.UNMANAGED}
     frees_value = change.action is Action.UPDATE and _takes_unique(change)
@@ -207,7 +206,7 @@ def _takes_unique(change: Change) -> bool:
 
 
 def out_of_scope(changes: Sequence[Change], context: Context) -> Iterator[Finding]:
-    """An object would be written that belongs to another repository, or would after it, or has the name of one."""
+    """A written object belongs to another repository, would belong to one afterwards, or has the name of one."""
     namesakes = _foreign_names(changes, context.scope)
     for change in writing(changes):
         kind, sides = KINDS[change.address.kind], (change.before, change.after)
@@ -231,7 +230,7 @@ def out_of_scope(changes: Sequence[Change], context: Context) -> Iterator[Findin
 
 
 def _foreign_names(changes: Sequence[Change], scope: Scope) -> Mapping[tuple[str, Json], str]:
-    """The IDs of objects that belong to other repositories, by the name that a manifest would find each by."""
+    """The IDs of objects of other repositories, by the name that a manifest would match."""
     kinds = {name for name in {one.address.kind for one in changes} if not KINDS[name].has_chosen_ids}
     return {
         (one.address.kind, one.before.get(KINDS[one.address.kind].name_field)): one.id or ""
@@ -299,7 +298,7 @@ def limit_widens(changes: Sequence[Change], context: Context) -> Iterator[Findin
 
 
 def _counted(changes: Sequence[Change], context: Context) -> list[Change]:
-    """What would be written; not what only puts back what the restore took, where `limits.restore` says so."""
+    """The changes that count: all writes, except those that undo a restore if `limits.restore` is set."""
     return [change for change in writing(changes) if change.address not in context.exempt]
 
 

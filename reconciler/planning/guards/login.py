@@ -1,8 +1,8 @@
 """Changes of every kind x the login of this run -> findings: roles and objects that the run must not lose. Pure.
 
-No plan can tell which profiles the user of the run has. So the stricter reading holds, since the mistake that it makes
-can be acknowledged: a role that one of them loses is lost, whoever else gives it. What the client of the run itself
-must not lose is in `api_client`.
+A plan cannot tell which profiles the user of the run has. So the stricter reading holds, since a wrong finding can be
+acknowledged: a role that one profile loses counts as lost, even if another profile gives it. What the client of the
+run itself must not lose is in `api_client`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -45,7 +45,7 @@ def own_roles(changes: Sequence[Change], context: Context) -> Iterator[Finding]:
 
 @dataclass(frozen=True, slots=True)
 class _Parties:
-    """The profiles and the groups of a plan, and who has them."""
+    """The profiles and groups of a plan, and their assignments."""
 
     context: Context
     profiles: Sequence[Change]
@@ -67,7 +67,7 @@ class _Parties:
         return self._given(change) if is_gone else frozenset()
 
     def _given(self, group: Change) -> frozenset[str]:
-        """The roles that a group may give: those of profiles that may be assigned to it."""
+        """The roles that a group may give: those of profiles possibly assigned to it."""
         of_group = [
             one
             for one in self.profiles
@@ -76,7 +76,7 @@ class _Parties:
         return frozenset[str]().union(*(names(one.before, KINDS[one.address.kind].gives) for one in of_group))
 
     def _may_give(self, profile: Change) -> bool:
-        """Whether a profile may be assigned to the user of the run; one whose assignments were not read may be."""
+        """Whether a profile may be assigned to the user of the run; true if its assignments were not read."""
         held = self._held(profile)
         return held is None or any(self._may_be_own_party(level, row) for level in held for row in held[level])
 
@@ -88,7 +88,7 @@ class _Parties:
         return level == _SELLER or (level == _USERS and self._is_user(party))
 
     def _may_contain_own_user(self, group: Change) -> bool:
-        """Whether the user of the run may be in a group; in one whose members were not read, they may."""
+        """Whether the user of the run may be in a group; true if its members were not read."""
         held = self._held(group)
         return held is None or any(map(self._is_user, held.get(KINDS[group.address.kind].members, ())))
 

@@ -1,16 +1,15 @@
-"""Plan <-> JSON document, and whether a plan may be carried out: it is bound to what is here, or refused by a guard.
+"""Plan <-> JSON document; and the checks of its binding and of acknowledgements before it is applied.
 
 The document is deterministic: equal plans give equal bytes apart from ``created_at`` and the digest over it. Its core
 is shaped like Terraform's plan representation, so that policy tools written for ``resource_changes[].change.actions``
 read it. Values at secret paths are absent from it, not masked.
 
-A file is read only where it has the very bytes that `dumps` gives: a document that two readers could take for two plans
-(a key that is there twice) is not a plan. With a key, the document is signed, and an unsigned one is refused.
+A file is read only if it has exactly the bytes that `dumps` gives: a document that two readers could read differently
+(with a duplicate key) is not a plan. With a key, the document is signed, and an unsigned one is refused.
 
-`changes_digest` acknowledges changes and findings, whoever plans them and when. It covers what would be written to
-which environment, and the findings of the guards. Commit, time, lines of manifests, fingerprints and everything that
-stays as it is are left out, so that an acknowledgement given on a pull request still holds for the plan after the
-merge, if that is the same.
+`changes_digest` acknowledges changes and findings, independent of who plans them and when. It covers the environment,
+the writes and the findings of guards. Commit, time, lines of manifests, fingerprints and unchanged values are excluded,
+so that an acknowledgement on a pull request still holds for an equal plan after the merge.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -46,13 +45,13 @@ def changes_digest(plan: Plan, findings: Sequence[Finding] | None = None) -> str
 
 
 def changes_not_in(plan: Plan, other: Plan) -> tuple[Change, ...]:
-    """The changes that would be written and that the other plan does not have, or has otherwise."""
+    """The writes of a plan that are missing or different in the other plan."""
     known = {digest(_key_change(change)) for change in other.changes if change.action.writes}
     return tuple(change for change in plan.changes if change.action.writes and digest(_key_change(change)) not in known)
 
 
 def objection(finding: Finding) -> tuple[str, str]:
-    """What a finding is recognised by: the line of the manifest that it names may have moved."""
+    """The identity of a finding, without the line of the manifest, which may have moved."""
     place, address, said = finding.message.partition(f"{next(iter(finding.addresses), '')}: ")
     return finding.rule, address + said if place.endswith(": ") else finding.message
 
@@ -79,7 +78,7 @@ def _key_change(change: Change) -> Json:
 
 
 def _key_field(change: FieldChange, fields: Mapping[str, Field]) -> Json:
-    """Both sides as the kind compares them: the service may answer in another case or order."""
+    """Both sides in canonical form: the service may answer in another case or order."""
     known = {pointer(name): field for name, field in fields.items()}.get(change.pointer)
     sides = [_side(side, known) for side in (change.before, change.after)]
     return [change.pointer, *sides, change.sensitive]
@@ -101,24 +100,24 @@ def dumps(plan: Plan, key: bytes | None = None) -> str:
 
 
 def pieces(plan: Plan, key: bytes | None = None) -> Iterator[str]:
-    """The same text as it is made: that of ten thousand clients has twenty megabytes."""
+    """The same text in pieces: for ten thousand clients it has twenty megabytes."""
     seal = plan_digest(plan)
     signed: dict[str, Json] = {"signature": sealed.signature(NOUN, seal, key)} if key else {}
     return pieces_of({**_members(plan), "digest": seal, **signed})
 
 
 def pieces_of(document: Mapping[str, Json | Iterator[Json]]) -> Iterator[str]:
-    """The one text of a plan's document, in pieces."""
+    """The canonical text of a plan's document, in pieces."""
     return sealed.pieces(dict(sorted(document.items())))
 
 
 def plan_digest(plan: Plan) -> str:
-    """SHA-256 in hexadecimal over the plan's document, the time of its making included: no other plan has it."""
+    """SHA-256 in hexadecimal over the plan's document, including its creation time: unique for each plan."""
     return digest_of_members(_members(plan))
 
 
 def timestamp(moment: datetime) -> str:
-    """UTC, ISO 8601 with microseconds, which tell apart plans that are made in the same second, and a Z."""
+    """UTC, ISO 8601 with microseconds, which distinguish plans made in the same second, and a Z."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
@@ -128,7 +127,7 @@ def to_document(plan: Plan) -> dict[str, Json]:
 
 
 def _members(plan: Plan) -> dict[str, Json | Iterator[Json]]:
-    """The same, in which the changes are made as they are read."""
+    """The same, with changes converted as they are iterated."""
     return {**_about(plan), "resource_changes": map(_change, plan.changes)}
 
 
@@ -184,7 +183,7 @@ def _change(change: Change) -> Json:
 
 
 def _sides(change: Change) -> Json:
-    """Terraform's members. Nothing is unknown: `after` is complete. Of what is sensitive only the names are there."""
+    """Terraform's members. Nothing is unknown: `after` is complete. Sensitive fields have only their names."""
     sensitive: Json = {field.pointer.removeprefix("/"): True for field in change.fields if field.sensitive}
     return {
         "actions": [change.action.value],
@@ -210,7 +209,7 @@ def _field(field: FieldChange) -> Json:
 
 
 def _place(place: Place) -> Json:
-    """Written out: most plans have more places than anything else, and `asdict` takes ten times as long."""
+    """A place as JSON, without `asdict`, which takes ten times as long: most plans consist mainly of places."""
     return {"file": place.file, "line": place.line, "column": place.column}
 
 
@@ -229,16 +228,16 @@ def _finding(finding: Finding) -> Json:
 
 
 def check_binding(plan: Plan, now: Binding, moment: datetime, checkout: Checkout) -> None:
-    """Refuse a plan that was made for something else than what is here now.
+    """Refuse a plan that does not match the present target.
 
     Args:
-        plan: as it was saved.
-        now: what a plan made at this moment would be bound to.
+        plan: the saved plan.
+        now: the binding of a plan made now.
         moment: the present time.
-        checkout: why git cannot say more, where it cannot.
+        checkout: why git does not know more, if it does not.
 
     Raises:
-        PlanRefused: with a reason of its own for each mismatch, the gravest first.
+        PlanRefused: with a separate reason for each mismatch, the most severe first.
     """
     for reason, message in _other_target(plan.binding, now):
         raise PlanRefused(reason, message)
@@ -251,7 +250,7 @@ def check_binding(plan: Plan, now: Binding, moment: datetime, checkout: Checkout
 
 
 def check_deliveries(plan: Plan, desired: DesiredState) -> None:
-    """Refuse a plan that takes secrets from, or delivers them to, other places than the manifests say.
+    """Refuse a plan whose secrets have other sources or deliveries than in the manifests.
 
     Raises:
         PlanRefused: it does.
@@ -268,7 +267,7 @@ def check_deliveries(plan: Plan, desired: DesiredState) -> None:
 
 
 def _other_target(saved: Binding, now: Binding) -> Iterator[tuple[str, str]]:
-    """Reason and message of every mismatch in what the plan was made for, and with what."""
+    """Reason and message of every mismatch of the target and the inputs."""
     for reason, noun, was, is_now in (
         ("environment", "environment", saved.environment, now.environment),
         ("base-url", "base URL", saved.base_url, now.base_url),
@@ -281,7 +280,7 @@ def _other_target(saved: Binding, now: Binding) -> Iterator[tuple[str, str]]:
 
 
 def _other_checkout(saved: Binding, now: Binding) -> Iterator[tuple[str, str]]:
-    """The same of the commit. A plan of uncommitted files is good for the same manifests, uncommitted."""
+    """The same for the commit. A plan from uncommitted files is valid for the same manifests, uncommitted."""
     if saved.git_commit != now.git_commit:
         yield "commit", f"the plan was made at {_commit(saved)}, but this is {_commit(now)}"
     if saved.git_dirty != now.git_dirty:
@@ -302,16 +301,16 @@ ACKNOWLEDGEMENT_DIGITS: Final = 12
 
 
 def acknowledgement(plan: Plan, objections: Sequence[Finding] = ()) -> str:
-    """What ``--ack`` must be given to accept the findings of this plan and these: it fits no other changes."""
+    """The value for ``--ack`` that accepts these findings in addition to the plan's, and no other changes."""
     return changes_digest(plan, (*plan.guards, *objections))[:ACKNOWLEDGEMENT_DIGITS]
 
 
 def refusal(plan: Plan, acknowledged: str | None, objections: Sequence[Finding] = ()) -> GuardRefusal | None:
-    """Why the plan cannot be applied as it stands; None: it can.
+    """Why the plan cannot be applied; None: it can.
 
     Args:
         plan: with the findings of the guards.
-        acknowledged: what ``--ack`` was given: digits, or several separated by commas or blanks.
+        acknowledged: the value of ``--ack``: digits, or several separated by commas or blanks.
         objections: see `pipeline.apply`.
     """
     findings = (*plan.guards, *objections)
@@ -326,7 +325,7 @@ def refusal(plan: Plan, acknowledged: str | None, objections: Sequence[Finding] 
 
 
 def given(acknowledged: str | None) -> list[str]:
-    """What ``--ack`` was given, one by one."""
+    """The single values of ``--ack``."""
     return (acknowledged or "").replace(",", " ").split()
 
 

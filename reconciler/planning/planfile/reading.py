@@ -1,4 +1,4 @@
-"""The text of a saved plan -> the plan, if it is the very text that was written."""
+"""The text of a saved plan -> the plan, if the text is unaltered."""
 
 import hmac
 import json
@@ -37,11 +37,11 @@ _NOT_DIGESTED: Final = frozenset({"digest", "signature"})
 
 
 def read(path: Path, key: bytes | None = None) -> Plan:
-    """Read a saved plan, to carry it out.
+    """Read a saved plan to apply it.
 
     Args:
         path: the file.
-        key: what it must be signed with; None: it must not be signed, since nobody could check that.
+        key: the key it must be signed with; None: it must not be signed, since the signature could not be checked.
 
     Raises:
         PlanRefused: as `content` and `loads` do, it is signed and there is no key, or it was made from a snapshot.
@@ -58,20 +58,20 @@ def read(path: Path, key: bytes | None = None) -> Plan:
 
 
 def content(path: Path) -> str:
-    """The text of a file, as it is.
+    """The text of a file, unchanged.
 
     Raises:
         PlanRefused: it cannot be read.
     """
     try:
-        return path.read_bytes().decode()  # not read_text: it would take other line ends for ours
+        return path.read_bytes().decode()  # not read_text, which converts line ends
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise PlanRefused("unreadable", f"{path} cannot be read: {reason}", hint=_NO_PLAN_HINT) from error
 
 
 def loads(text: str, name: str, key: bytes | None = None) -> Plan:
-    """Read the text of a saved plan; `name` is what messages call it.
+    """Read the text of a saved plan; `name` is its name in messages.
 
     Raises:
         PlanRefused: it is not a plan, is of a newer format, was altered since it was written, or there is a key and it
@@ -89,7 +89,7 @@ def loads(text: str, name: str, key: bytes | None = None) -> Plan:
         _check_signature(document, name, key)
     try:
         plan = plan_of(document)
-    except ValueError as error:  # half a delivery, a date that is none
+    except ValueError as error:  # an incomplete delivery, an invalid date
         raise _altered(name, str(error)) from error
     if changes_digest(plan) != document["changes_digest"]:
         raise _altered(name, "its changes_digest does not match its changes and findings")
@@ -97,7 +97,7 @@ def loads(text: str, name: str, key: bytes | None = None) -> Plan:
 
 
 def plan_of(document: Mapping[str, Any]) -> Plan:
-    """The plan of a document that fits the schema."""
+    """The plan of a document that matches the schema."""
     return Plan(
         changes=tuple(_read_change(change) for change in document["resource_changes"]),
         binding=Binding(**{name: document["binding"][name] for name in Binding.__slots__}),
@@ -118,7 +118,7 @@ def plan_of(document: Mapping[str, Any]) -> Plan:
 
 
 def _shared(members: dict[str, Any]) -> dict[str, Any]:
-    """The same object, with one value for both sides where nothing changes, and for equal texts in lists, as roles."""
+    """The same object, sharing values that both sides have and equal texts in lists, such as roles, to save memory."""
     for name, value in members.items():
         if isinstance(value, list):
             members[name] = [intern(one) if isinstance(one, str) else one for one in value]
@@ -152,11 +152,11 @@ def _check_format(document: Any, name: str) -> None:  # noqa: ANN401  # whatever
 
 
 def _check_seal(document: Mapping[str, Any], text: str, name: str) -> None:
-    """Compare the digest with the content, and the bytes with the one text that a document has."""
+    """Compare the digest with the content, and the bytes with the canonical text of the document."""
     try:
         seal = digest_of_members({name: value for name, value in document.items() if name not in _NOT_DIGESTED})
         is_as_written = _is_text_of(document, text)
-    except ValueError as error:  # a number beyond all that JSON can tell apart
+    except ValueError as error:  # a number that JSON cannot represent
         raise _altered(name, str(error)) from error
     if not hmac.compare_digest(document["digest"], seal):
         raise _altered(name, "its digest does not match its content")
