@@ -1,7 +1,7 @@
-"""Secret references -> values, for one run.
+"""Resolve secret references for one run; generate and deliver new secrets.
 
 A reference is resolved at the last moment, and only if the environment allows it. A plan resolves references to compare
-them with what the service shows, and continues without those that this machine lacks. An apply resolves everything that
+them with what the service returns, and continues without those that are missing here. An apply resolves everything that
 it sets, and checks every delivery, before its first write. A generated secret is delivered before it is set: a crash
 between the two leaves a value that does not work, never a client whose secret is lost. If it is then not set, the
 delivery is undone.
@@ -34,18 +34,18 @@ _MAX_BYTES: Final = 65_536
 
 @dataclass(frozen=True, slots=True)
 class Resolver:
-    """Resolves references. Called with one, it returns the value or raises a `ReconcilerError` without any value."""
+    """Resolves references. A call returns the value, or raises a `ReconcilerError` that contains no value."""
 
     allowed_paths: AllowedPaths
     """Where files may be read."""
     allowed: Collection[str]
-    """The environment variables that may be read."""
+    """The names of the environment variables that may be read."""
     own: Collection[SecretReference] = ()
-    """The credentials of the reconciler itself: never returned, even if the environment allows them."""
+    """The reconciler's own credentials, which are never returned, even if the environment allows them."""
     variables: Mapping[str, str] = field(default_factory=lambda: os.environ)
 
     def __call__(self, reference: SecretReference) -> Secret:
-        """Return the value. A saved plan may name anything, so the checks of the loader are repeated."""
+        """Return the value. Repeats the checks of the loader, since a saved plan could name any reference."""
         if self._is_own(reference):
             raise ReconcilerError(f"{reference} holds the reconciler's own credentials, which no manifest may use")
         if reference.source is SecretSource.ENVIRONMENT and reference.name not in self.allowed:
@@ -92,7 +92,7 @@ def _of_file(allowed_paths: AllowedPaths, name: str) -> Secret:
     except OSError as error:
         raise SecretMissing(f"{about} cannot be read: {error.strerror}") from error
     if len(content) > _MAX_BYTES:
-        raise ReconcilerError(f"{about} has more than {_MAX_BYTES:,} bytes, too long for a secret")
+        raise ReconcilerError(f"{about} has more than {_MAX_BYTES:,} bytes, the maximum for a secret")
     return _secret(content.decode("utf-8", "surrogateescape"), about)
 
 
@@ -107,7 +107,7 @@ def _secret(text: str, about: str) -> Secret:
 
 
 GENERATED_LENGTH: Final = 60
-"""The length of a generated secret, as Sitecore's own tools generate it; the service documents no minimum."""
+"""The length of a generated secret, the same as in Sitecore's own tools; the service documents no minimum."""
 _ALPHABET: Final = string.ascii_letters + string.digits
 
 Resolve: TypeAlias = Callable[[SecretReference], Secret]
@@ -116,11 +116,11 @@ Resolve: TypeAlias = Callable[[SecretReference], Secret]
 
 @dataclass(frozen=True, slots=True)
 class ResolvedSecrets:
-    """The values of the references of some manifests."""
+    """The values of secret references."""
 
     values: Values = field(default_factory=dict)
     unresolved: tuple[SecretKey, ...] = ()
-    """Addresses whose secrets have no value on this machine, and why; each once."""
+    """Addresses with a secret that has no value on this machine, and the reason; without duplicates."""
 
     def require(self) -> None:
         """Raise if any value is missing.
@@ -147,10 +147,10 @@ def look_up(desired: DesiredState, resolve: Resolve) -> ResolvedSecrets:
 
 
 def _resolve_all(wanted: Iterable[tuple[Address, str, SecretReference]], resolve: Resolve) -> ResolvedSecrets:
-    """Resolve all of them.
+    """Resolve all references.
 
     Raises:
-        ReconcilerError: lists all whose values cannot be sent.
+        ReconcilerError: values cannot be sent as secrets; lists all of them.
     """
     values, unresolved = {}, []
     faults: list[ReconcilerError] = []
@@ -172,13 +172,13 @@ def _length_faults(address: Address, name: str, reference: SecretReference, valu
     row = KINDS[address.kind].secret_rows[name]
     limit = row.type.max_length if isinstance(row.type, Text) else None
     if limit and len(value.reveal()) > limit:
-        message = f"{address}: {reference} has more than {limit} characters, the most that {name} may have"
+        message = f"{address}: {reference} has more than {limit} characters, the maximum of {name}"
         yield ReconcilerError(message, hint="set a shorter secret")
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """The values that an apply sets, and what was delivered."""
+    """The values that an apply sets, and the deliveries that were made."""
 
     values: Values
     delivered: Mapping[Address, Sequence[Delivered]]
@@ -186,7 +186,7 @@ class Prepared:
     deliverer: Deliverer | None
 
     def conclude(self, outcome: Outcome) -> Outcome:
-        """Add the fingerprints of what was set; undo deliveries for a change that was not written."""
+        """Add the fingerprints of the values; undo the deliveries of a change that was not written."""
         address = outcome.change.address
         names = [one.field for one in outcome.change.secrets if (address, one.field) in self.values]
         key = self.plan_key
@@ -208,25 +208,25 @@ class Prepared:
         return replace(outcome, message="; ".join(filter(None, [outcome.message, note])), delivered=bool(remaining))
 
     def _with_service_id(self, outcome: Outcome, deliveries: Sequence[Delivered]) -> Outcome:
-        """Deliver again to commands with the id of the service, if it differs from the planned one."""
+        """Run delivery commands again with the id in the service, if it differs from the planned one."""
         notes: list[str] = []
         try:
             if outcome.id:
                 notes = delivery.rerun_commands(deliveries, outcome.id, delivery.required(self.deliverer))
         except ReconcilerError as error:
-            notes = [f"it was written, but its new secret was not delivered under its id: {error.message}"]
+            notes = [f"it was written, but its new secret was not delivered with its id: {error.message}"]
             outcome = replace(outcome, status=Status.FAILED, partly=True)
         return replace(outcome, message="; ".join(filter(None, [outcome.message, *notes])))
 
 
 def prepare(plan: Plan, resolve: Resolve, plan_key: bytes | None, deliverer: Deliverer | None) -> Prepared:
-    """Resolve the secrets that a plan sets; generate and deliver the others. Called before the first write.
+    """Resolve the secrets that a plan sets; generate and deliver new ones. Called before the first write.
 
     Raises:
-        SecretMissing: lists all that cannot be read on this machine.
-        PlanRefused: a secret has changed since the plan was made, or that was made under another key.
-        ReconcilerError: a new secret would be due at once; or a delivery failed, and those before it are undone.
-        PartlyDelivered: the same, but a command has received a value, which cannot be undone.
+        SecretMissing: values are missing on this machine; lists all of them.
+        PlanRefused: a secret has changed since the plan was made, or the plan was made with another key.
+        ReconcilerError: a delivery failed, and those before it are undone.
+        PartlyDelivered: a delivery failed, and one before it cannot be undone.
     """
     intents = [
         (change, intent, intent.reference) for change in plan.changes for intent in change.secrets if intent.reference
@@ -259,6 +259,6 @@ def _random_secret() -> Secret:
 def _require_planned(address: Address, intent: SecretIntent, secret: Secret, plan_key: bytes | None) -> None:
     about = f"{address} {intent.field}"
     if intent.fingerprint and plan_key and secret.fingerprint(plan_key, about) != intent.fingerprint:
-        message = f"{intent.reference} of {address} has changed since the plan was made, or the plan had another key"
+        message = f"{intent.reference} of {address} has changed since the plan was made, or the plan has another key"
         hint = "plan again with this value and this RECONCILER_PLAN_KEY, and review the new plan"
         raise PlanRefused("secret", message, hint=hint)

@@ -119,7 +119,7 @@ def test_a_command_that_fails_once_the_id_is_known_fails_the_change_and_says_so(
         (outcome,) = legacy.apply(legacy.plan(new, POST), Controls(creation="post"), deliverer=deliverer).outcomes
         assert "new" in legacy.bodies()
     assert (outcome.status, outcome.may_be_written) == (Status.FAILED, True)
-    assert "its new secret was not delivered under its id" in outcome.message
+    assert "its new secret was not delivered with its id" in outcome.message
 
 
 def test_a_client_whose_named_secret_is_refused_has_failed_and_was_written_in_part(tmp_path: Path) -> None:

@@ -61,8 +61,14 @@ def storing(path: str, code: int = 0) -> Json:
         ({"githubOutput": "shop"}, "no secret can be delivered to"),
         ({"file": "../blocked/secret"}, "no secret can be delivered to"),
         ({"file": "../folder"}, "is not a file"),
-        ({"command": ["no-such-program-anywhere"]}, "there is no program no-such-program-anywhere"),
-        ({"command": ["./no-such-program"]}, "there is no program ./no-such-program"),
+        (
+            {"command": ["no-such-program-anywhere"]},
+            "there is no program no-such-program-anywhere",
+        ),
+        (
+            {"command": ["./no-such-program"]},
+            "there is no program ./no-such-program",
+        ),
     ],
 )
 @pytest.mark.parametrize("generation", ["legacy", "current"])
@@ -162,7 +168,7 @@ def test_what_somebody_has_changed_meanwhile_is_left_and_named(legacy: Project, 
     refuse(legacy)
     code, text = apply(run)
     assert (code, (legacy.folder / "first").read_text()) == (5, "mine")
-    assert "has changed since and was left as it is" in text
+    assert "has changed since and was not restored" in text
 
 
 def test_a_secret_that_is_set_stays_where_it_was_delivered(legacy: Project, run: Runner) -> None:

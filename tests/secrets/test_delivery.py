@@ -147,9 +147,12 @@ def test_a_kubernetes_secret_is_a_manifest_with_the_value_in_base64(deliver: Del
         (ToCommand((NOT_A_PROGRAM,)), "cannot be started"),
         (ToFile("link"), "is outside"),
         (ToEnvFile("binary", "A"), "is not UTF-8"),
-        (ToCommand(("no-such-program-anywhere",)), "there is no program no-such-program-anywhere"),
+        (
+            ToCommand(("no-such-program-anywhere",)),
+            "there is no program no-such-program-anywhere",
+        ),
         (ToCommand(python("import sys; sys.exit(3)")), "exited with 3"),
-        (ToCommand(("cat", "a\0b")), "have a null character"),
+        (ToCommand(("cat", "a\0b")), "contain a null character"),
         (ToCommand(python("import time; time.sleep(60)"), timeout=0), "did not exit within 0 s"),
     ],
 )

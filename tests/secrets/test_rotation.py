@@ -411,7 +411,7 @@ def test_where_there_is_no_room_for_one_more_it_says_which_could_go(world: World
     world.add("over", Expiration=(START + timedelta(days=1)).isoformat())
     world.now += timedelta(days=2)
     error = refusal(world, WANTED)
-    assert "has 10 secrets, the most" in error.message
+    assert "has 10 secrets, the maximum" in error.message
     assert error.hint.partition("candidates: ")[2].startswith("over (id ")
     assert "s0 (id " in error.hint
 

@@ -244,7 +244,7 @@ def test_a_secret_that_cannot_be_read_here_is_not_compared_and_the_plan_says_so(
 def test_secrets_that_are_too_long_are_named_before_the_first_write_and_not_shown() -> None:
     too_long = replace(event("shop"), secrets={"HashKey": FROM_ENV, "CustomAuthHeaderValue": FROM_ENV})
     with pytest.raises(
-        ReconcilerError, match=r"A_SECRET\} has more than 50 characters, the most that HashKey"
+        ReconcilerError, match=r"A_SECRET\} has more than 50 characters, the maximum of HashKey"
     ) as raised:
         look_up(desired(too_long), lambda _: Secret("planted" * 10))
     assert "planted" not in str(raised.value)

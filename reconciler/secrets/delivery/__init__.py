@@ -1,8 +1,8 @@
-"""A new secret x its deliveries -> delivered, or an error without the value.
+"""Deliver new secrets to files, GitHub outputs and commands. Errors never contain the value.
 
-Every delivery is checked before a secret is created. Deliveries are idempotent. To files they can be
-undone, to commands they cannot. A command gets the value on its standard input: no shell, no argument, and its output
-is dropped.
+Every delivery is checked before a secret is created. Deliveries are idempotent. Deliveries to files can be
+undone, those to commands cannot. A command runs without a shell, gets the value on standard input, and its output
+is discarded.
 """
 
 import os
@@ -26,17 +26,17 @@ from reconciler.secrets.delivery.files import Undo
 
 @dataclass(frozen=True, slots=True)
 class NewSecret:
-    """One new secret."""
+    """A new secret to deliver."""
 
     address: Address
     client_id: str
     name: str
-    """Of a named secret, or the field of a legacy one."""
+    """The name of a named secret, or the field of another one."""
     value: Secret
 
     @property
     def facts(self) -> Mapping[str, str]:
-        """What a command gets in its environment."""
+        """The environment variables that a command gets in addition."""
         return {
             "RECONCILER_ADDRESS": str(self.address),
             "RECONCILER_CLIENT_ID": self.client_id,
@@ -46,21 +46,21 @@ class NewSecret:
 
 @dataclass(frozen=True, slots=True)
 class Deliverer:
-    """Delivers on this machine."""
+    """Makes deliveries on this machine."""
 
     allowed_paths: AllowedPaths
-    """Where files may be written."""
+    """The paths where files may be written."""
     tell: Callable[[str], None]
-    """Writes the line that masks the value to the log of the CI job."""
+    """Writes the line that masks a value to the log of the CI job."""
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     withheld: Collection[str] = ()
-    """Variables that commands do not get: our own credentials. They do not get `RECONCILER_*` either."""
+    """Variables that commands do not get: the reconciler's own credentials. They do not get `RECONCILER_*` either."""
 
     def check(self, deliveries: Sequence[Delivery]) -> None:
-        """Check whether all deliveries are possible. Writes nothing.
+        """Check that all deliveries are possible. Writes nothing.
 
         Raises:
-            ReconcilerError: lists all that are not.
+            ReconcilerError: some are not possible; lists all of them.
         """
         faults = []
         for delivery in dict.fromkeys(deliveries):
@@ -85,11 +85,11 @@ class Deliverer:
                 os.close(files.open_to_append(files.output_file(self.environ)))
 
     def deliver(self, new: NewSecret, delivery: Delivery) -> Undo | None:
-        """Make one delivery; return how to undo it, or None if that is not possible.
+        """Make one delivery; returns a function that undoes it, or None if that is not possible.
 
         Raises:
-            ReconcilerError: it was not made.
-            PartlyDelivered: it may have been delivered all the same.
+            ReconcilerError: the delivery was not made.
+            PartlyDelivered: the delivery failed, but may have been made.
         """
         match delivery:
             case ToFile(path):
@@ -105,7 +105,7 @@ class Deliverer:
                 return None
 
     def read_back(self, delivery: Delivery) -> Secret | None:
-        """The value at a delivery; None if it cannot be read back, or there is none."""
+        """Read back a delivered value; None if that is not possible, or if there is none."""
         try:
             match delivery:
                 case ToFile(path):
@@ -116,7 +116,7 @@ class Deliverer:
                     return files.kubernetes_value_in(self.allowed_paths.at(path))
                 case _:
                     return None
-        except (ReconcilerError, OSError, ValueError):  # it does not exist, or has another form
+        except (ReconcilerError, OSError, ValueError):  # it does not exist, or has another format
             return None
 
     def _at(self, path: str) -> Path:
@@ -128,26 +128,26 @@ class Deliverer:
 
 
 def required(deliverer: Deliverer | None) -> Deliverer:
-    """Return the deliverer; raise a `ReconcilerError` if there is none."""
+    """Return the deliverer; raises a `ReconcilerError` if there is none."""
     if deliverer is None:
         raise ReconcilerError("the plan creates new secrets, but this run cannot deliver any")
     return deliverer
 
 
 Order: TypeAlias = tuple[NewSecret, Delivery]
-"""A new secret and where it goes."""
+"""A new secret and one of its deliveries."""
 
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """A delivery that was made before its value is set."""
+    """A delivery that was made before the service got the value."""
 
     new: NewSecret
     delivery: Delivery
     undo: Undo | None
 
     def undo_delivery(self) -> str:
-        """Undo it; return a message if that fails, else an empty text."""
+        """Undo the delivery; returns a message if that fails, else an empty text."""
         if self.undo is None:
             return f"{self.delivery} has a secret that does not work"
         try:
@@ -158,11 +158,11 @@ class Delivered:
 
 
 def deliver_all(orders: Iterable[Order], deliverer: Deliverer) -> tuple[Delivered, ...]:
-    """Make all deliveries; those to commands, which cannot be undone, come last.
+    """Make all deliveries. Those to commands, which cannot be undone, come last.
 
     Raises:
-        ReconcilerError: one failed; those before it are undone.
-        PartlyDelivered: the same, but some could not be undone.
+        ReconcilerError: a delivery failed; those before it are undone.
+        PartlyDelivered: a delivery failed, and some before it could not be undone.
     """
     done: list[Delivered] = []
     try:
@@ -180,10 +180,10 @@ def deliver_all(orders: Iterable[Order], deliverer: Deliverer) -> tuple[Delivere
 
 
 def rerun_commands(delivered: Iterable[Delivered], client_id: str, deliverer: Deliverer) -> list[str]:
-    """Repeat the commands that got no id, or a different one; return messages about it.
+    """Run the commands again that got no id or another one; returns messages.
 
     Raises:
-        ReconcilerError: one failed.
+        ReconcilerError: a command failed.
     """
     messages = []
     for one in delivered:
@@ -195,12 +195,12 @@ def rerun_commands(delivered: Iterable[Delivered], client_id: str, deliverer: De
 
 
 def undo_all(delivered: Iterable[Delivered]) -> list[str]:
-    """Undo all of these, the last first; return messages about what is left."""
+    """Undo deliveries, the last one first; returns a message for each that remains."""
     return [left for one in reversed([*delivered]) if (left := one.undo_delivery())]
 
 
 def read_back(wanted: NamedSecret, live: Sequence[LiveSecret], deliverer: Deliverer) -> Mapping[str, Secret]:
-    """Id -> value of each unproven secret that can be read back."""
+    """Id of each unproven secret whose value can be read back -> the value."""
     related = family(wanted.name, live)
     untried = [related.current] if related.current and related.current.ending == UNTRIED else []
     unproven = [one for one in (*related.pending, *untried) if one.mark]
@@ -209,34 +209,34 @@ def read_back(wanted: NamedSecret, live: Sequence[LiveSecret], deliverer: Delive
 
 
 def lost_deliveries(wanted: NamedSecret, deliverer: Deliverer) -> tuple[Delivery, ...]:
-    """The deliveries that can be read back and have no value: it is lost."""
+    """The deliveries that could be read back but have no value."""
     return tuple(one for one in wanted.deliver if isinstance(one, secret.InFile) and not deliverer.read_back(one))
 
 
 def _command(argv: Sequence[str], environ: Mapping[str, str], folder: Path) -> list[str]:
-    """A command with its program as it was found: on the PATH, or by a path relative to a folder.
+    """The arguments of a command, with the path of its program, found on the PATH or relative to a folder.
 
     Raises:
-        ReconcilerError: it cannot be started.
+        ReconcilerError: the command cannot be started.
     """
     name, *arguments = argv
     is_path = Path(name).name != name
     found = shutil.which(str(folder / name) if is_path else name, path=environ.get("PATH"))
     if found is None:
         hint = "correct the command, or PATH"
-        raise ReconcilerError(f"there is no program {name}, to which a secret is delivered", hint=hint)
+        raise ReconcilerError(f"there is no program {name} to deliver a secret to", hint=hint)
     if any("\0" in one for one in argv):
-        message = f"the arguments of {name} have a null character, so it cannot be started to deliver a secret"
+        message = f"the arguments of {name} contain a null character, so it cannot be started to deliver a secret"
         raise ReconcilerError(message, hint="correct the command")
     return [found, *arguments]
 
 
 def _run_command(wanted: ToCommand, new: NewSecret, environ: Mapping[str, str], folder: Path) -> None:
-    """Run the program in a folder with the value on its standard input. Its output is dropped: it may have the value.
+    """Run the program in a folder with the value on standard input. Its output may contain the value: it is discarded.
 
     Raises:
         ReconcilerError: it cannot be started, or exits with another code than 0.
-        PartlyDelivered: it timed out, so it is unknown what it has stored.
+        PartlyDelivered: it timed out, and may have stored the value.
     """
     try:
         ended = subprocess.run(  # noqa: S603  # the manifest names it, and no shell reads it

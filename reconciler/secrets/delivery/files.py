@@ -1,7 +1,7 @@
-"""A secret -> a file: alone, as a Kubernetes manifest, or as one line among others; and the file restored.
+"""Write a secret to a file: alone, as a Kubernetes manifest, or as one line among others; and undo that.
 
-A line is a variable of a dotenv file (the home of python-dotenv), or an output of the present step of a GitHub Actions
-job, masked in its log before anything else. Source: GitHub documentation, "Workflow commands": ``::add-mask::``, and
+A line is a variable of a dotenv file (only this module uses python-dotenv), or an output of a step in a GitHub Actions
+job, masked in the log first. Source: GitHub documentation, "Workflow commands": ``::add-mask::``, and
 the file that GITHUB_OUTPUT names.
 """
 
@@ -26,10 +26,10 @@ _MAX_BYTES: Final = 2**20
 
 
 def check(path: Path) -> None:
-    """Check whether a file can be written, without creating it.
+    """Check that a file can be written, without creating it.
 
     Raises:
-        ReconcilerError: it cannot.
+        ReconcilerError: it cannot be written.
     """
     with _os_errors_as(f"no secret can be delivered to {path}"):
         if _is_there(path) and not path.is_file():
@@ -41,7 +41,7 @@ def check(path: Path) -> None:
 
 @contextmanager
 def _os_errors_as(message: str, kind: type[ReconcilerError] = ReconcilerError) -> Iterator[None]:
-    """Say what failed where the system refuses it, without the frames, which may hold the value."""
+    """Convert an `OSError` to an error with this message, without its traceback, whose frames may have the value."""
     try:
         yield
     except OSError as error:
@@ -49,7 +49,7 @@ def _os_errors_as(message: str, kind: type[ReconcilerError] = ReconcilerError) -
 
 
 def _is_there(path: Path) -> bool:
-    """Whether a path exists; unlike `Path.exists`, it raises other errors."""
+    """Whether a path exists. Unlike `Path.exists`, raises other errors."""
     try:
         path.lstat()
     except FileNotFoundError:
@@ -61,7 +61,7 @@ def write(path: Path, text: str) -> Undo:
     """Replace a file; a new one is readable by its owner only.
 
     Raises:
-        ReconcilerError: it cannot be written; the old one is unchanged.
+        ReconcilerError: the file cannot be written, and is unchanged.
     """
     with _os_errors_as(f"no secret can be delivered to {path}"):
         before = path.read_bytes() if path.exists() else None
@@ -71,7 +71,7 @@ def write(path: Path, text: str) -> Undo:
 
 
 def kubernetes_secret(wanted: ToKubernetesSecret, value: Secret) -> str:
-    """Write the manifest of a Secret. Source: Kubernetes documentation, "Secrets": values below data are base64."""
+    """The manifest of a Secret. Source: Kubernetes documentation, "Secrets": values below `data` are base64."""
     place = [f"  namespace: {json.dumps(wanted.namespace)}"] if wanted.namespace else []
     lines = [
         "apiVersion: v1",
@@ -87,7 +87,7 @@ def kubernetes_secret(wanted: ToKubernetesSecret, value: Secret) -> str:
 
 
 def kubernetes_value_in(path: Path) -> Secret:
-    """The value that `kubernetes_secret` has written, in its last line; raises as `text_in` does."""
+    """The value in a file of `kubernetes_secret`, on its last line; raises as `text_in`."""
     _, _, encoded = text_in(path).rstrip().rpartition(": ")
     return Secret(base64.b64decode(encoded, validate=True).decode("utf-8"))
 
@@ -96,8 +96,8 @@ def text_in(path: Path) -> str:
     """The text of a regular file of limited size.
 
     Raises:
-        OSError: there is none.
-        ValueError: it is not such a file.
+        OSError: the file cannot be read.
+        ValueError: it is not a regular file, or is too large.
     """
     if not path.is_file() or path.stat().st_size > _MAX_BYTES:
         raise ValueError(f"{path} is not a file with a secret")
@@ -105,7 +105,7 @@ def text_in(path: Path) -> str:
 
 
 def open_to_append(path: Path) -> int:
-    """Open a file of another program; pipes and devices are refused without blocking.
+    """Open a file of another program for appending; refuses pipes and devices without blocking.
 
     Raises:
         ReconcilerError: it is not a writable file.
@@ -115,10 +115,10 @@ def open_to_append(path: Path) -> int:
 
 
 def _restore(path: Path, ours: bytes, before: bytes | None) -> None:
-    """Restore the content that a file had before a delivery; None: there was no such file."""
+    """Restore the content of a file before a delivery; None: the file did not exist."""
     with _os_errors_as(f"{path} still has the value"):
         if path.read_bytes() != ours:
-            raise ReconcilerError(f"{path} has changed since and was left as it is")
+            raise ReconcilerError(f"{path} has changed since and was not restored")
         if before is None:
             path.unlink()
         else:
@@ -126,15 +126,15 @@ def _restore(path: Path, ours: bytes, before: bytes | None) -> None:
 
 
 def check_variable(path: Path, variable: str) -> None:
-    """Check whether a variable can be set in a file, without writing it; raises as `set_variable` does."""
+    """Check that a variable can be set in a file, without writing; raises as `set_variable`."""
     _with_variable(path, variable, Secret("any"))
 
 
 def set_variable(path: Path, variable: str, value: Secret) -> Undo:
-    """Set one variable.
+    """Set a variable in a dotenv file.
 
     Raises:
-        ReconcilerError: the file cannot be read or written, or is no dotenv file; the old one is unchanged.
+        ReconcilerError: the file cannot be read or written, or is not a dotenv file; it is unchanged.
     """
     old, new, text = _with_variable(path, variable, value)
     restore = write(path, text)
@@ -149,7 +149,7 @@ def set_variable(path: Path, variable: str, value: Secret) -> Undo:
 
 
 def _with_variable(path: Path, variable: str, value: Secret) -> tuple[list[str], list[str], str]:
-    """The pieces that set a variable in a file, those that are to do so, and the text with these."""
+    """The pieces that set a variable in a file, the new pieces, and the text with the new pieces."""
     before = _env_text(path)
     old = _bindings(before, variable)
     new = [_line(one, variable, value) for one in old] or [_line(_new_line_piece(before), variable, value)]
@@ -162,31 +162,31 @@ def _with_variable(path: Path, variable: str, value: Secret) -> tuple[list[str],
 
 
 def variable_in(path: Path, variable: str) -> Secret | None:
-    """The value that `set_variable` has left; raises as `text_in` does."""
+    """The value of a variable in a dotenv file; raises as `text_in`."""
     return _value(text_in(path), variable)
 
 
 def _value(text: str, variable: str) -> Secret | None:
-    from dotenv import dotenv_values  # noqa: PLC0415  # only who delivers so needs it
+    from dotenv import dotenv_values  # noqa: PLC0415  # only deliveries to dotenv files need it
 
     value = dotenv_values(stream=io.StringIO(text), interpolate=False).get(variable)
     return Secret(value) if value else None
 
 
 def _unset(path: Path, variable: str, ours: Sequence[str], before: Sequence[str]) -> None:
-    """Restore the earlier lines of a variable in a file that has other changes since, unless they have changed, too.
+    """Restore the previous lines of a variable in a file that has changed elsewhere since.
 
-    A file that is empty afterwards was created by deliveries, all of which are undone.
+    A file that is then empty was created by deliveries that are all undone, so it is removed.
 
     Args:
         path: the file.
         variable: the variable.
-        ours: the pieces that set it.
-        before: those that did so before.
+        ours: the pieces of the delivery.
+        before: the pieces before the delivery.
     """
     text = _env_text(path)
     if [one.strip() for one in _bindings(text, variable)] != [one.strip() for one in ours]:
-        raise ReconcilerError(f"{variable} in {path} has changed since and was left as it is")
+        raise ReconcilerError(f"{variable} in {path} has changed since and was not restored")
     left = _with_lines(text, variable, before or [""] * len(ours))
     with _os_errors_as(f"{path} still has the value"):
         if left:
@@ -196,7 +196,7 @@ def _unset(path: Path, variable: str, ours: Sequence[str], before: Sequence[str]
 
 
 def _env_text(path: Path) -> str:
-    """The text of a dotenv file, empty where there is none; a `ReconcilerError` where it cannot be read."""
+    """The text of a dotenv file, empty if there is none; raises a `ReconcilerError` if it cannot be read."""
     with _os_errors_as(f"no secret can be delivered to {path}"):
         content = path.read_bytes() if path.exists() else b""
     try:
@@ -206,8 +206,8 @@ def _env_text(path: Path) -> str:
 
 
 def _parts(text: str) -> list[tuple[str | None, str]]:
-    """Split the text into pieces, each with the variable that it sets."""
-    from dotenv.parser import parse_stream  # noqa: PLC0415  # only who delivers so needs it
+    """Split a text into pieces, each with the variable that it sets, if any."""
+    from dotenv.parser import parse_stream  # noqa: PLC0415  # only deliveries to dotenv files need it
 
     return [(one.key, one.original.string) for one in parse_stream(io.StringIO(text, newline=""))]
 
@@ -217,20 +217,20 @@ def _bindings(text: str, variable: str) -> list[str]:
 
 
 def _with_lines(text: str, variable: str, lines: Sequence[str]) -> str:
-    """Replace the pieces that set the variable by these; append them if there are none."""
+    """Replace the pieces that set a variable; append the lines if there are none."""
     left = list(lines)
     pieces = [left.pop(0) if key == variable else piece for key, piece in _parts(text)]
     return "".join(pieces + left)
 
 
 def _new_line_piece(text: str) -> str:
-    """The line ends around a new line, as a piece for `_line`."""
+    """A piece for `_line` with the line ends that a line at the end of a text needs."""
     ending = "\r\n" if "\r\n" in text else "\n"
     return (ending if text and not text.endswith("\n") else "") + "x" + ending
 
 
 def _line(piece: str, variable: str, value: Secret) -> str:
-    """The line that sets the variable, with the blank lines and the line end of the piece that it replaces."""
+    """The line that sets a variable, with the blank lines and the line end of the piece that it replaces."""
     before = piece[: len(piece) - len(piece.lstrip())]
     ending = piece[len(piece.rstrip("\r\n")) :]
     export = "export " if piece.lstrip().startswith("export ") else ""
@@ -239,10 +239,10 @@ def _line(piece: str, variable: str, value: Secret) -> str:
 
 
 def output_file(environ: Mapping[str, str]) -> Path:
-    """The file in which the runner expects outputs.
+    """The file in which the GitHub runner expects outputs.
 
     Raises:
-        ReconcilerError: this is not a step of a GitHub Actions job.
+        ReconcilerError: this is not a GitHub Actions job.
     """
     path = environ.get("GITHUB_OUTPUT")
     if not path:
@@ -252,7 +252,7 @@ def output_file(environ: Mapping[str, str]) -> Path:
 
 
 def set_output(path: Path, name: str, value: Secret, write_log: Callable[[str], None]) -> Undo:
-    """Mask the value, then set the output on a line of its own.
+    """Mask the value in the log, then set the output on a new line.
 
     Raises:
         ReconcilerError: the file cannot be written.
@@ -261,7 +261,7 @@ def set_output(path: Path, name: str, value: Secret, write_log: Callable[[str], 
     text = value.reveal()
     shown = text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
     write_log(f"::add-mask::{shown}\n")
-    end = f"end_{secrets.token_hex(16)}"  # so that no value can end the block
+    end = f"end_{secrets.token_hex(16)}"  # random, so that no value can end the block
     block = f"{name}<<{end}\n{text}\n{end}\n".encode()
     descriptor = open_to_append(path)
     try:
@@ -273,7 +273,7 @@ def set_output(path: Path, name: str, value: Secret, write_log: Callable[[str], 
 
 
 def _append(descriptor: int, block: bytes) -> bytes:
-    """Append it on a line of its own, and give what this took; unbuffered, or closing the file would write again."""
+    """Append a block on a new line; returns what was written. Unbuffered: closing the file must not write again."""
     size = os.fstat(descriptor).st_size
     ends_a_line = not size or (os.lseek(descriptor, size - 1, os.SEEK_SET) >= 0 and os.read(descriptor, 1) == b"\n")
     written = left = block if ends_a_line else b"\n" + block
@@ -283,7 +283,7 @@ def _append(descriptor: int, block: bytes) -> bytes:
 
 
 def _remove(path: Path, written: bytes, block: bytes) -> None:
-    """Remove what was written; if more came after it, the block alone."""
+    """Remove what was written; if more was appended since, only the block."""
     with _os_errors_as(f"{path} still has the value"):
         left = path.read_bytes().removesuffix(written).replace(block, b"")
         replace_file(path.resolve(), left, keeps_owner=True)

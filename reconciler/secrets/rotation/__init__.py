@@ -1,11 +1,11 @@
-"""The steps of a rotation -> carried out in order, up to the first that fails.
+"""Carry out the steps of a rotation in order, up to the first failure.
 
     create -> prove by a login -> deliver, deleting unproven ones that are replaced -> confirm -> expire the old one
     after the overlap -> (a later run) delete it
 
 The progress is stored in the service (see `model.named_secret`), so the next run continues from there, on any machine.
-Only values that work are delivered, and the secret in use is not changed before the new one is confirmed. If nobody can
-log in through the client yet, the proof is postponed: the secret is delivered and marked as untried.
+Only values that work are delivered, and the secret in use is not changed before the new one is confirmed. If no user
+can log in through the client yet, the proof is postponed: the secret is delivered and marked as untried.
 """
 
 import secrets
@@ -34,12 +34,12 @@ _TRIES: Final = 3
 _RESUME: Final = "run it again: it continues where it stopped"
 
 Record: TypeAlias = Callable[[str, Mapping[str, Json]], None]
-"""Records what is about to happen or has happened, before anything else. Gets no secret values."""
+"""Records an event before or after a step. Gets no secret values."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What the steps need."""
+    """The connection, the deliverer and the callbacks that steps use."""
 
     remote: SecretRemote
     deliverer: Deliverer
@@ -52,19 +52,19 @@ class Tools:
 
 @dataclass(slots=True)
 class Done:
-    """What was done, complete or not."""
+    """The result of carrying out steps."""
 
     steps: list[Step] = field(default_factory=list)
     interrupted: bool = False
     error: ReconcilerError | None = None
     postponed: str = ""
-    """Why the new secret could not be tried; empty: it was tried, or there is none."""
+    """Why the new secret could not be tried; empty if it was, or if there is none."""
     has_written: bool = False
     """Whether anything was or may have been changed or delivered."""
 
     @property
     def ended(self) -> Ended:
-        """How it ended, in a word."""
+        """The outcome."""
         if self.error:
             return Ended.FAILED
         if self.interrupted:
@@ -73,7 +73,7 @@ class Done:
 
 
 def carry_out(subject: Subject, steps: Sequence[Step], tools: Tools) -> Done:
-    """Carry out steps in order, up to the first failure. The result has the steps that were done, and the error."""
+    """Carry out steps in order, up to the first failure, which is in the result."""
     execution = _Execution(subject, tools)
     done = execution.done
     try:
@@ -95,17 +95,17 @@ def carry_out(subject: Subject, steps: Sequence[Step], tools: Tools) -> Done:
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """Creates the missing secrets of an object that exists."""
+    """Creates the missing secrets of an existing object."""
 
     remote: SecretRemote
     deliverer: Deliverer | None
     record: Record
 
     def __call__(self, change: Change, object_id: str) -> Provided:
-        """Create and deliver all that the change names, except those that exist by now.
+        """Create and deliver the secrets that the change names, except those that exist.
 
         Raises:
-            ReconcilerError: the secrets of the object could not be read.
+            ReconcilerError: the secrets of the object cannot be read.
         """
         kind, deliverer = KINDS[change.address.kind], required(self.deliverer)
         key = ObjectKey(kind.name, object_id)
@@ -121,7 +121,7 @@ class Provider:
             if done.error:
                 return Provided("; ".join(notes), done.error, has_written)
             if done.postponed:
-                notes.append(f"secret {wanted.name} was delivered, and cannot be tried yet: {done.postponed}")
+                notes.append(f"secret {wanted.name} was delivered, but cannot be tried yet: {done.postponed}")
         return Provided("; ".join(notes), has_written=has_written)
 
 
@@ -131,7 +131,7 @@ def _utc_now() -> datetime:
 
 @dataclass(slots=True)
 class _Execution:
-    """One execution. Only it holds the value of the new secret until that is delivered and proven."""
+    """The state of one rotation, with the value of the new secret until that is confirmed."""
 
     subject: Subject
     tools: Tools
@@ -145,7 +145,7 @@ class _Execution:
     is_postponed: bool = False
 
     def may_stop_before(self, step: Step) -> bool:
-        """Whether the run may stop before a step: not between creating a secret and confirming it."""
+        """Whether the run may stop before a step, which is not between creating a secret and confirming it."""
         return step.kind in {StepKind.CREATE, StepKind.EXPIRE, StepKind.DELETE} and self.value is None
 
     def carry_out_step(self, step: Step) -> None:
@@ -166,10 +166,10 @@ class _Execution:
         self.tools.record(event, self._facts(step))
 
     def _mark_undelivered(self, failed: Step) -> None:
-        """Delete a new secret that nobody has; mark one that somebody may have, so that a later run can delete it."""
+        """Delete a new secret that was not delivered; mark a partly delivered one, so that a later run deletes it."""
         if self.value is None or self._is_everywhere:
             return
-        with suppress(ReconcilerError):  # then it is kept until another one is delivered everywhere
+        with suppress(ReconcilerError):  # it is then kept until another one is delivered everywhere
             if self.holders:
                 self._rename(named_secret.held_by(self.holders))
             else:
@@ -208,7 +208,7 @@ class _Execution:
         return self.subject.named.of(self.subject.kind.path, self.subject.client_id)
 
     def _try(self) -> None:
-        """Check whether the service rejects a wrong secret; if not, a new one could not be proven either."""
+        """Check that the service rejects a wrong secret; otherwise a login proves nothing."""
         proof = self.tools.remote.proves(self.subject.client_id, Secret(secrets.token_urlsafe(32)))
         self.done.postponed = "" if proof.is_tried else proof.reason
 
@@ -223,20 +223,20 @@ class _Execution:
             with self._role_hints():
                 shown, self.value = self.tools.remote.post_for_secret(self._path, body, named.value_field)
         except AnswerLost as error:
-            message = f"{error.message}; if it was created, its value is lost, and it will be deleted"
+            message = f"{error.message}; if it was created, its value is lost, and the next run deletes it"
             raise ReconcilerError(message, hint=_RESUME) from error
         self.new_id, self.done.has_written = str(shown.get("ID") or self.new_id), True
         self._require_expiry(step, shown)
 
     def _require_expiry(self, step: Step, shown: Mapping[str, Json]) -> None:
-        """Refuse a secret with another expiry: it would be off policy and replaced again and again."""
+        """Refuse a secret with another expiry, which every run would replace again."""
         held = shown.get(self.subject.named.expiry_field)
         if self.subject.named.expiry_field in shown and _moment(held) != (step.until and moment_text(step.until)):
             message = f"the service created secret {self.new_id} of {self.subject.address} with another expiry: {held}"
             raise ReconcilerError(message, hint="it is not delivered; check whether the service supports an expiry")
 
     def _rename(self, ending: str) -> None:
-        """Store the progress in the name of the secret; with an ending, the name has the mark of the value."""
+        """Store the progress in the name of the secret, as an ending and the mark of the value."""
         mark = self._value.mark(self.new_id) if ending else ""
         name = f"{self.subject.wanted.name}{ending}{f'-{mark}' if mark else ''}"
         try:
@@ -246,25 +246,25 @@ class _Execution:
         self.name = name
 
     def _deleted_error(self) -> ReconcilerError:
-        """The error that another run has deleted the new secret."""
+        """The error if another run has deleted the new secret."""
         subject, holders = self.subject, ", ".join(sorted(map(str, self.holders)))
         message = f"secret {self.new_id} of {subject.address} was deleted by another run or in the portal"
         if not holders:
-            return ReconcilerError(message, hint="run one rotation at a time; run it again")
-        hint = f"delete secret {subject.wanted.name} in the portal, if it is there, and run apply"
+            return ReconcilerError(message, hint="run only one rotation at a time; run it again")
+        hint = f"delete secret {subject.wanted.name} in the portal, if it exists, and run apply"
         message = f"{message}, and its value is in {holders}"
-        return ReconcilerError(message, hint=f"run one rotation at a time; {hint}")
+        return ReconcilerError(message, hint=f"run only one rotation at a time; {hint}")
 
     def _deliver(self, step: Step) -> None:
         assert step.delivery  # noqa: S101  # see due
         if not self._is_everywhere:
-            self._rename(UNPROVEN)  # before each delivery: another run may have deleted it during the last one
+            self._rename(UNPROVEN)  # before each delivery: another run may have deleted it during the previous one
         new = NewSecret(self.subject.address, self.subject.client_id, self.subject.wanted.name, self._value)
         try:
             self.tools.deliverer.deliver(new, step.delivery)
         except ReconcilerError as error:
             self.holders |= {step.delivery} if isinstance(error, PartlyDelivered) else set()
-            message = f"{error.message}; the old secret stays as it is, and the new one is not confirmed"
+            message = f"{error.message}; the old secret is unchanged, and the new one is not confirmed"
             raise ReconcilerError(message, hint=f"correct the delivery and {_RESUME}") from error
         self.holders.add(step.delivery)
 
@@ -283,7 +283,7 @@ class _Execution:
             self.done.postponed = proof.reason
         elif not proof.accepted:
             message = f"the new secret does not work for a login through {self.subject.address}: {proof.reason}"
-            raise ReconcilerError(message, hint=f"the old secret stays as it is; {_RESUME}")
+            raise ReconcilerError(message, hint=f"the old secret is unchanged; {_RESUME}")
 
     def _confirm(self) -> None:
         self._rename(named_secret.UNTRIED if self.done.postponed else "")
@@ -296,7 +296,7 @@ class _Execution:
         self._patch(step.secret.id, retired)
 
     def _patch(self, secret_id: str, fields: Mapping[str, Json]) -> None:
-        """Change fields of a secret, and check that the service has them. Idempotent."""
+        """Change fields of a secret, and check that the service has stored the name. Idempotent."""
         with self._role_hints():
             shown = _with_retries(lambda: self.tools.remote.patch(self._path, secret_id, fields))
         name_field = self.subject.named.name_field
@@ -321,7 +321,7 @@ def _moment(value: Json) -> str | None:
 
 
 def _with_retries(send: Callable[[], _T]) -> _T:
-    """Send an idempotent write until there is an answer, or no more tries."""
+    """Send an idempotent write, up to `_TRIES` times while the response is lost."""
     for _ in range(_TRIES - 1):
         with suppress(AnswerLost):
             return send()

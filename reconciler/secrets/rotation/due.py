@@ -1,4 +1,4 @@
-"""A named secret x the live ones -> the steps that are due. Pure."""
+"""Determine the due steps of a rotation from a named secret and the live ones. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field
@@ -15,7 +15,7 @@ from reconciler.model.secret import Delivery, InFile, Secret
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A secret and everything that decides what is due."""
+    """A secret and everything that determines its due steps."""
 
     address: Address
     client_id: str
@@ -24,27 +24,27 @@ class Subject:
     """All secrets of the object."""
     kind: Kind
     is_active: bool = True
-    """Whether anybody can log in through the object."""
+    """Whether users can log in through the object."""
     at_hand: Mapping[str, Secret] = field(default_factory=dict)
-    """The values of unproven and untried secrets that could be read back, by id."""
+    """Id of an unproven or untried secret -> its value, if it could be read back."""
     lost_deliveries: tuple[Delivery, ...] = ()
-    """The deliveries at which the value of the current secret is gone."""
+    """The deliveries that have lost the value of the current secret."""
 
     @property
     def named(self) -> NamedSecrets:
-        """Where they are kept."""
+        """How the kind stores named secrets."""
         assert self.kind.named_secrets  # noqa: S101  # the schemas of other kinds have no such block
         return self.kind.named_secrets
 
 
 def due(subject: Subject, now: datetime, begin: Begin = Begin.ANYWAY) -> tuple[Step, ...]:
-    """The steps that complete a rotation; if none has begun, those of a new one, if one is due or requested.
+    """The steps that complete a rotation, or those of a new one if it is due or requested.
 
     The rotation continues with an unproven secret whose value is known. Otherwise another one is created, and the
-    unproven one is deleted once the new one is delivered everywhere that may have it.
+    unproven one is deleted once the new one has replaced it everywhere.
 
     Raises:
-        ReconcilerError: it is not possible; says why and what to do.
+        ReconcilerError: the rotation is not possible.
     """
     related = named_secret.family(subject.wanted.name, subject.live)
     current = related.current
@@ -68,7 +68,7 @@ def due(subject: Subject, now: datetime, begin: Begin = Begin.ANYWAY) -> tuple[S
 
 
 def _resumable(subject: Subject, related: Family, now: datetime) -> LiveSecret | None:
-    """The secret that can still be proven: its value could be read back."""
+    """The secret with which the rotation can continue, since its value could be read back."""
     untried = [related.current] if _is_untried(related.current) else []
     unproven = filter(None, (*untried, *related.pending))
     return next((one for one in unproven if one.id in subject.at_hand and not one.is_over(now)), None)
@@ -79,7 +79,7 @@ def _is_untried(one: LiveSecret | None) -> bool:
 
 
 def _starts_new(subject: Subject, related: Family, now: datetime, begin: Begin) -> bool:
-    """Whether to create a new secret. An unfinished rotation is completed before another one begins."""
+    """Whether to create a new secret. An unfinished rotation is completed before a new one starts."""
     standing = named_secret.standing_of(subject.wanted, related.current, now)
     if related.is_unfinished or standing in {Standing.EXPIRED, Standing.UNTRIED}:
         return True
@@ -92,22 +92,22 @@ def _starts_new(subject: Subject, related: Family, now: datetime, begin: Begin) 
 
 
 def _cleanup(related: Family, now: datetime) -> Iterator[Step]:
-    """Delete what nobody can use first, to make room."""
+    """First, delete expired and undelivered secrets, to make room."""
     yield from (_delete(one, "has expired") for one in (*related.retired, *related.pending) if one.is_over(now))
-    yield from (_delete(one, "nobody has") for one in related.undelivered)
+    yield from (_delete(one, "was not delivered") for one in related.undelivered)
 
 
 def _make_room(subject: Subject, related: Family, cleanup: Sequence[Step]) -> list[Step]:
-    """Delete the oldest unproven secret if there is no other room for a new one."""
+    """Delete the oldest unproven secret if the service has no room for a new one."""
     unproven = [one for one in related.pending if one.id not in _ids(cleanup)]
     if not unproven or not _is_full(subject, cleanup):
         return []
-    limit = f"{subject.address} has {subject.named.limit} secrets, the most that the service keeps"
+    limit = f"{subject.address} has {subject.named.limit} secrets, the maximum of the service"
     return [_delete(unproven[-1], f"may be in use: {limit}, and a delivery of this one began in a run that failed")]
 
 
 def _deliveries(subject: Subject, related: Family, kept: LiveSecret | None, deleted: Sequence[Step]) -> Iterator[Step]:
-    """Deliver in order; delete each unproven secret as soon as everywhere that may have it has this one."""
+    """Deliver in order; delete each unproven secret as soon as it is replaced everywhere."""
     wanted, gone, done = subject.wanted, _ids(deleted), set[Delivery]()
     pending = [one for one in related.pending if one.id not in gone]
     left = {one: set(wanted.holders(one)) for one in pending if one != kept}
@@ -133,7 +133,7 @@ def _delete(one: LiveSecret, why: str) -> Step:
 
 
 def _advice(subject: Subject, related: Family) -> Iterator[Step]:
-    """What to do if the value is lost during an overlap, which cannot be detected."""
+    """Advice for a value that is lost during an overlap, which cannot be detected."""
     current, is_readable = related.current, all(isinstance(one, InFile) for one in subject.wanted.deliver)
     if current and related.retired and not is_readable:
         text = f"if the value of secret {current.id} is lost, delete that secret in the portal and run apply"
@@ -141,7 +141,7 @@ def _advice(subject: Subject, related: Family) -> Iterator[Step]:
 
 
 def _continuation(subject: Subject, related: Family, resumable: LiveSecret, deleted: Sequence[Step]) -> Iterator[Step]:
-    """Continue with a secret whose value is known. An untried one is delivered again if there are unproven ones."""
+    """Continue with a secret whose value is known. Deliver it again if there are unproven ones."""
     yield Step(StepKind.PROVE, f"prove secret {resumable.id} by a login through {subject.address}", resumable)
     if related.pending:
         yield from _deliveries(subject, related, resumable, deleted)
@@ -165,7 +165,7 @@ def _creation(subject: Subject, related: Family, deleted: Sequence[Step], now: d
 def _retirement(
     subject: Subject, related: Family, kept: LiveSecret | None, deleted: Sequence[Step], now: datetime
 ) -> Iterator[Step]:
-    """How each old secret ends: after the overlap, or when it expires anyway."""
+    """Retire each old secret: after the overlap, or when it expires if that is earlier."""
     wanted, last = subject.wanted, later(now, subject.wanted.overlap)
     gone = _ids(deleted)
     for one in filter(None, (related.current, *related.superseded, *related.retired)):
@@ -178,7 +178,7 @@ def _retirement(
             text = f"let the old secret {one.id} expire at {moment_text(last)}, after {overlap}"
             yield Step(StepKind.EXPIRE, text, one, last)
         elif one.ending != named_secret.RETIRED:
-            text = f"let the old secret {one.id} expire at {moment_text(one.expires)}, as it does already"
+            text = f"let the old secret {one.id} expire at {moment_text(one.expires)}, as it already does"
             yield Step(StepKind.EXPIRE, text, one, one.expires)
         else:
             text = f"the old secret {one.id} is valid until {moment_text(one.expires)}"
@@ -186,10 +186,10 @@ def _retirement(
 
 
 def _require_possible(subject: Subject, related: Family, cleanup: Sequence[Step], now: datetime) -> None:
-    """Refuse to create a secret whose value would be lost, or that would be due at once.
+    """Refuse to create a secret whose value would be lost, or that would be due immediately.
 
     Raises:
-        ReconcilerError: says what to do.
+        ReconcilerError: the secret cannot be created.
     """
     wanted = subject.wanted
     about = f"secret {wanted.name} of {subject.address}"
@@ -201,12 +201,12 @@ def _require_possible(subject: Subject, related: Family, cleanup: Sequence[Step]
     if _is_full(subject, cleanup):
         limit = subject.named.limit
         candidates = ", ".join(_candidates(subject, related, now))
-        message = f"{subject.address} has {limit} secrets, the most that the service keeps"
+        message = f"{subject.address} has {limit} secrets, the maximum of the service"
         raise ReconcilerError(message, hint=f"delete an unused one in the portal; candidates: {candidates}")
 
 
 def _candidates(subject: Subject, related: Family, now: datetime) -> Iterator[str]:
-    """The secrets that could be deleted, the least useful first."""
+    """The secrets that the user could delete, the least useful first."""
     own = {one.id for one in related.members}
     others = [one for one in subject.live if one.id not in own]
     yield from (f"{one.name} (id {one.id}, expired)" for one in others if one.is_over(now))
