@@ -1,6 +1,6 @@
-"""The kinds of resources we manage, in the order in which messages and schemas list them.
+"""The managed kinds, in the order in which messages and schemas list them.
 
-A new kind is one file here and one line below, a schema made of it in ``schemas/``, and a row in the emulator.
+A new kind is one file here, one line below, a generated schema in ``schemas/``, and a row in the emulator.
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,7 +15,7 @@ from reconciler.kinds.secrecy import NamedSecrets
 from reconciler.model.resource import Address, ObjectKey
 
 DEFAULT_KIND: Final = "ApiClient"
-"""What is read where no manifest names a kind, and what a name without a kind means."""
+"""The kind that is read if no manifest names a kind, and the kind of a name without one."""
 
 TABLES: Final[dict[str, str]] = {
     "ApiClient": "reconciler.kinds.api_client:API_CLIENT",
@@ -44,10 +44,10 @@ TABLES: Final[dict[str, str]] = {
 """Kind -> the module of its table, and the table's name in it."""
 
 _WITH_CHECKS: Final = ("ApiClient",)
-"""Kinds that have modules `rules` and `guards` beside their table."""
+"""Kinds with modules `rules` and `guards` next to their table."""
 
 LOGIN_KIND: Final = "ApiClient"
-"""What a run logs in with is an object of this kind."""
+"""The kind of the object that a run logs in with."""
 
 __all__ = [
     "DEFAULT_KIND",
@@ -71,7 +71,7 @@ __all__ = [
 
 
 class _Kinds(Mapping[str, Kind]):
-    """Every kind by name. A table is imported when it is first asked for: a run needs those of the kinds in use."""
+    """Every kind by name. A table is imported on first use, because a run needs only the kinds in use."""
 
     def __getitem__(self, name: str) -> Kind:
         return _table(TABLES[name])
@@ -97,14 +97,14 @@ KINDS: Final[Mapping[str, Kind]] = _Kinds()
 
 
 def own_checks(part: str) -> Iterator[tuple[str, Any]]:
-    """Each kind that has a module of that name, and the module: `rules` has `RULES`, `guards` has `GUARDS`."""
+    """Each kind with a module of that name, and the module: `rules` has `RULES`, `guards` has `GUARDS`."""
     for kind in _WITH_CHECKS:
         yield kind, import_module(f"{TABLES[kind].partition(':')[0]}.{part}")
 
 
 @cache
 def secret_fields() -> frozenset[str]:
-    """What the secret fields of all kinds are called: a message quotes nothing from inside of one."""
+    """The names of the secret fields of all kinds, whose content no message quotes."""
     return frozenset(one.name for kind in KINDS.values() for one in kind.secret_rows.values())
 
 
@@ -115,7 +115,7 @@ def address_of(text: str) -> Address:
 
 
 def short(address: Address) -> str:
-    """The shortest text that means an address."""
+    """The shortest text for an address."""
     return address.name if address.kind == DEFAULT_KIND else str(address)
 
 

@@ -1,7 +1,7 @@
 """Rows of the service <-> the levels at which a manifest assigns an object to parties.
 
-Which ids a row has is its level: none means the seller organisation, a buyer's id that buyer, a buyer's and a group's
-id that group of the buyer. Inside the program a row is one line of text: the id, or ``buyer B group G``.
+The ids of a row determine its level: no id is the seller organisation, a buyer's id that buyer, a buyer's and a group's
+id that group of the buyer. Internally a row is one line of text: the id, or ``buyer B group G``.
 """
 
 from collections import defaultdict
@@ -31,18 +31,18 @@ _FIELDS: Final[Mapping[str, str]] = {
 }
 """Word of a manifest -> the field of a row."""
 ABOUT: Final[Mapping[str, str]] = {"forBuyer": "buyer", "forSupplier": "supplier", "forGroup": "group"}
-"""Word of a row that is about another assignment -> the word for the same party in a row of that assignment."""
+"""Word of a row that refers to another assignment -> the word for the same party in that assignment."""
 _SELLER: Final = "seller"
 _COMPANIES: Final = ("buyer", "supplier")
 _ABOUT_WHOM: Final = (*((word,) for word in ABOUT), ("forBuyer", "forGroup"), ("forSupplier", "forGroup"))
 _PARTIES: Final = ("BuyerID", "SupplierID", "GroupID", "UserID")
-"""How the fields end that name a party, those of sorts that are not known yet included."""
+"""Suffixes of fields that name a party, including parties that are not known yet."""
 _WORDS: Final = ("messageType", *ABOUT, *(word for word in _FIELDS if word != "messageType"))
 
 
 @cache
 def _places(object_path: tuple[str, ...]) -> Mapping[str, tuple[str, ...]]:
-    """Where a row has what each word names, less the ID of the object."""
+    """The field of a row for each word, without the ID of the object."""
     about = {word: (*object_path[:-1], _FIELDS[party]) for word, party in ABOUT.items()} if object_path[1:] else {}
     found = {**about, **{word: (name,) for word, name in _FIELDS.items()}}
     return {word: found[word] for word in _WORDS if word in found and found[word] != object_path}
@@ -57,21 +57,21 @@ class Level:
     """Rows of some shapes."""
 
     name: str
-    """As the manifest calls it: ``buyers``."""
+    """Its name in a manifest: ``buyers``."""
     about: str
-    """Who its rows are, in the plural: ``buyers``."""
+    """The parties of its rows, in the plural: ``buyers``."""
     shapes: tuple[Shape, ...]
     path: str
-    """Where its rows are listed, and added by POST."""
+    """The path where its rows are listed, and added by POST."""
     object_path: tuple[str, ...]
-    """Where a row has the id of the object."""
+    """The path in a row to the id of the object."""
     deletion: str = ""
-    """The path that deletes a row; ids of it that the path lacks are its query. Empty: the API deletes none."""
+    """The path that deletes a row; other ids go into the query. Empty: the API cannot delete rows."""
     everyone_field: str = ""
-    """The flag that lets in every such party, and makes assignments pointless."""
+    """The flag that allows all such parties, so that assignments have no effect."""
     message_types: tuple[str, ...] = ()
     section: str = ""
-    """What seeding files call the list, where it is not called after the kind."""
+    """The name of the list in seeding files, if it is not derived from the kind."""
 
     @property
     def is_flag(self) -> bool:
@@ -79,7 +79,7 @@ class Level:
         return self.shapes == ((),)
 
     def filters(self, objects: Collection[str]) -> tuple[Mapping[str, str], ...]:
-        """What narrows the list of its rows down to each of some objects; empty where the API cannot."""
+        """The query that filters the list of rows by object; empty if the API has none."""
         name, *inner = self.object_path
         is_filter = all(objects) and not inner
         return tuple({name[0].lower() + name[1:]: one} for one in objects if is_filter)
@@ -91,7 +91,7 @@ class Level:
 
     @property
     def is_of_users(self) -> bool:
-        """Whether its rows are of single users: data more than configuration."""
+        """Whether its rows are single users, which are data rather than configuration."""
         return all("user" in shape for shape in self.shapes)
 
     @property
@@ -101,23 +101,23 @@ class Level:
 
     @property
     def usage(self) -> str:
-        """Which words a row may have together."""
+        """The allowed combinations of words in a row, for messages."""
         alone = [shape for shape in self.shapes if not any(word in ABOUT for word in shape)]
         usage = f"name {_any_of(alone)}"
         return f"{usage}, each also with {_any_of(_ABOUT_WHOM)}" if self.object_path[1:] else usage
 
     @property
     def kind(self) -> str:
-        """The kind that a plain row refers to; empty where nothing manages it."""
+        """The kind that a plain row refers to; empty if it is not managed."""
         return PARTIES[self.shapes[0][0]].kind if self.is_plain else ""
 
     @property
     def fields(self) -> tuple[str, ...]:
-        """The fields of its rows, by the names that the API has for them."""
+        """The fields of its rows, by their API names."""
         return (*self.object_path, *(_places(self.object_path)[word][-1] for word in self.words))
 
     def texts(self, value: Json) -> tuple[str, ...]:
-        """The rows that a manifest names; of a reference, what stands for the id until it is known."""
+        """The rows of a manifest; for a reference, the placeholder of the id until it is known."""
         if is_array(value):
             return tuple(map(self._text, value))
         return (_SELLER,) if value is True else ()
@@ -130,7 +130,7 @@ class Level:
         return self._line({word: str(value[word]) for word in self.words if word in value})
 
     def value(self, texts: Iterable[str]) -> Json:
-        """What a manifest says of some rows, in one order."""
+        """The entries of a manifest for some rows, in a fixed order."""
         ordered = sorted(texts, key=str.casefold)
         if self.is_flag:
             return bool(ordered)
@@ -146,7 +146,7 @@ class Level:
         return dict(zip(parts[::2], map(unquote, parts[1::2]), strict=False))
 
     def takes(self, text: str) -> bool:
-        """Whether the text is one of a row of this level."""
+        """Whether the text is a row of this level."""
         row = self.row(text)
         return tuple(row) in self.shapes and all(row.values()) and self._line(row) == text
 
@@ -158,31 +158,31 @@ class Level:
         return " ".join(f"{word} {quote(one, safe='')}" for word, one in row.items())
 
     def found(self, row: Body) -> str | None:
-        """The text of a row of the service; None where it is of another level."""
+        """The text of a row of the service; None if it is of another level."""
         places = _places(self.object_path).items()
         ids = {word: one for word, at in places if isinstance(one := get_at(row, at), str) and one}
         return self._line(ids) if tuple(ids) in self.shapes and not self._names_another(row) else None
 
     def _names_another(self, row: Body) -> bool:
-        """Whether a row has the ID of a sort of party that the API had not when this was written."""
+        """Whether a row has the ID of a type of party that this version does not know."""
         known = (*_FIELDS.values(), self.object_path[0])
         return any(name.endswith(_PARTIES) and name not in known and value for name, value in row.items())
 
     def object_id(self, row: Body) -> str | None:
-        """The id of the object that a row is of."""
+        """The id of the object that a row belongs to."""
         found = get_at(row, self.object_path)
         return found if isinstance(found, str) else None
 
     def key(self, object_id: str | None, text: str | None) -> tuple[str, str]:
-        """What is the same for two rows that are one: ids are compared without case."""
+        """The comparison key of a row: ids are compared without case."""
         return (object_id or "").casefold(), (text or "").casefold()
 
     def keys(self, rows: Iterable[Body]) -> frozenset[tuple[str, str]]:
-        """The keys of those rows of the service that are of this level."""
+        """The keys of the service's rows that are of this level."""
         return frozenset(self.key(self.object_id(row), text) for row in rows if (text := self.found(row)) is not None)
 
     def body(self, object_id: str, text: str) -> Body:
-        """What is sent for adding a row."""
+        """The request body that adds a row."""
         body = with_value_at({}, self.object_path, object_id)
         for word, one in self.row(text).items():
             body = with_value_at(body, _places(self.object_path)[word], one)
@@ -197,7 +197,7 @@ class Level:
         return self.deletion.format_map({name: quote(one, safe="") for name, one in fields.items()}), query
 
     def targets(self, text: str) -> Iterator[tuple[Reference, str]]:
-        """What the row refers to, the company first."""
+        """The objects that the row refers to, the company first."""
         row = self.row(text)
         about = {ABOUT[word]: one for word, one in row.items() if word in ABOUT}
         for parties in (about, {word: one for word, one in row.items() if word in PARTIES}):
@@ -207,7 +207,7 @@ class Level:
                 yield (member_of(company, parties[company], word) if is_member else PARTIES[word]), one
 
     def roles(self) -> Iterator[tuple[str, str]]:
-        """The roles that look up its parties, and what for."""
+        """The roles that can look up its parties, and the purpose."""
         for shape in self.shapes:
             parties = [word for word in shape if word in PARTIES]
             if parties:
@@ -221,18 +221,18 @@ class Assignments:
 
     levels: tuple[Level, ...]
     description: str
-    """What it means to be assigned."""
+    """The meaning of an assignment."""
     grants: bool = True
-    """Whether more assignments mean more access."""
+    """Whether more assignments widen access."""
     roles: tuple[str, ...] = ()
-    """What the login needs for reading them, where the readers of the kind are not enough."""
+    """The roles that the login needs to read them, if the readers of the kind are not sufficient."""
 
     def level(self, name: str) -> Level:
         """The level of this name."""
         return next(level for level in self.levels if level.name == name)
 
     def key(self, name: str, text: str) -> ObjectKey | None:
-        """The object of a kind that we manage that a row names."""
+        """The object of a managed kind that a row refers to."""
         to = self.level(name).kind
         return ObjectKey(to, text) if to else None
 
@@ -246,7 +246,7 @@ class Assignments:
         return tuple(dict.fromkeys(level.path for level in self.levels))
 
     def of_objects(self, path: str, rows: Iterable[Body]) -> Mapping[str, Mapping[str, tuple[str, ...]]]:
-        """Object id, case folded -> level -> rows, of one list. A row that fits no level is passed over.
+        """Object id, case folded -> level -> rows, of one list. Rows of no level are skipped.
 
         Raises:
             LookupError: a row names no object.
@@ -286,7 +286,7 @@ def levels(
 
 
 def listeners(name: str, path: str, object_path: tuple[str, ...], message_types: tuple[str, ...]) -> Level:
-    """The level of copies of the messages that one assignment causes: the API has no way of deleting one."""
+    """The level of copies of messages for one assignment, which the API cannot delete."""
     parties = [shape for _, each in _SHAPES.values() for shape in each]
     shapes = tuple(("messageType", *one, *party) for one in ((), *_ABOUT_WHOM) for party in parties)
     section = "MessageCCListenerAssignments"

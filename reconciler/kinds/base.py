@@ -1,7 +1,7 @@
-"""A table of fields -> a `Kind`: specs and service bodies have one canonical form, and the differ no special case.
+"""A table of fields -> a `Kind`: specs and service bodies have one canonical form, so the differ has no special cases.
 
-A kind is a table of fields. What the table says about a field (its type, its default, how two values of it compare,
-which way a change of it points) is all that the rest of the program knows about OrderCloud's resources.
+A kind is a table of fields. The table's facts about a field (its type, its default, how two values compare, whether a
+change widens access) are all that the rest of the program knows about OrderCloud's resources.
 """
 
 import json
@@ -39,16 +39,16 @@ from reconciler.model.resource import LiveResource, Scope
 
 @dataclass(frozen=True, slots=True)
 class Dependent:
-    """Something of the service that keeps an object from being deleted while it refers to it."""
+    """An object of the service that prevents the deletion of the objects that it refers to."""
 
     noun: str
     path: str
     field: str
-    """Holds the object's id."""
+    """The field with the object's id."""
     role: str
-    """What the login needs for looking."""
+    """The role that the login needs to read it."""
     is_single: bool = False
-    """There is at most one, at the path itself."""
+    """Whether there is at most one, at the path itself."""
 
 
 class IdChoice(Enum):
@@ -57,11 +57,11 @@ class IdChoice(Enum):
     SERVICE = "service"
     """The service, when it creates the object."""
     CHOSEN = "chosen"
-    """Whoever creates the object: it is metadata.id, else metadata.name, and PUT to an unknown id creates."""
+    """The user: it is metadata.id, or metadata.name by default, and PUT to an unknown id creates the object."""
     SINGLE = "single"
-    """Nobody: a marketplace has one at most, at the path itself (EntitySync: one for each entity, below it)."""
+    """No id: a marketplace has at most one, at the path itself (EntitySync: one for each entity, below it)."""
     SET = "set"
-    """Nobody: one document holds all of them."""
+    """No id: one document contains all of them."""
 
 
 _ABOUT_ID: Final[Mapping[IdChoice, str]] = {
@@ -78,58 +78,58 @@ _LABEL_LENGTH: Final = 40
 
 @dataclass(frozen=True)
 class Kind:
-    """One type of resource: where it lives, what it is called, which fields it has."""
+    """One type of resource: its path, its names and its fields."""
 
     name: str
     noun: str
-    """As a sentence calls one of them: ``API client``."""
+    """Its name in sentences: ``API client``."""
     description: str
-    """What one is."""
+    """A description of one object."""
     path: str
     """The collection's path below ``/v1``, with a leading slash."""
     table: tuple[Field, ...]
-    """Every field, in the order in which they are shown."""
+    """All fields, in display order."""
     writers: tuple[str, ...]
-    """Roles that write it, besides FullAccess."""
+    """Roles that write it, in addition to FullAccess."""
     readers: tuple[str, ...] = ()
-    """Roles that read it, besides those that write it."""
+    """Roles that read it, in addition to those that write it."""
     name_field: str = ""
-    """The field by which a resource of unknown id is found; empty where it has no name."""
+    """The field that matches a resource without a known id; empty if it has no name."""
     id_choice: IdChoice = IdChoice.CHOSEN
     about_id: str = ""
-    """What metadata.id is, where that is not what the choice of the id says of itself."""
+    """The description of metadata.id, if it differs from the default for the choice of ids."""
     source: str = ""
-    """Where OrderCloud documents it, and each field that names nothing else."""
+    """Where OrderCloud documents it, and each field without a source."""
     since: str = ""
-    """The API version that introduced it, and each field that names no later one."""
+    """The API version that introduced it, and each field without a later one."""
     active_field: str = ""
-    """The boolean field that switches the resource off."""
+    """The boolean field that deactivates the resource."""
     assignments: Assignments | None = None
     dependents: tuple[Dependent, ...] = ()
     lifetime_field: str = ""
-    """The field that says how many minutes tokens live of logins through one of its objects."""
+    """The field with the lifetime, in minutes, of tokens of logins through one of its objects."""
     label_field: str = ""
-    """A field of free form whose plain entries tell objects of one name apart."""
+    """A free-form field whose plain entries distinguish objects of the same name."""
     named_secrets: NamedSecrets | None = None
     id_field: str = "ID"
     gives: str = ""
-    """The field of the roles that its objects give to those who are assigned."""
+    """The field of the roles that its objects give to assigned parties."""
     members: str = ""
-    """The level of the users who have whatever is assigned to the object."""
+    """The level of the users who get what is assigned to the object."""
     entities: tuple[str, ...] = ()
-    """Of a kind that a marketplace has once for each of these: what comes after `path`."""
+    """Path suffixes of a kind that a marketplace has once for each of them."""
     unique: tuple[str, ...] = ()
-    """Fields that no two objects may have the same values in, taken together."""
+    """Fields whose combined values must be unique."""
     row_fields: tuple[str, str] | None = None
-    """Of a kind that is a set of rows, the two fields of a row: the field of the set that it is in, and its member."""
+    """The two fields of a row, for a kind that is a set of rows: the field of the set, and its member."""
     section: str = ""
-    """What seeding files call the list of its objects, where that is not its name and an ``s``."""
+    """The name of its list in seeding files, if it is not its name and an ``s``."""
     restore_removes: bool = False
-    """Whether OrderCloud's restore of staging may remove its objects, besides what it does to fields."""
+    """Whether OrderCloud's staging restore may remove its objects, in addition to clearing fields."""
     restore_unassigns: bool = False
     """Whether that restore removes their assignments."""
     can_veto: bool = False
-    """Whether its objects may refuse writes of other objects, ours included: they are written last."""
+    """Whether its objects may refuse writes of other objects, including ours: they are written last."""
 
     @property
     def word(self) -> str:
@@ -137,18 +137,18 @@ class Kind:
         return self.noun.rpartition(" ")[2]
 
     def unique_values(self, body: Body) -> tuple[str, ...] | None:
-        """What no other object may have; None where there is no such thing. Of what is no ID, case counts."""
+        """The values that must be unique; None if there are none. Case matters, except in IDs."""
         values = [self.fields[name].canonical_value(body.get(name)) for name in self.unique]
         return tuple(str(one or "") for one in values) if any(values) else None
 
     @cached_property
     def has_chosen_ids(self) -> bool:
-        """Whether the id of an object is known before it is created: nothing is matched by its name."""
+        """Whether the id of an object is known before it is created, so that names are not matched."""
         return self.id_choice is not IdChoice.SERVICE
 
     @cached_property
     def singles(self) -> Mapping[str, str]:
-        """Of objects that are there once: the id that we give each, and its path."""
+        """The ids that we give singletons, and their paths."""
         if self.id_choice is not IdChoice.SINGLE:
             return {}
         entities = {entity.replace("/", "-"): f"{self.path}/{entity}" for entity in self.entities}
@@ -156,47 +156,47 @@ class Kind:
 
     @property
     def only_id(self) -> str:
-        """The id that we give the only object of a kind; empty where there may be several."""
+        """The id that we give the only object of a kind; empty if there may be several."""
         return self.name if self.row_fields or (self.singles and not self.entities) else ""
 
     def place(self, object_id: str) -> tuple[str, str | None]:
-        """Where an object is read and written: a path, and the id that comes after it, if any."""
+        """Where an object is read and written: a path, and the id that follows it, if any."""
         alone = self.singles.get(object_id)
         return (alone, None) if alone else (self.path, object_id)
 
     def identified(self, body: Body, object_id: str) -> Body:
-        """What the service answers of an object, with the id that we give one that has none."""
+        """The service's answer for an object, with the id that we give one without an id."""
         return {**body, self.id_field: object_id} if self.singles else body
 
     @property
     def reading_roles(self) -> tuple[str, ...]:
-        """The roles of which one is needed for reading."""
+        """The roles of which one is required to read."""
         return (*self.readers, *self.writing_roles)
 
     @property
     def writing_roles(self) -> tuple[str, ...]:
-        """The roles of which one is needed for writing."""
+        """The roles of which one is required to write."""
         return (*self.writers, FULL_ACCESS)
 
     @property
     def assignment_reading_roles(self) -> tuple[str, ...]:
-        """The roles of which one is needed for reading assignments."""
+        """The roles of which one is required to read assignments."""
         special = self.assignments.roles if self.assignments else ()
         return (*special, FULL_ACCESS) if special else self.reading_roles
 
     @property
     def assigning_roles(self) -> tuple[str, ...]:
-        """The roles of which one is needed for writing assignments."""
+        """The roles of which one is required to write assignments."""
         special = self.assignments.roles if self.assignments else ()
         return (*(special or self.writers), FULL_ACCESS)
 
     @cached_property
     def levels(self) -> tuple[Level, ...]:
-        """The levels at which its objects are assigned; none where they are assigned to nobody."""
+        """The levels at which its objects are assigned; none if they have no assignments."""
         return self.assignments.levels if self.assignments else ()
 
     def lookups(self) -> Mapping[str, str]:
-        """Role -> what it looks up: what objects of this kind refer to."""
+        """Role -> the referenced objects that it can look up."""
         found: dict[str, str] = {}
         for one in self.fields.values():
             if isinstance(one.refers_to, Reference):
@@ -232,24 +232,24 @@ class Kind:
 
     @cached_property
     def paired(self) -> tuple[Field, ...]:
-        """Fields that OrderCloud does not take without another, those others, and records, which may have some."""
+        """Fields that OrderCloud requires together, and records, which may contain some."""
         others = {one.together for one in self.table}
         return tuple(one for one in self.table if one.together or one.name in others or one.members)
 
     @cached_property
     def urls(self) -> tuple[Field, ...]:
-        """Fields that are called, and records, which may have some."""
+        """URL fields, and records, which may contain some."""
         called = [one for one in self.table if isinstance(one.type, Text) and one.type.schemes is not None]
         return tuple(one for one in self.table if one.members or one in called)
 
     @cached_property
     def directed(self) -> tuple[Field, ...]:
-        """Fields a change of which may let somebody in or out."""
+        """Fields whose changes may widen or narrow access."""
         return tuple(one for one in self.fields.values() if one.direction_of is not neutral)
 
     @cached_property
     def cleared(self) -> tuple[Field, ...]:
-        """Fields that OrderCloud's restore of staging empties, whichever of its documents is right."""
+        """Fields that OrderCloud's staging restore clears, by both of its documents."""
         return tuple(one for one in self.fields.values() if one.restore is Restore.CLEARS)
 
     @cached_property
@@ -259,12 +259,12 @@ class Kind:
 
     @cached_property
     def defaults(self) -> Body:
-        """What the API assumes where a field is missing or null."""
+        """The API's defaults of missing or null fields."""
         return {name: one.default for name, one in self.fields.items()}
 
     @cached_property
     def secret_rows(self) -> Mapping[str, Field]:
-        """Secret fields by their path, those of records included; see `secrecy`."""
+        """Secret fields by their path, including those of records; see `secrecy`."""
         return dict(secrecy.rows(self.table))
 
     @cached_property
@@ -274,12 +274,12 @@ class Kind:
 
     @cached_property
     def write_only_fields(self) -> frozenset[str]:
-        """The paths of secret fields that no answer ever has."""
+        """The paths of write-only secret fields, which no answer contains."""
         return frozenset(path for path, one in self.secret_rows.items() if one.secret is Secrecy.WRITE_ONLY)
 
     @cached_property
     def generated_fields(self) -> frozenset[str]:
-        """The paths of secret fields of which a manifest may ask for a new value."""
+        """The paths of secret fields for which a manifest may request a generated value."""
         return frozenset(path for path, one in self.secret_rows.items() if one.can_be_generated)
 
     @cached_property
@@ -289,7 +289,7 @@ class Kind:
 
     @cached_property
     def varying(self) -> tuple[tuple[str, ...], ...]:
-        """The paths of the values that each environment has of its own."""
+        """The paths of values that differ between environments."""
         return tuple(varying(self.table))
 
     @cached_property
@@ -298,26 +298,26 @@ class Kind:
 
     @cached_property
     def required(self) -> frozenset[str]:
-        """Fields without which the API creates nothing, secret ones aside."""
+        """Fields that the API requires to create an object, except secret ones."""
         return frozenset(one.name for one in self.fields.values() if one.required)
 
     @cached_property
     def read_only(self) -> frozenset[str]:
-        """Fields that the service makes; never sent, never compared."""
+        """Fields that the service sets; never sent, never compared."""
         return frozenset({self.id_field, *(one.name for one in self.table if one.read_only)})
 
     @cached_property
     def faults(self) -> Callable[[Body], dict[str, str]]:
-        """Say what is wrong with the type of a field of a service body, for each that is at fault. Quotes no value."""
-        from reconciler.kinds.body import checker  # noqa: PLC0415  # what reads no service does without its library
+        """The type faults of a service body, by field. Quotes no values."""
+        from reconciler.kinds.body import checker  # noqa: PLC0415  # not needed by runs that read no service
 
         return checker(self.name, self.table, self.id_field)
 
     def live(self, body: Body, request: RequestFacts) -> LiveResource:
-        """Check the types of a service body and take its secret values out of sight.
+        """Check the types of a service body and hide its secret values.
 
         Raises:
-            BadAnswer: a field that we know has another type than the API promises.
+            BadAnswer: a known field has another type than the API documents.
         """
         found = self.seen(body, request)
         if found.faults:
@@ -325,13 +325,13 @@ class Kind:
         return found
 
     def seen(self, body: Body, request: RequestFacts) -> LiveResource:
-        """The same of one object among many: what is wrong with it must not hide the others, see `LiveResource.faults`.
+        """The same for one of many objects, whose faults must not hide the others, see `LiveResource.faults`.
 
         Raises:
-            BadAnswer: it has no usable id, so that nobody could say which object it is.
+            BadAnswer: it has no usable id, so that it cannot be identified.
         """
         if empty := [name for name in self._data_fields if body.get(name) == []]:
-            body = {**body, **{name: {} for name in empty}}  # how some tools write that there are none
+            body = {**body, **{name: {} for name in empty}}  # some tools write empty records like this
         faults = self.faults(body)
         if self.id_field in faults:
             raise BadAnswer(f"a {self.name} has no usable ID: {faults[self.id_field]}", request)
@@ -345,13 +345,13 @@ class Kind:
         )
 
     def unexpected_fields(self, live: LiveResource) -> str:
-        """Name an object whose fields are at fault, and say why."""
+        """Describe an object with type faults."""
         name = live.body.get(self.name_field)
         title = f" ({name})" if isinstance(name, str) else ""
         return f"{self.name} {live.id}{title} has fields of unexpected types: {'; '.join(live.faults)}"
 
     def labels(self, body: Body) -> dict[str, str]:
-        """What somebody has written on an object: a few of its plain entries, long ones cut."""
+        """A few plain entries of an object's label field, with long ones cut."""
         entries = body.get(self.label_field)
         plain = [
             (name, value if isinstance(value, str) else json.dumps(value))
@@ -364,7 +364,7 @@ class Kind:
         }
 
     def canonical(self, body: Body) -> dict[str, Json]:
-        """All fields that we compare, in their comparable form."""
+        """All compared fields in canonical form."""
         return {name: field.canonical_value(body.get(name)) for name, field in self.fields.items()}
 
     def moved(self, before: Body, after: Body) -> tuple[str, ...]:
@@ -379,7 +379,7 @@ class Kind:
         return "" if scope.is_everything else next((why for _, why in self.scope_faults(scope, object_id, body)), "")
 
     def scope_faults(self, scope: Scope, object_id: str, body: Body) -> Iterator[tuple[str, str]]:
-        """The fields by which an object is out of scope, and why: its ID where people choose it, else name and xp."""
+        """The fields that put an object out of scope, and why: its ID if users choose it, otherwise name and xp."""
         field, name = (
             (self.id_field, object_id)
             if self.has_chosen_ids
@@ -391,20 +391,20 @@ class Kind:
             yield self.label_field, why
 
     def has_place_for(self, secret: str, body: Body) -> bool:
-        """Whether an object of this body has the record that a secret is in."""
+        """Whether the body has the record that contains a secret."""
         return secrecy.record_of(secret, body) is not None
 
     def may_have(self, secret: str, body: Body) -> bool:
-        """Whether an object of this body may have a value of a secret: it has its record, and the field beside it."""
+        """Whether an object with this body may have a value of a secret: it has its record and companion field."""
         record, beside = secrecy.record_of(secret, body), self.secret_rows[secret].together
         return record is not None and (not beside or record.get(beside) is not None)
 
     def writable(self, body: Body) -> dict[str, Json]:
-        """The body less the fields that the service makes itself. Unknown fields stay: they may be writable."""
+        """The body without read-only fields. Unknown fields stay, because they may be writable."""
         return {name: value for name, value in body.items() if name not in self.read_only}
 
     def overlaid(self, live: Body, replaced: Body, kept: Iterable[str]) -> Body:
-        """The complete body that a PUT replaces a live one with, where some JSON pointers keep what is live."""
+        """The complete body for a PUT, in which some JSON pointers keep their live value."""
         after: Body = {**self.writable(live), **replaced}
         for text in kept if replaced else ():
             path = pointer_parts(text)
@@ -414,7 +414,7 @@ class Kind:
 
 @contextmanager
 def naming_roles(what: str, roles: Sequence[str]) -> Iterator[None]:
-    """Let a refusal for the lack of a role say which roles would do."""
+    """Add the sufficient roles to the hint of a refused request."""
     try:
         yield
     except AccessDenied as error:

@@ -1,6 +1,6 @@
-"""The fields of a kind -> what is wrong with the types of a service body. The home of pydantic.
+"""The fields of a kind -> the type faults of a service body. The home of pydantic.
 
-Imported when the first body comes: what only reads manifests does not wait for it.
+Imported with the first body, so that runs that only read manifests do not wait for it.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -12,25 +12,25 @@ from reconciler.kinds.fields import Choice, Data, Field, Flag, Many, Record, Rol
 from reconciler.model.json import Body, is_nested_deeper, pointer
 
 MAX_DEPTH: Final = 100
-"""Levels of arrays and objects in one field. Much else recurses over them."""
+"""The most levels of arrays and objects in one field, over which other code recurses."""
 
 
 class _ServiceBody(BaseModel):
-    """Strict about the types of fields we know, silent about fields we do not."""
+    """Strict about the types of known fields; ignores unknown ones."""
 
     model_config = ConfigDict(strict=True, extra="ignore")
 
 
 def checker(name: str, table: Sequence[Field], id_field: str) -> Callable[[Body], dict[str, str]]:
-    """Give what judges bodies of a kind: a sentence for each field at fault, none of which quotes a value.
+    """Make the function that checks bodies of a kind: it gives a sentence for each faulty field, without its value.
 
-    Every field may be missing or null, but for the id.
+    Every field except the id may be missing or null.
     """
     writable = [one for one in table if not one.read_only]
     model = _model(f"{name}Body", writable, {id_field: (str, ...)})
 
     def faults(body: Body) -> dict[str, str]:
-        is_deep = is_nested_deeper(body, 1 + MAX_DEPTH)  # of hardly any body, and one look at all of it is cheaper
+        is_deep = is_nested_deeper(body, 1 + MAX_DEPTH)  # rarely true, and one check of the whole body is cheaper
         deep = [field for field, value in body.items() if is_nested_deeper(value, MAX_DEPTH)] if is_deep else []
         found = {field: f"{pointer(field)}: nested more than {MAX_DEPTH} levels deep" for field in deep}
         try:
@@ -63,4 +63,4 @@ def _annotation(wanted: Type) -> Any:
         case Record(name, fields):
             return _model(name, fields, {})
         case Many(member):
-            return list[_annotation(member)]  # type: ignore[misc]  # made while the program runs
+            return list[_annotation(member)]  # type: ignore[misc]  # built at run time

@@ -1,4 +1,4 @@
-"""What a rule and a guard are, what they look at, and what they find."""
+"""Rules and guards: their types, inputs and results."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
@@ -15,30 +15,30 @@ from reconciler.model.secret import SecretReference
 
 @dataclass(frozen=True, slots=True)
 class ManifestView:
-    """What one manifest says."""
+    """The content of one manifest, as rules see it."""
 
     spec: Body
-    """The fields that it names, less the secret ones."""
+    """The fields that it names, except secret ones."""
     defaults: Body = field(default_factory=dict)
-    """What the API assumes of each field; a field that is not here is none of the kind's."""
+    """The API's default of each field; a missing field is unknown to the kind."""
     secrets: Mapping[str, SecretReference | None] = field(default_factory=dict)
-    """Secret field -> where its value comes from; None clears it; a field that is not here stays as it is."""
+    """Secret field -> the source of its value; None clears it; a missing field keeps its live value."""
     assignments: Mapping[str, Sequence[Json]] = field(default_factory=dict)
-    """Party -> the ids of exactly those assigned; a party that is not here is not managed, so it is open."""
+    """Party -> the exact assigned ids; a missing party is not managed, and therefore open."""
     exclusive: bool = False
-    """Whether a field that spec leaves out goes to its default. Else it is open."""
+    """Whether a field that spec does not name goes to its default; otherwise it is open."""
     open_fields: frozenset[str] = frozenset()
-    """Fields that are open although they are named: their value is ignored, or faulty."""
+    """Fields that are open although they are named, because their value is ignored or faulty."""
     has_named_secrets: bool = False
-    """Whether it lists secrets that the service is to keep beside the client."""
+    """Whether it lists named secrets."""
     literals: Mapping[str, str] = field(default_factory=dict)
-    """JSON pointer of each written-out value that every environment has of its own -> the environments that share it;
-    empty where there is only this one."""
+    """JSON pointer of each literal value that should differ between environments -> the environments that share it;
+    empty if there is only this one."""
     is_new: bool = False
-    """Whether the client is created with exactly this; then a secret that is left out is none."""
+    """Whether the client is created from exactly this; then a secret that is not named does not exist."""
 
     def value(self, name: str) -> Json | Absent:
-        """The value that the field will have; `ABSENT` where the manifest leaves it open."""
+        """The resulting value of the field; `ABSENT` if it is open."""
         if name in self.open_fields:
             return ABSENT
         value = self.spec.get(name, None if self.exclusive else ABSENT)
@@ -62,27 +62,27 @@ class ManifestView:
         return value if type(value) is int else None
 
     def members(self, name: str) -> Sequence[str] | None:
-        """The members of a list that is certain, in the manifest's order, or None. An empty list is certain, too."""
+        """The members of a list in the manifest's order, or None if it is uncertain. An empty list is certain."""
         value = self.value(name)
-        return value if is_array(value) else None  # type: ignore[return-value]  # the schema has seen that they are texts
+        return value if is_array(value) else None  # type: ignore[return-value]  # the schema ensures that they are texts
 
 
 @dataclass(frozen=True, slots=True)
 class Objection:
-    """What a rule finds in one manifest."""
+    """A finding of a rule in one manifest."""
 
     pointer: str
-    """JSON pointer into the manifest, to something that is there."""
+    """JSON pointer to an existing part of the manifest."""
     message: str
-    """What is the case; why that is bad is the rule's reason."""
+    """The fact; the rule's reason explains why it is bad."""
     hint: str
     """How to fix it."""
     is_certain: bool = True
-    """Whether it holds whatever the service has in what the manifest leaves open."""
+    """Whether it holds for all possible values of open fields."""
 
 
 class RuleLevel(StrEnum):
-    """How strictly a rule is taken."""
+    """The level of a rule."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -95,45 +95,45 @@ class Rule:
 
     name: str
     reason: str
-    """Why what it finds is bad: a sentence without capital and full stop, which follows a colon."""
+    """Why its findings are bad: a sentence without capital and full stop, which follows a colon."""
     source: str
-    """Where OrderCloud's public documentation says so; without a documented fact a rule is a warning."""
+    """The source in OrderCloud's public documentation; a rule without a documented fact is a warning."""
     check: Callable[[ManifestView], Iterable[Objection]]
     about: frozenset[str]
-    """It has nothing to say of a manifest that names none of these fields and blocks."""
+    """The fields and blocks of which a manifest must name at least one for the rule to apply."""
     level: RuleLevel = RuleLevel.WARNING
-    """How strictly it is taken unless the configuration says otherwise."""
+    """Its level unless the configuration sets another one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What guards look at besides the changes."""
+    """The inputs of guards in addition to the changes."""
 
     limits: Limits
     access: Access
-    """How this run is logged in."""
+    """The login of this run."""
     known: frozenset[ObjectKey] = frozenset()
-    """The objects whose ids the environment or a manifest names: what is not here is bound by its name."""
+    """The objects whose ids the environment or a manifest names; others are matched by name."""
     has_secrets: bool = True
-    """Whether the changes have the secrets that manifests name: those of a plan from a snapshot have none."""
+    """Whether the changes include secrets of manifests, unlike those of a plan from a snapshot."""
     exempt: frozenset[Address] = frozenset()
-    """The changes that do not count in the limits on changes."""
+    """The changes that are exempt from the limits on changes."""
     held: Mapping[ObjectKey, Mapping[str, Sequence[str]]] = field(default_factory=dict)
-    """Who is assigned to live objects, level by level; an object whose assignments were not read is not here."""
+    """The parties assigned to live objects, by level, for objects whose assignments were read."""
     scope: Scope = field(default_factory=Scope)
-    """What of the marketplace the manifests are of."""
+    """The part of the marketplace that the manifests cover."""
 
 
 Guard: TypeAlias = Callable[[Sequence[Change], Context], Iterator[Finding]]
 
 
 def addresses(changes: Sequence[Change]) -> tuple[Address, ...]:
-    """Whom a finding is about."""
+    """The addresses that a finding is about."""
     return tuple(sorted(change.address for change in changes))
 
 
 def body_after(change: Change) -> Body | None:
-    """The body that will be there: an unmanaged object stays as it is."""
+    """The resulting body: an unmanaged object is unchanged."""
     return change.before if change.action is Action.UNMANAGED else change.after
 
 

@@ -1,6 +1,6 @@
-"""One document -> a desired resource, or what is wrong with the document.
+"""One document -> a desired resource, or its faults.
 
-What the rules find is wrong with it, too, less what ``policy.waivers`` waives today.
+Findings of the rules are faults, too, unless ``policy.waivers`` waives them today.
 """
 
 import json
@@ -41,28 +41,28 @@ _NO_LITERALS: Final[Mapping[str, str]] = {}
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A manifest as far as others can clash with it; `effective` is None where it has errors."""
+    """The parts of a manifest that others can conflict with; `effective` is None if it has errors."""
 
     document: Document
     address: Address
     id: str | None
     name_in_service: str
-    """The value of the field by which the service's object is found when no id is known; empty: by none."""
+    """The value of the field that matches the live object if no id is known; empty: none."""
     effective: EffectiveManifest | None
     references: Mapping[str, Address] = field(default_factory=dict)
     """JSON pointer -> the manifest that is named there."""
     is_absent: bool = False
-    """Whether it asks for the deletion of its object."""
+    """Whether it requests the deletion of its object."""
 
     @property
     def resource(self) -> DesiredResource | None:
-        """What it asks for; None where it has errors."""
+        """The desired resource; None if it has errors."""
         return self.effective.resource if self.effective else None
 
 
 @dataclass(frozen=True, slots=True)
 class CheckedDocument:
-    """What came out of one document."""
+    """The result of one document."""
 
     diagnostics: tuple[Diagnostic, ...] = ()
     candidates: tuple[Candidate, ...] = ()
@@ -89,28 +89,28 @@ def check(document: Document, file: str, context: LoadContext, environments: Env
 
 @dataclass(frozen=True, slots=True)
 class _AfterWaivers:
-    """What is left of findings."""
+    """Findings after waivers."""
 
     faults: tuple[Fault, ...] = ()
-    """Those that no waiver lets pass, and what is wrong with the waivers."""
+    """Findings that are not waived, and faults of the waivers."""
     waived: tuple[tuple[Fault, Waiver], ...] = ()
     waivers: frozenset[str] = frozenset()
-    """The rules that are waived, whether they found anything or not."""
+    """The waived rules, whether they found anything or not."""
 
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """A manifest after substitution, less its secret fields."""
+    """A manifest after substitution, without its secret fields."""
 
     manifest: Body
     secrets: Mapping[str, SecretReference | None]
     faults: tuple[Fault, ...]
-    """All of them, those of the rules included."""
+    """All faults, including those of the rules."""
     after_waivers: _AfterWaivers
     values: Mapping[str, tuple[str, ...]]
     """See `EffectiveManifest.values`."""
     named_secrets: tuple[NamedSecret, ...] | None
-    """None where there is no block of them, and they are not managed."""
+    """None if there is no block of them, so that they are not managed."""
     references: Mapping[str, Address]
     """JSON pointer -> the manifest that is named there."""
 
@@ -123,7 +123,7 @@ class Examined:
 def examine(
     manifest: Body, kind: Kind, file: str, context: LoadContext, literals: Mapping[str, str] = _NO_LITERALS
 ) -> Examined:
-    """Take a manifest through all checks that need nothing but itself; `literals` are those of `ManifestView`."""
+    """Run all checks that need only the manifest itself; for `literals` see `ManifestView`."""
     spec = manifest.get("spec")
     secrets: Mapping[str, SecretReference | None] = {}
     faults: list[Fault] = []
@@ -147,9 +147,9 @@ def examine(
 def _substituted(
     manifest: Body, context: LoadContext, faults: list[Fault]
 ) -> tuple[Body, Mapping[str, tuple[str, ...]]]:
-    """Replace references, and look for what an export has in place of secrets; say what was made of which value.
+    """Replace references, find the placeholders of exports, and report which values were used.
 
-    Hardly any manifest has either, and to see that in the printed form takes a hundredth of the time of a walk.
+    Few manifests have either, and checking the printed form first takes a hundredth of the time of a walk.
     """
     printed, values = repr(manifest), _NO_VALUES
     if "${" in printed:
@@ -170,14 +170,14 @@ def _changed_name(manifest: Body, substituted: Body) -> Iterable[Fault]:
 
 
 def _add(faults: list[Fault], more: Iterable[Fault], values: Mapping[str, tuple[str, ...]] = _NO_VALUES) -> None:
-    """Add what is found, less what only follows from a fault that was found at the same place before."""
+    """Add faults, except those that follow from an earlier fault at the same place."""
     if found := [*more]:
         places = {fault.pointer for fault in faults}
         faults += [_of_value(fault, values) for fault in found if fault.at_key or fault.pointer not in places]
 
 
 def _of_value(fault: Fault, values: Mapping[str, tuple[str, ...]]) -> Fault:
-    """Say of what is wrong with a value of the environment that it is one: in the manifest, nobody sees what it is."""
+    """Name the environment value in a fault, because the manifest does not show it."""
     parts = pointer_parts(fault.pointer)
     above = (pointer(*parts[:count]) for count in range(len(parts), 0, -1))
     names = next((values[at] for at in above if at in values), ())
@@ -258,10 +258,10 @@ def _check_rules(
     known: Iterable[Fault],
     literals: Mapping[str, str],
 ) -> _AfterWaivers:
-    """Ask the rules. What has a fault already is open to them, so that none repeats it or builds on it.
+    """Run the rules. Fields with faults are open to them, so that no rule repeats or builds on a fault.
 
-    What is not certain is a warning at most. A resource that is to be absent has no fields to speak of. Beside a fault,
-    a field that spec leaves out is open even where the manifest is exclusive: the fault may be its misspelled name.
+    An uncertain finding is at most a warning. An absent resource has no fields to check. If there is a fault, a field
+    that spec does not name is open even if the manifest is exclusive: the fault may be its misspelled name.
     """
     spec, policy = manifest.get("spec"), manifest.get("policy")
     if not isinstance(spec, Mapping):
@@ -281,7 +281,7 @@ def _check_rules(
         literals,
     )
     found = objections(kind, view)
-    if found and "ignore" in policy:  # looked at last: to leave more open never adds to what is found
+    if found and "ignore" in policy:  # checked last: more open fields never add findings
         found = objections(kind, replace(view, open_fields=view.open_fields | _ignored(policy["ignore"])))
     if faulty:
         found = [(rule, objection) for rule, objection in found if objection.is_certain]
@@ -304,18 +304,18 @@ def _faults(found: Iterable[tuple[Rule, Objection]], context: LoadContext) -> It
 
 
 def _ignored(pointers: Json) -> frozenset[str]:
-    """The fields of which at least a part keeps its live value, whatever spec says."""
+    """The fields that keep at least a part of their live value, whatever spec says."""
     texts = [text for text in pointers if isinstance(text, str) and text.startswith("/")] if is_array(pointers) else []
     return frozenset(pointer_parts(text)[0] for text in texts)
 
 
 def _below(block: str, faulty: Iterable[Sequence[str]]) -> frozenset[str]:
-    """The keys of a block of the manifest at or below which there is a fault."""
+    """The keys of a block with a fault at or below them."""
     return frozenset(parts[1] for parts in faulty if len(parts) > 1 and parts[0] == block)
 
 
 def _assignments(block: Json, faulty: Sequence[Sequence[str]]) -> Mapping[str, Sequence[Json]]:
-    """The parties that are managed and not at fault."""
+    """The managed parties without faults."""
     if not block or not isinstance(block, Mapping):
         return {}
     broken = _below("assignments", faulty)
@@ -325,13 +325,13 @@ def _assignments(block: Json, faulty: Sequence[Sequence[str]]) -> Mapping[str, S
 def _apply_waivers(
     found: Sequence[Fault], policy: Body, context: LoadContext, is_pointless: Callable[[str], bool]
 ) -> _AfterWaivers:
-    """Let pass what is waived: a waiver holds for all that its rule finds in the manifest.
+    """Apply waivers: a waiver covers all findings of its rule in the manifest.
 
     Args:
-        found: what the rules find.
-        policy: the block of the manifest.
-        context: levels, and the day that waivers are judged by.
-        is_pointless: tells of a rule that found nothing whether it cannot find anything, so that a waiver is pointless.
+        found: the findings of the rules.
+        policy: the policy block of the manifest.
+        context: levels of rules, and the day that waivers are checked against.
+        is_pointless: tells whether a rule without findings cannot have any, so that its waiver is pointless.
     """
     faults: list[Fault] = []
     waived: dict[Fault, Waiver] = {}
@@ -352,7 +352,7 @@ def _apply_waivers(
 
 
 def _waivers(policy: Body, today: date) -> Iterator[tuple[str, Waiver | Fault]]:
-    """Read what has the form of a waiver, each with its JSON pointer; about the rest, the schema has spoken."""
+    """Read the well-formed waivers, each with its JSON pointer; the schema reports the others."""
     blocks = policy.get("waivers")
     for index, block in enumerate(blocks if is_array(blocks) else ()):
         match block:
@@ -365,7 +365,7 @@ def _waivers(policy: Body, today: date) -> Iterator[tuple[str, Waiver | Fault]]:
 
 
 def _day(rule: str, owner: str, expires: str, at: str, today: date) -> date | Fault:
-    """The day until which a waiver holds, or why it does not."""
+    """The last day of a waiver, or why it does not hold."""
     if rule not in RULES:
         hint = did_you_mean(rule, RULES) or f"rules are: {', '.join(RULES)}"
         return Fault(f"{at}/rule", f"unknown rule {json.dumps(rule)}", "unknown-rule", hint)

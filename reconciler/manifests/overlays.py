@@ -1,9 +1,9 @@
-"""Overlay files -> for each manifest the document that it is in this environment.
+"""Overlay files -> the document of each manifest in this environment.
 
-An overlay is a part of a manifest: it says by kind and name whose part it is, and is laid over that manifest as a JSON
-Merge Patch before anything is substituted or checked. So every check is of the whole, and every fault is reported at
-the value that is at fault, in the manifest or in the overlay. The overlays of all environments together say which of
-them share a value of a manifest.
+An overlay is a part of a manifest: kind and name identify the manifest, into which it is merged as a JSON Merge Patch
+before anything is substituted or checked. So all checks see the merged document, and every fault is reported at its
+value, in the manifest or in the overlay. The overlays of all environments together show which environments share a
+value of a manifest.
 """
 
 from collections.abc import Iterator, Mapping
@@ -35,7 +35,7 @@ class _Overlay:
     document: Document
     path: str
     patch: Body
-    """What is to be changed: the document less apiVersion, kind and name."""
+    """The patch: the document without apiVersion, kind and name."""
 
 
 @dataclass(slots=True)
@@ -45,7 +45,7 @@ class Overlays:
     files: tuple[File, ...] = ()
     faults: list[Diagnostic] = field(default_factory=list)
     broken: set[Place] = field(default_factory=set)
-    """Places of which something else was said already."""
+    """Places that already have a fault."""
     _found: dict[Address | None, _Overlay] = field(default_factory=dict)
     _manifests: dict[Address, None] = field(default_factory=dict)
 
@@ -54,11 +54,11 @@ class Overlays:
 
     @property
     def places(self) -> tuple[Place, ...]:
-        """Where each of them stands."""
+        """The place of each overlay."""
         return tuple(overlay.document.place() for overlay in self._found.values())
 
     def over(self, document: Document, path: str) -> Document:
-        """Give the manifest as it is with its overlay, or as it is where it has none; `path` is its file's."""
+        """Merge the overlay, if there is one, into the manifest; `path` is the manifest's file."""
         address = address_in(document.data)
         if address is None:
             return document
@@ -67,12 +67,12 @@ class Overlays:
         return _overlaid(document, path, overlay) if overlay else document
 
     def patch(self, data: Json) -> Body:
-        """What is changed of a manifest; nothing where it has no overlay."""
+        """The patch of a manifest; empty if it has no overlay."""
         overlay = self._found.get(address_in(data))
         return overlay.patch if overlay else {}
 
     def without_manifest(self) -> Iterator[Diagnostic]:
-        """Find those whose manifest was not among the documents."""
+        """Find overlays whose manifest is not among the documents."""
         for address, overlay in self._found.items():
             if address and address not in self._manifests:
                 message = f"there is no manifest {address} for this overlay"
@@ -80,7 +80,7 @@ class Overlays:
                 yield Fault("/metadata/name", message, "overlay-without-manifest", guess).within(overlay.document)
 
     def add(self, file: File, parsed: Parsed) -> None:
-        """Take the overlays of one file."""
+        """Add the overlays of one file."""
         self.broken |= {fault.place for fault in parsed.faults}
         self.faults += file_faults(parsed, file)
         for document in parsed.documents:
@@ -100,7 +100,7 @@ class Overlays:
 
 
 def file_faults(parsed: Parsed, file: File) -> Iterator[Diagnostic]:
-    """What is wrong with a file of manifests or overlays before anybody looks into its documents."""
+    """Faults of a file of manifests or overlays, before its documents are checked."""
     if parsed.faults:
         yield from redacted(parsed.faults, secret_fields())
     elif not parsed.documents:
@@ -125,7 +125,7 @@ def read_overlays(context: LoadContext) -> Overlays:
 
 
 def advice(document: Document) -> Iterator[Diagnostic]:
-    """Find nulls that remove nothing: their author expected something else."""
+    """Find nulls that remove nothing, which is probably a mistake."""
     if isinstance(document, Layered):
         for path, has_it in removals(document.target, document.patch):
             if not has_it and secret_fields().isdisjoint(path[:-1]):  # a key in there may be the secret itself
@@ -135,7 +135,7 @@ def advice(document: Document) -> Iterator[Diagnostic]:
 
 
 def located(diagnostic: Diagnostic, document: Document) -> Diagnostic:
-    """Give a fault at its cause: what is missing because an overlay removed it is a fault of that overlay."""
+    """Move a fault to its cause: a field that an overlay removed is a fault of the overlay."""
     if diagnostic.rule != "required" or not isinstance(document, Layered):
         return diagnostic
     for path, has_it in removals(document.target, document.patch):
@@ -147,7 +147,7 @@ def located(diagnostic: Diagnostic, document: Document) -> Diagnostic:
 
 
 def _identity_fault(data: Json) -> Fault | None:
-    """Say why it cannot be known whose overlay this is."""
+    """Why the manifest of an overlay cannot be identified."""
     unrecognised = recognise(data)
     if unrecognised:
         return Fault("", unrecognised.message, "not-a-manifest", unrecognised.hint)
@@ -159,7 +159,7 @@ def _identity_fault(data: Json) -> Fault | None:
 
 
 def _overlay(document: Document, path: str) -> _Overlay:
-    """Take out what only says whose overlay it is. The manifest keeps the place of its own name."""
+    """Remove the keys that only identify the manifest, which keeps the place of its own name."""
     data: Any = document.data
     others = {key: value for key, value in data.items() if key not in {"apiVersion", "kind", "metadata"}}
     metadata = {key: value for key, value in data["metadata"].items() if key != "name"}
@@ -167,7 +167,7 @@ def _overlay(document: Document, path: str) -> _Overlay:
 
 
 def _overlaid(document: Document, path: str, overlay: _Overlay) -> Layered:
-    """Lay an overlay over a manifest. A reference to a secret is one value, though it is written as a mapping."""
+    """Merge an overlay into a manifest. A reference to a secret is one value, although it is written as a mapping."""
     target: Any = document.data
     patch: Any = overlay.patch
     if "secrets" in patch:
@@ -186,22 +186,22 @@ def _overlaid(document: Document, path: str, overlay: _Overlay) -> Layered:
 
 @dataclass(frozen=True)
 class Environments:
-    """All environments of a configuration, seen from one of them."""
+    """All environments of a configuration, from the view of one of them."""
 
     context: LoadContext
     overlays: Overlays
 
     @cached_property
     def _others(self) -> tuple[tuple[str, Overlays], ...]:
-        """The overlays of the others, which most runs need not read."""
+        """The overlays of the other environments, which most runs do not read."""
         return tuple((str(one.environment), read_overlays(one)) for one in self.context.others if not one.is_emulated)
 
     def literals(self, document: Document, kind: Kind) -> Mapping[str, str]:
-        """JSON pointer of each value that is written out in the manifest itself -> the environments that share it.
+        """JSON pointer of each literal value in the manifest itself -> the environments that share it.
 
         Args:
-            document: the manifest as its file and the overlay of this environment have it, before substitution.
-            kind: says which values vary.
+            document: the manifest with the overlay of this environment, before substitution.
+            kind: lists the values that vary.
         """
         manifest = document.data
         if self.context.is_emulated or not kind.varying or not isinstance(manifest, Mapping):
@@ -214,7 +214,7 @@ class Environments:
         }
 
     def _sharing(self, path: tuple[str, ...], base: Body) -> list[str]:
-        """The environments that have the value of the manifest's file, if there are several."""
+        """The environments that use the value of the manifest's file, if there are several."""
         named = [
             name
             for name, overlays in ((str(self.context.environment), self.overlays), *self._others)
@@ -224,7 +224,7 @@ class Environments:
 
 
 def _overrides(base: Body, patch: Body, path: tuple[str, ...]) -> bool:
-    """Whether an overlay has a value of its own, or the environment wants no such object."""
+    """Whether an overlay sets another value, or deletes the object in its environment."""
     above = (path[:count] for count in range(1, len(path) + 1))
     values = [get_at(patch, at) for at in above]
     has_own = any(value is not ABSENT and not isinstance(value, Mapping) for value in values)

@@ -1,6 +1,6 @@
-"""A text -> a file: complete or not at all, and readable by its owner only unless it is meant for others. And back.
+"""A text -> a file, written atomically and readable by its owner only, unless another mode is given; and back.
 
-It imports next to nothing: `cli.signals` needs it before the first signal may come.
+It imports very little: `cli.signals` needs it before the first signal can arrive.
 """
 
 import errno
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _OWN: Final = 0o600
-"""What a temporary file has from the start."""
+"""The initial flags of a temporary file."""
 _UNREDIRECTED: Final = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 AS_IT_IS: Final = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-"""Flags that make no pipe wait, and keep Windows from changing line ends."""
+"""Flags that avoid blocking on a pipe, and the conversion of line ends on Windows."""
 unfinished: Final[set[str]] = set()
-"""The temporary files that are being written; each is here before it is made."""
+"""The temporary files being written; each is registered before it is created."""
 
 
 def discard_unfinished() -> None:
-    """Remove them all, where a signal ends the process."""
+    """Remove all temporary files when a signal ends the process."""
     for path in tuple(unfinished):
         with suppress(OSError):
             os.unlink(path)  # noqa: PTH108  # pathlib is not imported
@@ -32,13 +32,13 @@ def discard_unfinished() -> None:
 def replace_file(
     path: "Path", text: str | bytes | Iterable[str], mode: int = _OWN, *, keeps_owner: bool = False
 ) -> None:
-    """Write a text, or its pieces as they are made, in place of what was there; a crash leaves the old file.
+    """Replace the content of a file by a text, or by an iterator of its pieces; a crash leaves the old file.
 
     Args:
         path: of the file.
         text: its new content; str is written as UTF-8.
-        mode: who may read it.
-        keeps_owner: a file that is there keeps its owner, and its mode instead of the given one.
+        mode: its permissions.
+        keeps_owner: an existing file keeps its owner and its mode, instead of the given one.
 
     Raises:
         OSError: it cannot be written, or its owner cannot be kept.
@@ -61,10 +61,10 @@ def replace_file(
 
 @contextmanager
 def temporary_in(folder: "Path") -> Iterator[tuple[int, "Path"]]:
-    """Make a file, which whoever takes it closes; it is gone afterwards, a signal that ends the process included.
+    """Create a file that the caller closes; it is removed afterwards, also if a signal ends the process.
 
     Raises:
-        OSError: it cannot be made.
+        OSError: it cannot be created.
     """
     path = folder / f".reconciler-{os.urandom(8).hex()}"
     unfinished.add(str(path))
@@ -76,14 +76,14 @@ def temporary_in(folder: "Path") -> Iterator[tuple[int, "Path"]]:
 
 
 class NotRegular(OSError):
-    """What was to be opened is a folder, a pipe or a device."""
+    """The path is a folder, a pipe or a device."""
 
 
 def open_regular(path: "Path", flags: int) -> int:
-    """Open a regular file; no pipe or device waits.
+    """Open a regular file, without blocking on a pipe or device.
 
     Raises:
-        NotRegular: it is none.
+        NotRegular: it is not a regular file.
         OSError: it cannot be opened.
     """
     descriptor = os.open(path, flags | AS_IT_IS, _OWN)
@@ -94,10 +94,10 @@ def open_regular(path: "Path", flags: int) -> int:
 
 
 def open_own(path: "Path", flags: int) -> int:
-    """Open a file that the tool keeps for itself; nobody else's is reached through it.
+    """Open a file of the tool itself, without following links to other files.
 
     Raises:
-        OSError: it cannot be opened, or is a symbolic link or no regular file.
+        OSError: it cannot be opened, is a symbolic link, or is not a regular file.
     """
     if not hasattr(os, "O_NOFOLLOW") and path.is_symlink():
         raise OSError(errno.ELOOP, "it is a symbolic link")
@@ -115,7 +115,7 @@ def read_own(path: "Path") -> bytes:
 
 
 def take_over(descriptor: int, path: "Path") -> None:
-    """Give an open file the owner and mode of the one that it is to replace, where there is one.
+    """Give an open file the owner and mode of the file that it will replace, if that exists.
 
     Raises:
         OSError: its owner cannot be kept.

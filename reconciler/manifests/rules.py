@@ -1,10 +1,10 @@
-"""One manifest -> what is unwise or cannot work in it, although it fits its schema. Pure.
+"""One manifest -> unwise or unworkable settings that match its schema. Pure.
 
-The rules of a kind are beside its table (`kinds.api_client.rules`); those of all kinds are here.
+The rules of a kind are next to its table (`kinds.api_client.rules`); those of all kinds are here.
 
-Rules look at nothing but the manifest. What it leaves open (a field that it does not name, unless it is exclusive) may
-be anything in the service, so what a rule builds on that is marked as uncertain. How strictly a rule is taken, and
-whether a finding is waived, is the loader's business, and that of `planning.check` for clients that are not there yet.
+Rules use only the manifest. An open field (one that it does not name, unless it is exclusive) can have any value in
+the service, so findings based on it are marked as uncertain. The loader applies levels and waivers, and so does
+`planning.check` for objects that do not exist yet.
 """
 
 from collections.abc import Iterator, Mapping
@@ -18,7 +18,7 @@ from reconciler.model.json import pointer_parts
 
 
 def literal_in_several_environments(view: ManifestView) -> Iterator[Objection]:
-    """Object to a URL that is written out in a manifest which serves several environments."""
+    """Object to a literal URL in a manifest that several environments share."""
     for at, environments in view.literals.items():
         name = pointer_parts(at)[-1]
         if (environments or view.is_new) and pointer_parts(at)[1] not in view.open_fields:
@@ -39,24 +39,24 @@ _OF_EVERY_KIND: Final = (
 
 _BY_KIND: Final[Mapping[str, tuple[Rule, ...]]] = {kind: module.RULES for kind, module in own_checks("rules")}
 RULES: Final[Mapping[str, Rule]] = {rule.name: rule for rules in (*_BY_KIND.values(), _OF_EVERY_KIND) for rule in rules}
-"""Every rule by its name, whatever its kind."""
+"""Every rule of all kinds by its name."""
 
 
 def rules_of(kind: Kind) -> tuple[Rule, ...]:
-    """The rules that judge manifests of a kind."""
+    """The rules for manifests of a kind."""
     return (*_BY_KIND.get(kind.name, ()), *_OF_EVERY_KIND)
 
 
 @cache
 def _by_field(kind: str) -> Mapping[str, tuple[Rule, ...]]:
-    """Field or block -> the rules that may have something to say where a manifest names it."""
+    """Field or block -> the rules that apply if a manifest names it."""
     rules = _BY_KIND.get(kind, ())
     names = sorted({name for rule in rules for name in rule.about})
     return {name: tuple(rule for rule in rules if name in rule.about) for name in names}
 
 
 def objections(kind: Kind, view: ManifestView) -> list[tuple[Rule, Objection]]:
-    """Ask the rules that may have something to say of what the manifest names: mostly one or two."""
+    """Run the rules that apply to what the manifest names, usually one or two."""
     blocks = {"assignments": view.assignments, "secrets": view.has_named_secrets}
     asked: dict[str, Rule] = {}
     for name, rules in _by_field(kind.name).items():
@@ -67,12 +67,12 @@ def objections(kind: Kind, view: ManifestView) -> list[tuple[Rule, Objection]]:
 
 
 def objections_if_new(kind: Kind, view: ManifestView) -> list[tuple[Rule, Objection]]:
-    """What is wrong besides where the object is created with what the manifest names: nothing of it is open then.
+    """Further objections if the object is created from the manifest, because then no field is open.
 
-    It has the API's defaults, no secret that is not named, and nobody assigned. Every rule is asked.
+    It has the API's defaults, only the named secrets, and no other assignments. Every rule runs.
     """
     found = {rule.name for rule, objection in objections(kind, view) if objection.is_certain}
-    # Named, since an object that is switched off by default is meant to be.
+    # Only if named: an object that is inactive by default is inactive on purpose.
     switched_off = {kind.active_field: False} if kind.active_field else {}
     new = replace(
         view,

@@ -1,13 +1,13 @@
-"""Data x JSON Schema -> faults in plain words, each with the JSON pointer of what is wrong.
+"""Data x JSON Schema -> faults in plain words, each with its JSON pointer.
 
-Two libraries share the work. jsonschema-rs says within microseconds that nothing is wrong; jsonschema, a hundred times
-slower, is imported and asked only for what is wrong. A property test keeps the two in agreement.
+Two libraries share the work. jsonschema-rs validates correct data within microseconds; jsonschema, a hundred times
+slower, is imported and used only to explain faults. A property test keeps the two consistent.
 
-The schemas are written for editors, too. These things in them mean nothing to a document that is being loaded:
+The schemas are also for editors. The loader ignores these parts of them:
 
 - a choice of ``#/$defs/fromValues`` or ``#/$defs/manifestReference``: the ``${values.KEY}`` and the ``{ref: NAME}``
-  that an editor accepts have been replaced by then;
-- an ``anyOf`` beside ``x-open``: the known names of a list that grows elsewhere, which the loader judges;
+  that an editor accepts, which are replaced before validation;
+- an ``anyOf`` next to ``x-open``: the known names of an extensible list, which the loader checks;
 - ``doNotSuggest``: what the YAML language server does not propose;
 - ``x-unit`` and ``x-pattern``: words for messages; ``x-source``: where OrderCloud documents a field.
 """
@@ -34,22 +34,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What is wrong with a document, before it is known where the document stands."""
+    """A fault of a document, without the place of the document."""
 
     pointer: str
     message: str
     rule: str
     hint: str = ""
     at_key: bool = False
-    """Points to the key rather than to its value."""
+    """Whether it points to the key instead of its value."""
     severity: Severity = Severity.ERROR
 
     def moved(self, start: str, to: str) -> "Fault":
-        """Give the fault for a document where what begins at one pointer is found at another."""
+        """The fault with one pointer prefix replaced by another."""
         return replace(self, pointer=to + self.pointer.removeprefix(start))
 
     def within(self, document: "Document") -> Diagnostic:
-        """Add the place."""
+        """The diagnostic of the fault, with its place in the document."""
         place = document.key_place(self.pointer) if self.at_key else document.place(self.pointer)
         return Diagnostic(place, self.message, self.rule, self.pointer, self.hint, self.severity)
 
@@ -59,14 +59,14 @@ UNSEPARATED_HINTS: Final[Mapping[str, str]] = {
     "=": "write ': ' after the name of a field",
     " ": "write the name of a field without spaces, and ': ' after it",
 }
-"""Sign in an unknown field -> the hint, where it may be "ClientSecret:value", which is not quoted."""
+"""Character in an unknown field -> hint for fields that may be "ClientSecret:value", which must not be quoted."""
 _MIN_SIMILARITY: Final = 0.7
 
 
 def closest(word: str, choices: Iterable[str]) -> str | None:
-    """Give the choice that the word was most likely meant to be, or None.
+    """The most similar choice for a misspelled word, or None.
 
-    Case does not count. Whole words count more than letters, so that ``AllowAnySeller`` is taken for ``AllowSeller``
+    Ignores case. Whole words count more than letters, so that ``AllowAnySeller`` suggests ``AllowSeller``
     and not for ``AllowAnySupplier``, and ``baseUrl`` for ``url``.
     """
 
@@ -80,7 +80,7 @@ def closest(word: str, choices: Iterable[str]) -> str | None:
 
 
 def did_you_mean(word: str, choices: Iterable[str]) -> str:
-    """Give a hint such as ``did you mean AllowSeller?``, or an empty text."""
+    """A hint such as ``did you mean AllowSeller?``, or an empty text."""
     choice = closest(word, choices)
     return meant(choice) if choice else ""
 
@@ -102,26 +102,26 @@ _FOR_EDITORS: Final = ({"$ref": "#/$defs/fromValues"}, {"$ref": "#/$defs/manifes
 
 
 def schema_path(name: str) -> Path:
-    """Where a schema's file is: inside the installed package, or, in a checkout, in ``schemas/`` beside it."""
+    """The file of a schema: inside the installed package, or, in a checkout, in ``schemas/`` next to it."""
     installed = _PACKAGE / "schemas" / name
     return installed if installed.exists() else _PACKAGE.parent / "schemas" / name
 
 
 def read_schema(name: str) -> Schema:
-    """Give a schema as it is published."""
+    """A schema as published."""
     schema: Schema = json.loads(schema_path(name).read_text(encoding="utf-8"))
     return schema
 
 
 @lru_cache(maxsize=32)
 def validator(name: str) -> "Validator":
-    """Give the validator of a schema file; it is compiled once in a run."""
+    """The validator of a schema file, compiled once in a run."""
     return Validator(read_schema(name))
 
 
 @lru_cache(maxsize=32)
 def part_validator(name: str, part: str) -> "Validator":
-    """Give the validator of a mapping with nothing but one member, which has the name of its definition."""
+    """The validator of a mapping with a single member, named like its definition."""
     schema = read_schema(name)
     return Validator({"$defs": schema["$defs"], "type": "object", "properties": {part: {"$ref": f"#/$defs/{part}"}}})
 
@@ -131,12 +131,12 @@ class Validator:
 
     def __init__(self, schema: Schema) -> None:
         self._schema = _for_loading(schema)
-        import jsonschema_rs  # noqa: PLC0415  # what checks no document does without its library
+        import jsonschema_rs  # noqa: PLC0415  # not needed by runs that check no document
 
         self._gate = jsonschema_rs.Draft202012Validator(self._schema)
 
     def faults(self, data: Json) -> list[Fault]:
-        """Everything that is wrong with the data, each fault once."""
+        """All faults of the data, without duplicates."""
         if self._passes(data):
             return []
         errors = [fault for error in self._explainer.iter_errors(data) for fault in explain(error)]
@@ -145,7 +145,7 @@ class Validator:
     def _passes(self, data: Json) -> bool:
         try:
             return bool(self._gate.is_valid(data))
-        except UnicodeEncodeError:  # half a character, which the gate cannot compare with a choice
+        except UnicodeEncodeError:  # an unpaired surrogate, which jsonschema-rs cannot compare with a choice
             return False
 
     @cached_property
@@ -158,7 +158,7 @@ class Validator:
 
 
 def _for_loading(schema: Any) -> Any:  # noqa: ANN401  # any part of a schema
-    """Take out what the schema says to editors only."""
+    """Remove the parts of the schema that are only for editors."""
     if isinstance(schema, list):
         return [_for_loading(member) for member in schema]
     if not isinstance(schema, dict):
@@ -173,7 +173,7 @@ def _for_loading(schema: Any) -> Any:  # noqa: ANN401  # any part of a schema
 
 
 def _pattern(_: "Explainer", pattern: str, value: object, __: Schema) -> Iterator["ValidationError"]:
-    """Judge like ECMA 262: there, ``$`` does not match before a final newline."""
+    """Match like ECMA 262, where ``$`` does not match before a final newline."""
     from jsonschema.exceptions import ValidationError  # noqa: PLC0415  # see Validator._explainer
 
     if isinstance(value, str) and not re.search(re.sub(r"\$$", r"\\Z", pattern), value):
@@ -182,14 +182,14 @@ def _pattern(_: "Explainer", pattern: str, value: object, __: Schema) -> Iterato
 
 @dataclass(frozen=True, slots=True)
 class _Problem:
-    """What jsonschema objects to, without its layers of optional types."""
+    """An error of jsonschema, without its layers of optional types."""
 
     at: tuple[str | int, ...]
     keyword: str
     wanted: Any
     """The keyword's value in the schema."""
     value: Any
-    """The part of the document that breaks it."""
+    """The part of the document that violates it."""
     schema: Mapping[str, Any]
     nested: "Sequence[ValidationError]"
 
@@ -203,7 +203,7 @@ class _Problem:
 
 
 def explain(error: "ValidationError") -> Iterator[Fault]:
-    """Give the faults that one error of jsonschema stands for."""
+    """The faults for one error of jsonschema."""
     schema = error.schema if isinstance(error.schema, Mapping) else {}
     at, keyword = tuple(error.absolute_path), str(error.validator)
     problem = _Problem(at, keyword, error.validator_value, error.instance, schema, error.context or ())
@@ -271,7 +271,7 @@ def _missing_fields(problem: _Problem) -> Iterator[Fault]:
 
 
 def _no_choice(problem: _Problem) -> Iterator[Fault]:
-    """Explain the one choice that was evidently meant; where there is none, name the choices."""
+    """Explain the faults of the evidently intended choice; without one, list the choices."""
     branches: dict[Any, list[ValidationError]] = {}
     for error in problem.nested:
         branches.setdefault(error.schema_path[0], []).append(error)
@@ -296,7 +296,7 @@ def _repeated(problem: _Problem) -> Iterator[Fault]:
 
 
 def _expectation(problem: _Problem) -> str:  # noqa: PLR0911  # one sentence for each keyword
-    """Say what the value must be, and what it is."""
+    """What the value must be, and what it is."""
     value, wanted = problem.value, problem.wanted
     match problem.keyword:
         case "type":
@@ -359,7 +359,7 @@ def _range(schema: Mapping[str, Any]) -> str:
 
 
 def _kind_of(value: Json) -> str:
-    """Name the type of a value, never the value: it may be anything."""
+    """The type of a value, never the value itself, which may be a secret."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -370,7 +370,7 @@ def _kind_of(value: Json) -> str:
 
 
 def _shown(value: Json) -> str:
-    """Quote a short value as it is and a long one in part."""
+    """Quote a short value completely and a long one in part."""
     is_word = isinstance(value, str) and re.fullmatch(r"[\w./-]+", value)
     text = str(value) if is_word else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= _SHOWN_LENGTH else text[: _SHOWN_LENGTH - 3] + "..."

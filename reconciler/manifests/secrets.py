@@ -1,4 +1,4 @@
-"""The secret fields of a spec, its `secrets` and `deliver` -> references. Nothing here can quote what stood there."""
+"""The secret fields of a spec, its `secrets` and `deliver` -> references, without ever quoting their values."""
 
 import os
 import re
@@ -33,7 +33,7 @@ _TAIL: Final = "it is not shown: it may be a part of the secret before it"
 def secret_reference(value: Json, name: str, at: str) -> SecretReference | Fault:
     """Read ``{fromEnv: NAME}``, ``{fromFile: PATH}`` or ``{generate: true}``; `name` is the field's, `at` its pointer.
 
-    The path of a file is given as it stands. Deliveries of a generated one are not looked at.
+    The path of a file is returned unchanged. Deliveries of a generated one are not checked.
     """
     match value:
         case {"fromEnv": str(variable), **others} if not others:
@@ -57,7 +57,7 @@ def _from_variable(variable: str, at: str) -> SecretReference | Fault:
 
 
 def redacted(faults: Iterable[Diagnostic], secret_fields: frozenset[str]) -> Iterator[Diagnostic]:
-    """Take out of a parser's faults the keys that lead to them: one may be a part of a secret that somebody pasted."""
+    """Remove keys from a parser's faults: one may be a part of a pasted secret."""
     for fault in faults:
         parts = pointer_parts(fault.pointer)
         depth = next((index for index, part in enumerate(parts, 1) if part in secret_fields), 0)
@@ -69,15 +69,15 @@ def redacted(faults: Iterable[Diagnostic], secret_fields: frozenset[str]) -> Ite
 def without_tails(
     found: Iterable[Diagnostic], secret_fields: frozenset[str], empty: Iterable[Place] = ()
 ) -> list[Diagnostic]:
-    """Quote nothing after a secret in clear that may be a part of it, and sort by place.
+    """Remove quotes that may be a part of a literal secret from diagnostics, and sort these by place.
 
-    An unquoted secret can end the value that it is meant to be: the rest of ``{ClientSecret: s3cr,et}`` is a key. So
-    nothing after it on its line is quoted, and below neither unknown keys nor what they hold. Hints name known fields.
+    An unquoted secret can end early: the rest of ``{ClientSecret: s3cr,et}`` is a key. So nothing after it on its line
+    is quoted, nor are unknown keys and their values below it. Hints name known fields only.
 
     Args:
         found: all diagnostics.
-        secret_fields: what secret fields are called.
-        empty: where secret fields have no value; of ``{ClientSecret: ,s3cret}`` all is a key.
+        secret_fields: the names of secret fields.
+        empty: the places of secret fields without a value; the rest of ``{ClientSecret: ,s3cret}`` is a key.
     """
     starts = {place.file: place for place in sorted(empty, reverse=True)}
     keys: dict[str, str] = {}
@@ -97,7 +97,7 @@ def without_tails(
 
 
 def _has_secret(found: Diagnostic, secret_fields: frozenset[str]) -> bool:
-    """Whether a secret may stand there in clear: in its field, in one of nearly its name, or in a key."""
+    """Whether there may be a literal secret: in its field, in a field with a similar name, or in a key."""
     if found.rule == "unknown-field":
         return found.hint in {*UNSEPARATED_HINTS.values(), *map(meant, secret_fields)}
     return not secret_fields.isdisjoint(pointer_parts(found.pointer)[-1:])
@@ -118,10 +118,10 @@ class SecretReader:
     """The path of the manifest, which paths in it are relative to."""
     context: LoadContext
     faults: list[Fault]
-    """Where what is wrong is added."""
+    """The list to which faults are added."""
 
     def take(self, spec: Body) -> tuple[Body, Mapping[str, SecretReference | None]]:
-        """Part the secret fields from the others; those at fault are in neither part."""
+        """Separate the secret fields from the others; fields with faults are in neither part."""
         rows = self.kind.secret_rows
         values = {path: value for path in rows if not isinstance(value := get_at(spec, path.split("/")), Absent)}
         secrets: dict[str, SecretReference | None] = {}
@@ -134,7 +134,7 @@ class SecretReader:
         return secrecy.without(spec, values), secrets
 
     def named(self, block: Any) -> tuple[NamedSecret, ...] | None:  # noqa: ANN401  # JSON of a known schema
-        """Read the block of named secrets. Where a part of it is at fault, nothing of it is used."""
+        """Read the block of named secrets; None if any part of it has a fault."""
         known, found = len(self.faults), []
         self.faults += [*_over_limit(block, self.kind), *_repeated(block)]
         for index, entry in enumerate(block):
@@ -148,7 +148,7 @@ class SecretReader:
         return tuple(found) if len(self.faults) == known else None
 
     def _reference(self, value: Json, path: str) -> SecretReference | list[Fault] | None:
-        """What a field names, None where it is cleared, or what is wrong with it."""
+        """The reference of a field, None if it is cleared, or its fault."""
         at = f"/spec/{path}"
         if value is None:
             return None
@@ -166,7 +166,7 @@ class SecretReader:
                 return self._generated(value, path, at)
 
     def _from_file(self, path: str, at: str) -> SecretReference | list[Fault]:
-        """Keep the path relative to the root, so that the same manifests mean the same in every checkout."""
+        """Make the path relative to the root, so that manifests have the same meaning in every checkout."""
         allowed_paths = self.context.allowed_paths
         kept = allowed_paths.kept(path, self.file)
         if objection := allowed_paths.objection(kept):
@@ -178,7 +178,7 @@ class SecretReader:
         return SecretReference(SecretSource.FILE, kept)
 
     def _generated(self, value: Json, path: str, at: str) -> SecretReference | list[Fault]:
-        """A generated secret is shown nowhere, so it has to be delivered."""
+        """A generated secret must be delivered, because it is not shown."""
         name = self.kind.secret_rows[path].name
         if path not in self.kind.generated_fields:
             message = f"{name} of {self.kind.name} cannot be generated"
@@ -198,7 +198,7 @@ class SecretReader:
         return SecretReference(SecretSource.GENERATED, deliver=deliveries)
 
     def _deliveries(self, entries: Sequence[Any], at: str) -> tuple[Delivery, ...] | list[Fault]:
-        """Read a list, or say what is wrong with it."""
+        """Read a list of deliveries, or return its faults."""
         paths, faults = self.context.allowed_paths, list[Fault]()
         for index, entry in enumerate(entries):
             faults += _delivery_faults(entry, f"{at}/{index}", self.file, paths)
@@ -206,19 +206,19 @@ class SecretReader:
 
 
 def empty_secrets(document: Document, kind: Kind) -> Iterator[Place]:
-    """Find where a manifest has a secret field without a value."""
+    """The places of secret fields without a value in a manifest."""
     found = {f"/spec/{path}": get_at(document.data, ["spec", *path.split("/")]) for path in kind.secret_rows}
     yield from (document.place(at) for at, value in found.items() if value is None)
 
 
 def redaction_fault(at: str) -> Fault:
-    """Say that a value is the text that stands for a secret in an export."""
+    """The fault of a value that is an export's placeholder for a secret."""
     message = "this is the placeholder that an export writes for a secret; sending it would overwrite the real one"
     return Fault(at, message, "redacted", "remove the field to keep its live value")
 
 
 def redactions(manifest: Body) -> Iterator[Fault]:
-    """Find the redaction text anywhere in ordinary fields."""
+    """Find the placeholder of exports in ordinary fields."""
     yield from (redaction_fault(pointer(*at)) for at, text in texts(manifest).items() if REDACTION in text)
 
 
@@ -241,8 +241,8 @@ def _own_credentials_fault(at: str, name: str) -> Fault:
 
 
 def _permission_faults(target: Path, kept: str, at: str) -> Iterator[Fault]:
-    """Warn of a file that others than its owner may read. Whether it is there, is looked at when it is needed."""
-    if os.name == "nt":  # its modes say nothing of who may read
+    """Warn of a file that other users can read. Whether it exists is checked when it is used."""
+    if os.name == "nt":  # its modes do not show who may read
         return
     with suppress(OSError):
         mode = target.stat().st_mode
@@ -282,7 +282,7 @@ def _paths(entry: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
 
 
 def moved_paths(value: Json, of: str, to: str) -> Json:
-    """Give a value in which references and deliveries may be, whose paths are relative to one file, for another."""
+    """Convert the paths of references and deliveries in a value from being relative to one file to another."""
     if is_array(value):
         return [moved_paths(member, of, to) for member in value]
     if not isinstance(value, Mapping):
@@ -303,7 +303,7 @@ _AT: Final = "/secrets"
 
 
 def _over_limit(block: Sequence[Json], kind: Kind) -> Iterator[Fault]:
-    """A rotation needs room for one more."""
+    """Report more secrets than the limit allows, which must leave room for a rotation."""
     if kind.named_secrets and len(block) >= kind.named_secrets.limit:
         limit = kind.named_secrets.limit
         message = f"{len(block)} secrets: OrderCloud allows at most {limit}, and a rotation needs room for one more"

@@ -1,4 +1,4 @@
-"""All manifests -> what one alone cannot show: what two of them claim, what leads nowhere, and what is out of scope."""
+"""All manifests -> conflicts between them, dangling references, and resources out of scope."""
 
 import json
 from collections import defaultdict
@@ -29,11 +29,11 @@ from reconciler.model.secret import (
 )
 
 _GUESSES: Final = 20
-"""How many unknown names of a run are compared with all known ones: each costs as much as loading many manifests."""
+"""The number of unknown names per run that get a suggestion: each costs as much as loading many manifests."""
 
 
 def clashes(candidates: Sequence[Candidate]) -> Iterator[Diagnostic]:
-    """Find manifests that cannot stand side by side. Each is reported at all its places but the first."""
+    """Find manifests that conflict. Each conflict is reported at all its places except the first."""
     for first, other in _pairs(candidates, lambda one: one.address):
         message = f"{other.address} is defined twice, first at {first.document.place('/metadata/name')}"
         hint = "rename or remove one; for differences between environments, use overlays"
@@ -57,7 +57,7 @@ def clashes(candidates: Sequence[Candidate]) -> Iterator[Diagnostic]:
         yield Fault(at, message, "not-unique", hint).within(other.document)
     named = [one for one in candidates if one.name_in_service]
     for first, other in _pairs(named, lambda one: (one.address.kind, one.name_in_service)):
-        if first.address != other.address and not (first.id and other.id):  # its live object is found by that name
+        if first.address != other.address and not (first.id and other.id):  # its live object is matched by that name
             field = KINDS[other.address.kind].name_field
             at = pointer("spec", field)
             message = f"{other.address} has the same {field} as {first.address} at {first.document.place(at)}"
@@ -66,7 +66,7 @@ def clashes(candidates: Sequence[Candidate]) -> Iterator[Diagnostic]:
 
 
 def _unique_values(candidate: Candidate) -> Hashable | None:
-    """What no other object may have, as far as the manifest alone says it."""
+    """The values that must be unique, as far as the manifest alone has them."""
     resource, kind = candidate.resource, KINDS[candidate.address.kind]
     if resource is None or resource.policy.absent or not kind.unique:
         return None
@@ -78,7 +78,7 @@ def _unique_values(candidate: Candidate) -> Hashable | None:
 
 
 def dangling(candidates: Sequence[Candidate], context: LoadContext) -> Iterator[Diagnostic]:
-    """Find references to manifests that this environment does not have, or that ask for a deletion."""
+    """Find references to manifests that this environment does not have, or that are to be deleted."""
     known = {candidate.address: candidate for candidate in candidates}
     guesses = count()
     for candidate in candidates:
@@ -98,13 +98,13 @@ def dangling(candidates: Sequence[Candidate], context: LoadContext) -> Iterator[
 
 
 def _of_name(fault: Fault, document: Document) -> Diagnostic:
-    """The fault of a reference in the file that has its name: an overlay may replace the name alone."""
+    """The fault of a reference in the file that contains its name: an overlay may replace only the name."""
     found, name = fault.within(document), document.place(f"{fault.pointer}/ref")
     return found if name.file == found.place.file else replace(found, place=name)
 
 
 def out_of_scope(candidates: Iterable[Candidate], scope: Scope) -> Iterator[Diagnostic]:
-    """Find manifests of objects that belong to another repository; one that deletes an object may leave out fields."""
+    """Find manifests of objects that belong to another repository; one that deletes an object may omit fields."""
     hint = "change the manifest, or scope: in reconciler.yaml"
     for candidate in () if scope.is_everything else candidates:
         resource = candidate.resource
@@ -120,7 +120,7 @@ def out_of_scope(candidates: Iterable[Candidate], scope: Scope) -> Iterator[Diag
 
 
 def unclaimed_ids(candidates: Iterable[Candidate], context: LoadContext) -> Iterator[Diagnostic]:
-    """Find ids of the environment that are of no manifest; asked only where all manifests are there."""
+    """Find ids of the environment without a manifest; only called when all manifests are loaded."""
     known = {candidate.address for candidate in candidates}
     for number, address in enumerate(one for one in context.ids if one not in known):
         name = short(address)
@@ -136,7 +136,7 @@ def unclaimed_ids(candidates: Iterable[Candidate], context: LoadContext) -> Iter
 def _pairs(
     candidates: Iterable[Candidate], key: Callable[[Candidate], Hashable | None]
 ) -> Iterator[tuple[Candidate, Candidate]]:
-    """Give each candidate whose key another has, with the first of them. No key is like no other."""
+    """Each candidate with the same key as an earlier one, with the first of them. None is never equal."""
     groups = defaultdict(list)
     for candidate in candidates:
         found = key(candidate)
@@ -158,14 +158,14 @@ class _Use:
     delivery: Delivery
     path: Path
     variable: str
-    """The one variable of the file that is written; empty: the whole file."""
+    """The variable in the file that is written; empty: the whole file."""
 
     def overlaps(self, variable: str) -> bool:
-        """Whether what is written to that variable of the same file, or to all of it, is lost."""
+        """Whether this delivery overwrites that variable of the same file, or the whole file."""
         return not (self.variable and variable) or self.variable == variable
 
     def fault(self, message: str, rule: str, hint: str, severity: Severity = Severity.ERROR) -> Diagnostic:
-        """Blame the delivery."""
+        """A fault of the delivery."""
         return Fault(self.at, message, rule, hint, severity=severity).within(self.candidate.document)
 
 
@@ -174,12 +174,12 @@ def misplaced(
     context: LoadContext,
     elsewhere: Callable[[], Mapping[str, Sequence[DesiredResource]]],
 ) -> Iterator[Diagnostic]:
-    """Find deliveries of secrets to places that are not for them.
+    """Find deliveries to targets that are already used or not allowed.
 
     Args:
         candidates: the manifests of this environment.
-        context: what it contributes.
-        elsewhere: what the same manifests ask for in the other environments, by their names; asked only where needed.
+        context: the inputs of the environment.
+        elsewhere: gives the resources of the other environments, by name; called only if needed.
     """
     uses = list(_uses(candidates, context))
     yield from _duplicate_deliveries(uses)
@@ -193,7 +193,7 @@ def misplaced(
 
 
 def _duplicate_deliveries(uses: Iterable[_Use]) -> Iterator[Diagnostic]:
-    """Find secrets that would be delivered to one place, where the later one overwrites the other."""
+    """Find secrets with the same delivery target, where the later one overwrites the other."""
     taken: dict[Path, list[_Use]] = defaultdict(list)
     for use in uses:
         first = next((one for one in taken[use.path] if one.overlaps(use.variable)), None)
@@ -207,7 +207,7 @@ def _duplicate_deliveries(uses: Iterable[_Use]) -> Iterator[Diagnostic]:
 def _shared(
     uses: Iterable[_Use], context: LoadContext, elsewhere: Mapping[str, Iterable[DesiredResource]]
 ) -> Iterator[Diagnostic]:
-    """Find files in which another environment would overwrite the secret. An output is one of a single run."""
+    """Find files in which another environment would overwrite the secret. An output belongs to a single run."""
     others: dict[Path, list[tuple[str, str]]] = defaultdict(list)
     for name, resources in elsewhere.items():
         for _, delivery in chain.from_iterable(map(_deliveries, resources)):
@@ -225,7 +225,7 @@ def _shared(
 def _read_as_secrets(
     uses: Iterable[_Use], context: LoadContext, resources: Iterable[DesiredResource]
 ) -> Iterator[Diagnostic]:
-    """Find files from which a manifest has a secret read: it would be replaced by another one."""
+    """Find deliveries to files that a manifest reads a secret from, which they would replace."""
     root = context.allowed_paths.root
     sources = {
         (root / reference.name).resolve(): resource.place
@@ -239,7 +239,7 @@ def _read_as_secrets(
 
 
 def _in_git(uses: Sequence[_Use], context: LoadContext) -> Iterator[Diagnostic]:
-    """Find secrets that would be committed: delivered to a file that git tracks, or does not ignore."""
+    """Find secrets delivered to a file that git tracks or does not ignore, so that they could be committed."""
     known = context.ask_git({use.path for use in uses}) if context.ask_git else {}
     for use in uses:
         match known.get(use.path):
@@ -259,7 +259,7 @@ def _in_git(uses: Sequence[_Use], context: LoadContext) -> Iterator[Diagnostic]:
 
 
 def _deliveries(resource: DesiredResource) -> Iterator[tuple[str, Delivery]]:
-    """All deliveries that a manifest asks for, with their JSON pointers."""
+    """All deliveries of a manifest, with their JSON pointers."""
     for name, reference in resource.secrets.items():
         for index, delivery in enumerate(reference.deliver if reference else ()):
             yield pointer("spec", name, "deliver", index), delivery
@@ -276,7 +276,7 @@ def _uses(candidates: Iterable[Candidate], context: LoadContext) -> Iterator[_Us
 
 
 def _place_of(delivery: Delivery, context: LoadContext) -> tuple[Path, str] | None:
-    """The file, links followed, and its variable; None for a command: where it leads to is not known."""
+    """The resolved file and its variable; None for a command, whose target is unknown."""
     root = context.allowed_paths.root
     match delivery:
         case ToFile(path) | ToKubernetesSecret(path):

@@ -1,9 +1,9 @@
 """``${values.KEY}``, ``${marketplace}`` and ``{ref: NAME}`` in data -> values and manifests of the environment.
 
-It happens after parsing and a value is never parsed, so that no value can add a key, end a text or become a comment.
-Nothing but those can be read: a manifest cannot carry a variable of the CI job to the service.
+It happens after parsing, and a value is never parsed, so that no value can add a key, end a text or become a comment.
+Only these can be read, so that a manifest cannot send a variable of the CI job to the service.
 
-The kind of a reference follows from the field, so that it says a name alone.
+The kind of a reference follows from the field, so that it consists of a name only.
 """
 
 import json
@@ -21,16 +21,16 @@ from reconciler.model.resource import Address
 
 _REFERENCE: Final = re.compile(r"\$(\$)\{|\$\{([^{}]*)(\}?)")
 _LARGEST: Final = 1024 * 1024
-"""Characters that all references of one document may come to: as much as a file may have without any."""
+"""The most characters in the substituted values of one document: the size limit of a file."""
 _NAME: Final = re.compile(r"values(?:\.[A-Za-z0-9_-]+)+|marketplace")
 
 
 At: TypeAlias = tuple[str | int, ...]
-"""The way to a value."""
+"""The path of a value."""
 
 
 def with_texts(value: Json, new: Callable[[str, At], Json], at: At = ()) -> Json:
-    """Give the value with others in place of its texts; keys stay."""
+    """The value with its texts replaced; keys are unchanged."""
     if isinstance(value, str):
         return new(value, at)
     if isinstance(value, Mapping):
@@ -41,45 +41,45 @@ def with_texts(value: Json, new: Callable[[str, At], Json], at: At = ()) -> Json
 
 
 def texts(value: Json) -> Mapping[At, str]:
-    """All texts in a value, by the way to them; keys are none."""
+    """All texts in a value with their paths, without keys."""
     found: dict[At, str] = {}
     with_texts(value, lambda text, at: found.setdefault(at, text))
     return found
 
 
 def literal(value: Json) -> Json:
-    """The value in which no text is taken for a reference to a value of the environment."""
+    """The value escaped, so that no text is a reference to an environment value."""
     return with_texts(value, lambda text, _: text.replace("${", "$${"))
 
 
 def literal_body(body: Body) -> Body:
-    """The same of a whole manifest."""
+    """The same for a whole manifest."""
     return {key: literal(value) for key, value in body.items()}
 
 
 class _Unusable(Exception):  # never leaves this module
-    """A reference that gives nothing; the arguments are the message and the hint."""
+    """A reference that cannot be replaced; the arguments are the message and the hint."""
 
 
 class Substitution:
-    """Replaces the references of one document and collects what is wrong with them."""
+    """Replaces the references of one document and collects their faults."""
 
     def __init__(self, context: LoadContext) -> None:
         self._context = context
         self._known: Body = {"values": context.values} | ({"marketplace": at} if (at := context.marketplace) else {})
         self.faults: list[Fault] = []
         self.used: dict[str, tuple[str, ...]] = {}
-        """JSON pointer -> what the value there was made of: ``values.domain``."""
+        """JSON pointer -> the environment values used there: ``values.domain``."""
         self._names: list[str] = []
         self._left = _LARGEST
 
     def apply(self, body: Body) -> Body:
-        """Give the object with all references in it replaced."""
+        """The object with all references in it replaced."""
         return {key: with_texts(value, self._text, (key,)) for key, value in body.items()}
 
     def _text(self, text: str, at: At) -> Json:
         if "${" not in text or self._left < 0:
-            return text  # that the document is too large is among the faults already
+            return text  # the size of the document is already reported
         self._names = []
         try:
             whole = _REFERENCE.fullmatch(text)
@@ -93,7 +93,7 @@ class Substitution:
         return replaced
 
     def _inside(self, reference: re.Match[str]) -> str:
-        """Give what a reference inside of a text is replaced by. ``$${`` stands for ``${``."""
+        """The replacement of a reference inside text. ``$${`` is an escaped ``${``."""
         if reference[1]:
             return "${"
         value = self._value(reference)
@@ -121,7 +121,7 @@ class Substitution:
         return value  # type: ignore[return-value]  # mypy does not narrow by a sentinel's identity
 
     def _bound(self, reference: str, value: Json) -> None:
-        """Refuse what makes the document too large."""
+        """Refuse a value that makes the document too large."""
         self._left -= len(value) if isinstance(value, str) else len(canonical_text(value))
         if self._left < 0:
             message = f"with {reference} the values of the document exceed {_LARGEST} characters"
@@ -138,7 +138,7 @@ class Substitution:
 
 
 def _names(values: Mapping[str, Json], prefix: str = "values") -> list[str]:
-    """Give all values that could be referred to: ``values.a``, ``values.a.b``."""
+    """The names of all environment values: ``values.a``, ``values.a.b``."""
     names = []
     for key, value in values.items():
         names.append(f"{prefix}.{key}")
@@ -148,10 +148,10 @@ def _names(values: Mapping[str, Json], prefix: str = "values") -> list[str]:
 
 
 def take_references(manifest: Body, kind: Kind, faults: list[Fault]) -> tuple[Body, Mapping[str, Address]]:
-    """Put the name in place of each reference: where an id can stand, so can a name.
+    """Replace each reference by its name, which is valid wherever an id is.
 
     Returns:
-        The manifest with names, and by JSON pointer the manifest that is named there.
+        The manifest with names, and the referenced manifests by JSON pointer.
     """
     named: dict[str, Address] = {}
     for parts, to, value in _references(manifest, kind):
@@ -169,7 +169,7 @@ def take_references(manifest: Body, kind: Kind, faults: list[Fault]) -> tuple[Bo
 
 
 def _references(manifest: Body, kind: Kind) -> Iterator[tuple[tuple[str | int, ...], str, Json]]:
-    """Each value that names another object: its path, the kind of that object, and the value."""
+    """Each value that refers to another object: its path, the kind of that object, and the value."""
     spec = manifest.get("spec")
     for path, to, value in references(kind, spec) if isinstance(spec, Mapping) else ():
         yield ("spec", *path), to.kind, value
@@ -179,7 +179,7 @@ def _references(manifest: Body, kind: Kind) -> Iterator[tuple[tuple[str | int, .
 
 
 def _plain_levels(manifest: Body, kind: Kind) -> Iterator[tuple[Level, Sequence[Json]]]:
-    """The levels whose rows are one id each."""
+    """The levels whose rows are single ids."""
     block = manifest.get("assignments")
     if not isinstance(block, Mapping):
         return
@@ -194,7 +194,7 @@ def _with_names(manifest: Body, kind: Kind) -> Body:
     if isinstance(spec, Mapping):
         manifest = {**manifest, "spec": with_references(kind, spec, lambda _, value: referred(value) or value)}
     for level, rows in _plain_levels(manifest, kind):
-        # A name may have dots, and an id has none; an id may have low lines, and a name has none.
+        # A name may contain dots but no underscores; an id may contain underscores but no dots.
         names = [referred(row).replace(".", "_") or row for row in rows]
         manifest = with_value_at(manifest, ("assignments", level.name), names)
     return manifest

@@ -29,7 +29,7 @@ _ROLES: Final = "release notes of API 1.0.196"
 
 
 def _login_flag(name: str, meaning: str, source: str = _ACCESS) -> Field:
-    """A flag that lets people in."""
+    """A flag that allows logins."""
     return flag(name, meaning, source=source, direction_of=grows)
 
 

@@ -1,9 +1,9 @@
-"""Changes of API clients x the login of this run -> findings: what a marketplace, and the run, must not lose. Pure.
+"""Changes of API clients x the login of this run -> findings on access that must not be lost. Pure.
 
-What the run loses is judged by what the token holds, not by the field alone: a cap that keeps the role to write with is
-no harm, and neither is another context user where a user logs in with a password. Where the API's behaviour is not
-documented (whether FullAccess passes for each role that a cap or a demand names), the stricter reading holds, since the
-mistake that it makes can be acknowledged.
+Whether the run loses access depends on its token, not on the field alone: a cap that keeps the role to write with is
+harmless, and so is another context user if the run logs in with a password. If the API's behaviour is not documented
+(whether FullAccess counts as each role that a cap or a requirement names), the stricter reading holds, since a wrong
+finding can be acknowledged.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -38,10 +38,10 @@ def last_seller_client(changes: Sequence[Change], _context: Context) -> Iterator
 
 
 def last_full_access(changes: Sequence[Change], _context: Context) -> Iterator[Finding]:
-    """A deletion would leave no client through which a login could have full access, and OrderCloud would refuse it.
+    """A deletion, which OrderCloud would refuse, would leave no client through which a login could have full access.
 
     Source: OrderCloud error code ``ApiClient.CannotDeleteLastFullAccess``. How the service counts is not documented.
-    Whether a user has the role is not looked up: a client that is left counts if it could give it.
+    Users' roles are not looked up: a remaining client counts if it could grant the role.
     """
     lost = [change for change in _last(changes, _may_have_full_access) if change.action is Action.DELETE]
     if lost:
@@ -55,7 +55,7 @@ def last_full_access(changes: Sequence[Change], _context: Context) -> Iterator[F
 
 
 def _last(changes: Sequence[Change], counts: Callable[[Body | None], bool]) -> list[Change]:
-    """The changes of all objects that count today, where none will that is there afterwards."""
+    """The changes of all objects that match now, if no object will match afterwards."""
     if any(counts(body_after(change)) for change in changes):
         return []
     return [change for change in changes if counts(change.before)]
@@ -87,7 +87,7 @@ def own_client(changes: Sequence[Change], context: Context) -> Iterator[Finding]
 
 
 def _harms(change: Change, context: Context) -> Iterator[str]:
-    """Each as a sentence without its end."""
+    """The ways in which a change ends the access of the run, each as a clause."""
     if change.action is Action.DELETE:
         yield "it would be deleted"
         return
@@ -111,7 +111,7 @@ def _closed_logins(change: Change, changed: set[str]) -> Iterator[str]:
 
 
 def _user(change: Change, changed: set[str], access: Access) -> Iterator[str]:
-    """Only the client-credentials grant acts as the context user, and gives tokens for anonymous shoppers."""
+    """Only the client-credentials grant acts as the context user, and issues tokens for anonymous shoppers."""
     after = change.after or {}
     if not access.as_context_user:
         return
@@ -151,7 +151,7 @@ def _token(change: Change, changed: set[str]) -> Iterator[str]:
 
 
 def _secret(change: Change, access: Access) -> Iterator[str]:
-    """A secret where there was none ends the access, too: from then on every grant needs one."""
+    """A first secret also ends the access: from then on every grant requires it."""
     if change.new_secrets and not access.with_secret:
         yield "it would be given a secret, and this run logs in without one"
     for intent in change.secrets:
@@ -164,4 +164,4 @@ def _secret(change: Change, access: Access) -> Iterator[str]:
 GUARDS: Final[tuple[Guard, ...]] = (last_seller_client, last_full_access, own_client)
 
 NEED_THE_WHOLE: Final = frozenset({"last-seller-client", "last-full-access"})
-"""Those that can only judge a plan of the whole marketplace."""
+"""Guards that require a plan of the whole marketplace."""

@@ -1,7 +1,7 @@
-"""What the manifest of an API client says -> objections: one function for each rule, and the table of them.
+"""The manifest of an API client -> objections: one function for each rule, and the table of rules.
 
-An objection stands at something that the manifest names, so that it has a line. Each function objects only where what
-it needs to know is certain.
+An objection is at something that the manifest names, so that it has a line. Each function objects only if the values
+that it needs are certain.
 """
 
 import re
@@ -13,27 +13,27 @@ from reconciler.model.diagnostic import listed
 from reconciler.model.json import ABSENT, pointer
 
 EVERYONE: Final = {"buyers": "AllowAnyBuyer", "suppliers": "AllowAnySupplier"}
-"""Party -> the flag that lets in all of them."""
+"""Party -> the flag that allows all of them."""
 SHORT_TOKEN_MINUTES: Final = 60
-"""The longest access token that goes unremarked beside administrative roles."""
+"""The longest access token, in minutes, that is accepted with administrative roles."""
 
 _FLAGS: Final = ("AllowSeller", *EVERYONE.values())
 _REQUIRED_ROLES: Final = {
     "MinimumRequiredRoles": "MaximumGrantedRoles",
     "MinimumRequiredCustomRoles": "MaximumGrantedCustomRoles",
 }
-"""A list of roles that a user must have -> the list of those that a token is granted at most."""
+"""Field of required roles -> field of the roles that a token can have at most."""
 _OWN_ACCOUNT: Final = re.compile("Me[A-Z]")
-"""MeAdmin, MeXpAdmin and their like are for the user's own account, MessageSenderAdmin is not."""
+"""MeAdmin, MeXpAdmin and similar roles are for the user's own account, MessageSenderAdmin is not."""
 
 
 def administrative(roles: Iterable[str]) -> list[str]:
-    """The roles by which one administers what is not one's own, in their order."""
+    """The roles that administer more than the user's own account, in their order."""
     return [role for role in roles if role == "FullAccess" or (role.endswith("Admin") and not _OWN_ACCOUNT.match(role))]
 
 
 def anonymous_with_secret(view: ManifestView) -> Iterator[Objection]:
-    """Object to a secret that anonymous shoppers would need."""
+    """Object to a secret that anonymous shoppers would require."""
     if view.is_on("IsAnonBuyer") and view.secrets.get("ClientSecret"):
         hint = "write ClientSecret: null, and use a separate API client for a server that can keep a secret"
         yield Objection("/spec/ClientSecret", "IsAnonBuyer is true and there is a ClientSecret", hint)
@@ -43,7 +43,7 @@ def anonymous_with_secret(view: ManifestView) -> Iterator[Objection]:
 
 
 def secrets_of_inactive_client(view: ManifestView) -> Iterator[Objection]:
-    """Object to secrets that no login can prove, because the client is off, or may be: that is the API's default."""
+    """Object to secrets that no login can verify, because the client is or may be inactive, the API's default."""
     if not view.has_named_secrets or view.is_on("Active"):
         return
     hint = "write Active: true, or remove the secrets until it is"
@@ -55,7 +55,7 @@ def secrets_of_inactive_client(view: ManifestView) -> Iterator[Objection]:
 
 
 def anonymous_without_context_user(view: ManifestView) -> Iterator[Objection]:
-    """Object to anonymous shopping as nobody, or as somebody whom the manifest does not name."""
+    """Object to anonymous shopping without a context user, or with one that the manifest does not name."""
     if not view.is_on("IsAnonBuyer"):
         return
     hint = "name an active buyer user as DefaultContextUserName"
@@ -80,7 +80,7 @@ def anonymous_duration_without_anonymous(view: ManifestView) -> Iterator[Objecti
 
 
 def public_client_with_admin_role(view: ManifestView) -> Iterator[Objection]:
-    """Object to administrative roles, or any at all, where nothing proves who asks for a token."""
+    """Object to administrative roles, or unlimited roles, if tokens can be requested without a credential."""
     why, at = _why_public(view)
     roles = view.members("MaximumGrantedRoles") if why else None
     if roles is None:
@@ -94,7 +94,7 @@ def public_client_with_admin_role(view: ManifestView) -> Iterator[Objection]:
 
 
 def _why_public(view: ManifestView) -> tuple[str, str]:
-    """Why anybody can ask the client for a token, and where that is said; two empty texts where it is not certain."""
+    """Why anyone can request a token of the client, and the pointer of the cause; two empty texts if uncertain."""
     if view.is_on("IsAnonBuyer"):
         return "IsAnonBuyer is true", "/spec/IsAnonBuyer"
     if view.secrets.get("ClientSecret", ABSENT) is None:
@@ -105,7 +105,7 @@ def _why_public(view: ManifestView) -> tuple[str, str]:
 
 
 def context_user_with_several_parties(view: ManifestView) -> Iterator[Objection]:
-    """Object to a client that acts as one user and is open to several kinds of party."""
+    """Object to a client that acts as one user and allows several kinds of parties."""
     if not isinstance(view.value("DefaultContextUserName"), str):
         return
     parties = ["the seller"] if view.is_on("AllowSeller") else []
@@ -117,7 +117,7 @@ def context_user_with_several_parties(view: ManifestView) -> Iterator[Objection]
 
 
 def long_token_with_admin_role(view: ManifestView) -> Iterator[Objection]:
-    """Object to a long-lived token that opens much."""
+    """Object to a long-lived token with administrative roles."""
     minutes = view.minutes("AccessTokenDuration")
     if minutes is None or minutes <= SHORT_TOKEN_MINUTES:
         return
@@ -128,7 +128,7 @@ def long_token_with_admin_role(view: ManifestView) -> Iterator[Objection]:
 
 
 def refresh_shorter_than_access(view: ManifestView) -> Iterator[Objection]:
-    """Object to a refresh token that expires before what it is to renew."""
+    """Object to a refresh token that expires before the access token that it renews."""
     refresh, access = view.minutes("RefreshTokenDuration"), view.minutes("AccessTokenDuration")
     if refresh and access and refresh < access:
         message = f"RefreshTokenDuration is {refresh} minutes, AccessTokenDuration {access}"
@@ -136,7 +136,7 @@ def refresh_shorter_than_access(view: ManifestView) -> Iterator[Objection]:
 
 
 def nobody_can_log_in(view: ManifestView) -> Iterator[Objection]:
-    """Object to a client that is closed to everybody. One whose manifest switches it off is meant to be."""
+    """Object to a client that no party can use, unless its manifest deactivates it."""
     is_closed = all(map(view.is_off, _FLAGS)) and not any(view.assignments.get(party, True) for party in EVERYONE)
     if is_closed and view.spec.get("Active", True):
         hint = "allow or assign a party; set Active: false for an unused client"
@@ -144,7 +144,7 @@ def nobody_can_log_in(view: ManifestView) -> Iterator[Objection]:
 
 
 def required_roles_not_granted(view: ManifestView) -> Iterator[Objection]:
-    """Object to roles that a user must have and no token can hold. Whether FullAccess holds them all is not certain."""
+    """Object to required roles that no token can have. Whether FullAccess includes them all is uncertain."""
     for requirement, cap in _REQUIRED_ROLES.items():
         granted = view.members(cap)
         if not granted or "FullAccess" in granted:
@@ -156,7 +156,7 @@ def required_roles_not_granted(view: ManifestView) -> Iterator[Objection]:
 
 
 def pointless_assignments(view: ManifestView) -> Iterator[Objection]:
-    """Object to assignments of parties that are all let in anyway."""
+    """Object to assignments of parties that are all allowed."""
     for party, flag in EVERYONE.items():
         if view.assignments.get(party) and view.is_on(flag):
             message = f"{flag} is true and {party} are assigned"

@@ -1,10 +1,9 @@
 """Bytes of YAML -> documents as plain data, with the line and column of every key and value.
 
-Built over ruamel.yaml's C event parser, because its other loaders either forget positions or take five times as long.
-The builder therefore sees to what they do besides: the core schema of YAML 1.2, duplicate keys, merge keys, aliases
-that expand without bound, depth.
+Uses ruamel.yaml's C event parser, because its other loaders either lose positions or take five times as long. So the
+builder implements the rest: the core schema of YAML 1.2, duplicate keys, merge keys, and limits on aliases and depth.
 
-No message quotes a key, a scalar, an alias or a tag: a secret that somebody pasted unquoted may look like any of them.
+No message quotes a key, a scalar, an alias or a tag, any of which may be an unquoted secret.
 """
 
 import errno
@@ -34,7 +33,7 @@ _IN_BRACKETS: Final = "while parsing a flow node"
 _ENDS: Final = ("", "---", "...")
 _NEVER_CLOSED: Final = ("the document ends here, and a '[' or '{' above is not closed", "close it")
 
-# libyaml's words -> ours, and the remedy. libyaml's are fixed texts that quote nothing of the file.
+# libyaml's message -> our message and hint. libyaml's messages are fixed texts that quote nothing of the file.
 _PROBLEMS: Final[Mapping[str, tuple[str, str]]] = {
     "mapping values are not allowed in this context": (
         "a key is not allowed before this ':'",
@@ -80,17 +79,17 @@ _PROBLEMS: Final[Mapping[str, tuple[str, str]]] = {
 _REPORTED_AT_START: Final = frozenset(
     {"found unexpected end of stream", "found unexpected document indicator", "could not find expected ':'"}
 )
-"""Where the context begins says more than where the parser gave up."""
+"""Problems that are reported where their context begins, not where the parser stopped."""
 _REFERENCE: Final = 'inside [...] and {...}, put quotes around "${...}"'
 
-# What YAML 1.1 takes for line breaks and editors do not: text after one of them would look like part of a comment.
+# Line breaks of YAML 1.1 that editors do not show: text after one of them would look like part of a comment.
 _HIDDEN_BREAK: Final = re.compile("[\x85\u2028\u2029]")
 _CONTROL: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
 _UTF16: Final = (b"\xff\xfe", b"\xfe\xff")
 
 
 def bytes_fault(content: bytes, file: str) -> Diagnostic | None:
-    """Say what keeps the bytes from being text at all, or None."""
+    """Why the bytes are not text, or None."""
     if content.isascii():
         return None
     if content.startswith(_UTF16):
@@ -106,14 +105,14 @@ def bytes_fault(content: bytes, file: str) -> Diagnostic | None:
 
 
 def character_fault(content: bytes, file: str) -> Diagnostic:
-    """Say where the character stands that the parser refused. The bytes are UTF-8."""
+    """The place of the character that the parser refused. The bytes are UTF-8."""
     text = content.decode()
     found = _CONTROL.search(text)
     return _character(file, text, found.start() if found else 0)
 
 
 def syntax_fault(error: MarkedYAMLError, content: bytes, file: str) -> Diagnostic:
-    """Put the parser's complaint into plain words."""
+    """Convert the parser's error to a diagnostic in plain words."""
     begun = error.context_mark
     mark = begun if begun is not None and error.problem in _REPORTED_AT_START else error.problem_mark
     lines = content.decode("utf-8-sig").splitlines()
@@ -137,7 +136,7 @@ def _character(file: str, text: str, index: int) -> Diagnostic:
 
 
 def _place_at(file: str, before: str) -> Place:
-    """Give the place after a text, which may begin with a byte order mark."""
+    """The place after a text, which may begin with a byte order mark."""
     before = before.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     return Place(file, before.count("\n") + 1, len(before) - before.rfind("\n"))
 
@@ -161,7 +160,7 @@ _REASONS: Final[Mapping[int, tuple[str, str]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """What could be read of a file, and everything that is wrong with it as YAML."""
+    """The readable documents of a file, and its faults as YAML."""
 
     documents: tuple[Document, ...]
     faults: tuple[Diagnostic, ...] = ()
@@ -170,7 +169,7 @@ class Parsed:
 def read(path: Path | str, shown: str, limit: int = SIZE_LIMIT) -> Parsed:
     """Read and parse one file; `shown` is its name in messages.
 
-    Nothing but a regular file is read, so that a FIFO or a device can neither block nor flood the run.
+    Only a regular file is read, so that a FIFO or a device can neither block nor flood the run.
     """
     try:
         content = _bytes_of(path, limit)
@@ -180,7 +179,7 @@ def read(path: Path | str, shown: str, limit: int = SIZE_LIMIT) -> Parsed:
 
 
 def parse(content: bytes, file: str, limit: int = SIZE_LIMIT, parser: Callable[[bytes], Any] = Parser) -> Parsed:
-    """Parse the bytes of one file. A fault that leaves the structure readable keeps no other from being found."""
+    """Parse the bytes of one file. Parsing continues after faults that leave the structure readable."""
     if len(content) > limit:
         message = f"the file is larger than {limit:,} bytes"
         return Parsed((), (Diagnostic(Place(file), message, "file-size", hint="split it"),))
@@ -200,13 +199,13 @@ def parse(content: bytes, file: str, limit: int = SIZE_LIMIT, parser: Callable[[
 
 
 def shown(path: Path | str) -> str:
-    """Give a path as a user would type it: relative where it is the working directory or below it."""
+    """A path as a user would type it: relative if it is the working directory or below it."""
     absolute, here = os.path.abspath(path), os.getcwd()  # noqa: PTH100, PTH109  # strings, for speed
     return "." if absolute == here else absolute.removeprefix(here.rstrip(os.sep) + os.sep)
 
 
 def unreadable(error: OSError, path: Path | str, shown: str) -> Diagnostic:
-    """Say why the operating system does not give a file or directory."""
+    """Why the operating system cannot open a file or directory."""
     message, hint = _REASONS.get(error.errno or 0, (f"it cannot be read: {error.strerror}", ""))
     if error.errno == errno.ENOENT and os.path.islink(path):  # noqa: PTH114  # paths are plain strings here, for speed
         message, hint = "the symbolic link is broken", "correct or remove it"

@@ -1,4 +1,4 @@
-"""YAML events -> documents: a machine with a stack of its own, so that no input makes Python recurse."""
+"""YAML events -> documents, with an explicit stack, so that no input makes Python recurse."""
 
 from sys import intern
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 DEPTH_LIMIT: Final = 100
 ALIAS_LIMIT: Final = 100_000
-"""Values that the aliases of one file may add to it."""
+"""The most values that the aliases of one file may add."""
 
 _Data: TypeAlias = Any  # plain data while it grows; the model's Json is read-only
 _Event: TypeAlias = Any
@@ -27,7 +27,7 @@ _CONTAINER_TAGS: Final = frozenset({None, "!", "tag:yaml.org,2002:map", "tag:yam
 
 
 class Stop(Exception):  # no error of the program: the end of what can be read of a file
-    """A fault after which the rest of the file cannot be read."""
+    """A fault after which the rest of the file is unreadable."""
 
     def __init__(self, diagnostic: Diagnostic) -> None:
         super().__init__(diagnostic.message)
@@ -36,7 +36,7 @@ class Stop(Exception):  # no error of the program: the end of what can be read o
 
 @dataclass(slots=True)
 class _Anchored:
-    """What an alias stands for."""
+    """The value of an anchor."""
 
     value: _Data
     marks: Marks
@@ -56,7 +56,7 @@ class _Frame:
         self.key: str | None = None if type(value) is dict else _ITEM
         """None: a mapping waits for its next key."""
         self.fate: Callable[[_Frame, _Data, int], None] | None = None
-        """What is done with the member under construction instead of adding it."""
+        """What is done with the next member instead of adding it."""
         self.merges: list[tuple[_Data, Marks]] | None = None
 
 
@@ -184,7 +184,7 @@ class Builder:
         self._add(frame.value, frame.start)
 
     def _add(self, value: _Data, start: int) -> None:
-        """Give the frame a value whose marks begin at `start`."""
+        """Add a value, whose marks begin at `start`, to the frame."""
         frame = self._frame
         if frame.key is _ITEM:
             frame.value.append(value)
@@ -200,7 +200,7 @@ class Builder:
     # -- keys ---------------------------------------------------------------------------------------------------------
 
     def _take_key(self, key: str | None) -> None:
-        """Take a key whose mark is the last one. None: it is no string."""
+        """Take a key whose mark is the last one. None: it is not a string."""
         frame = self._frame
         if key is None:
             self._fault(self._marks[-1], "key-type", "a key must be a text", "put quotes around it")

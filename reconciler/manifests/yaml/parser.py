@@ -1,7 +1,7 @@
-"""The text of a file -> YAML events: from libyaml, or from ruamel.yaml's own parser where libyaml is not installed.
+"""The text of a file -> YAML events, from libyaml, or from ruamel.yaml's own parser if libyaml is not installed.
 
-ruamel.yaml's own parser is fifty times slower. `SlowParser` makes it accept and refuse what libyaml does, in its words
-and at its places.
+ruamel.yaml's own parser is fifty times slower. `SlowParser` makes it accept and refuse the same input as libyaml, with
+the same messages and places.
 
 Plain scalars follow the core schema of YAML 1.2: `yes` and `on` are strings, `012` is twelve, `1_000` and dates are
 strings.
@@ -47,7 +47,7 @@ _WORDS: Final[Mapping[str, str]] = {
     "expected a comment or a line break": "did not find expected comment or line break",
     "found duplicate YAML directive": "found duplicate %YAML directive",
 }
-"""How a complaint of ruamel.yaml begins -> the same one in the words of libyaml."""
+"""Beginning of a message of ruamel.yaml -> libyaml's message."""
 _BLOCK_ENDS: Final[Mapping[str, str]] = {
     "while parsing a block mapping": "did not find expected key",
     "while parsing a block collection": "did not find expected '-' indicator",
@@ -66,7 +66,7 @@ class _Mark:
 
 
 class _Scanner(Scanner):
-    """Splits a text as libyaml does: it allows tabs between words and before a comment, and refuses what it refuses."""
+    """Scans a text like libyaml, which allows tabs between words and before a comment, and refuses the same input."""
 
     def scan_to_next_token(self) -> _Untyped:
         while not self.allow_simple_key and self.reader.peek() in " \t":
@@ -110,7 +110,7 @@ class _Scanner(Scanner):
         try:
             token = super().scan_flow_scalar(style)
             token.value.encode()
-        except ValueError as error:  # the number of no character, or half of a pair
+        except ValueError as error:  # not the number of a character, or half of a surrogate pair
             mark = _mark(self.reader.buffer, _no_character(self.reader.buffer, start.index))
             problem = "found invalid Unicode character escape code"
             raise ScannerError("while parsing a quoted scalar", start, problem, mark) from error
@@ -118,7 +118,7 @@ class _Scanner(Scanner):
 
 
 class SlowParser:
-    """Has libyaml's interface, as far as it is used here."""
+    """A parser with libyaml's interface, as far as it is used here."""
 
     def __init__(self, content: bytes | str) -> None:
         self._text = content.decode() if isinstance(content, bytes) else content
@@ -126,7 +126,7 @@ class SlowParser:
         yaml.version = "1.1"  # libyaml's
         yaml.Scanner = _Scanner
         self._end = 0
-        """Where the last event ended."""
+        """The end of the last event."""
         self._events: Iterator[_Untyped] = yaml.parse(self._text)
 
     def get_event(self) -> _Untyped:
@@ -148,7 +148,7 @@ class SlowParser:
         return event
 
     def _as_libyaml(self, error: MarkedYAMLError) -> None:
-        """Give a complaint the words and the place that libyaml gives it."""
+        """Give an error the message and the place that libyaml gives it."""
         mark = error.problem_mark
         error.problem = _libyaml_problem(error)
         if error.problem == "found unknown escape character":
@@ -171,7 +171,7 @@ def _libyaml_problem(error: MarkedYAMLError) -> str:
 
 
 def _no_character(text: str, start: int) -> int:
-    """Where the first escape after `start` has its number, of those that stand for no character."""
+    """The position of the first invalid escape number after `start`."""
     numbers = ((one.start() + 2, int(one[1] or one[2] or "0", 16)) for one in _ESCAPES.finditer(text, start))
     return next(at for at, number in numbers if 0xD800 <= number <= 0xDFFF or number > 0x10FFFF)  # noqa: PLR2004
 
@@ -192,7 +192,7 @@ _CONSTANTS: Final[Mapping[str, bool | None]] = {
 }
 _NUMBER_STARTS: Final = frozenset("0123456789+-.")
 SPECIAL_STARTS: Final = _NUMBER_STARTS | {word[:1] for word in _CONSTANTS}
-"""A plain scalar that starts with anything else is its own value."""
+"""A plain scalar that starts with any other character is a string."""
 _INTEGER: Final = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT: Final = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _NOT_JSON: Final = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
@@ -220,7 +220,7 @@ def _number(text: str) -> int | float | str:
         number = float(text)
         if number in {float("inf"), float("-inf")}:
             raise ValueError("a number that is too large for JSON")
-        # JSON does not tell 600.0 from 600, and a service that wants an integer must not be sent a point.
+        # JSON does not distinguish 600.0 from 600, and a service that expects an integer must not get a decimal point.
         return int(number) if number.is_integer() and abs(number) < _EXACT else number
     if _NOT_JSON.fullmatch(text):
         raise ValueError("JSON has neither infinity nor 'not a number'")
@@ -229,7 +229,7 @@ def _number(text: str) -> int | float | str:
 
 @lru_cache(maxsize=4096)
 def key_text(text: str) -> str | None:
-    """Give a plain scalar as a key, or None where it is none: a number, a boolean, null, the merge key."""
+    """A plain scalar as a key; None for a number, a boolean, null or the merge key."""
     if text == "<<":
         return None
     try:

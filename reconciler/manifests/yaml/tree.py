@@ -1,7 +1,7 @@
-"""Plain data and one number per key and value -> the place of any JSON pointer, also in a patched document.
+"""Plain data and one number per key and value -> the place of any JSON pointer, including patched documents.
 
-Ten thousand manifests have a quarter of a million places of which a run shows a few, so they are kept as an array of
-integers and found by walking.
+Ten thousand manifests have a quarter of a million places, of which a run shows a few, so they are stored as an array
+of integers and found by walking the data.
 
 A patch follows JSON Merge Patch (RFC 7386): mappings are merged key by key, null removes a key, and anything else is
 replaced as a whole, lists included.
@@ -17,7 +17,7 @@ from reconciler.model.diagnostic import Place
 from reconciler.model.json import Json, pointer, pointer_parts
 
 Marks: TypeAlias = "array[int]"
-"""For each value its mark; after a mapping's or a list's own come its members', a mapping's each led by the key's."""
+"""The mark of each value, followed by the marks of its members; in a mapping, each preceded by the key's."""
 
 COLUMN_BITS: Final = 24
 """A mark is a line and a column in one integer, both counted from 0; no column is larger than a file may be."""
@@ -36,32 +36,32 @@ def as_place(file: str, mark: int) -> Place:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One YAML document: its data, and where each part of it stands."""
+    """One YAML document: its data, and the place of each part."""
 
     file: str
     data: Json
     _marks: Marks = field(repr=False)
 
     def place(self, at: str = "") -> Place:
-        """Where the value at a JSON pointer starts; for a value that is not there, its nearest ancestor's place."""
+        """The start of the value at a JSON pointer, or of its nearest ancestor if it does not exist."""
         return as_place(self.file, self._marks[find(self.data, pointer_parts(at))[1] if at else 0])
 
     def key_place(self, at: str) -> Place:
-        """Where the key at the end of a JSON pointer stands; for a list's member or the root, its value's place."""
+        """The place of the key at the end of a JSON pointer; for a list's member or the root, its value's place."""
         return as_place(self.file, self._marks[find(self.data, pointer_parts(at))[0]])
 
     @property
     def places(self) -> Mapping[str, Place]:
-        """All values' places by JSON pointer, found when they are asked for."""
+        """The places of all values by JSON pointer, computed on demand."""
         return _Places(self)
 
     def place_of(self, _at: str, index: int) -> Place:
-        """Where the value at a JSON pointer starts, of which the index of its mark in `data` is known."""
+        """The start of the value at a JSON pointer, given the index of its mark in `data`."""
         return as_place(self.file, self._marks[index])
 
 
 _FEW: Final = 8
-"""Places for which walking costs less than finding all: most plans show one or two of a manifest."""
+"""Lookups for which walking is faster than computing all places: most plans show one or two per manifest."""
 
 
 class _Places(Mapping[str, Place]):
@@ -100,7 +100,7 @@ class _Places(Mapping[str, Place]):
 
 
 def size(value: Json) -> int:
-    """How many marks a value has."""
+    """The number of marks of a value."""
     if isinstance(value, dict):
         return 1 + len(value) + sum(map(size, value.values()))
     if isinstance(value, list):
@@ -109,7 +109,7 @@ def size(value: Json) -> int:
 
 
 def members(value: Json, start: int) -> Iterator[tuple[str, Json, int, int]]:
-    """Give of each member the key, the value, and the indices of their marks; the container's own is at `start`."""
+    """The key, the value and the indices of their marks for each member; the container's own is at `start`."""
     index = start + 1
     if isinstance(value, dict):
         for key, child in value.items():
@@ -122,7 +122,7 @@ def members(value: Json, start: int) -> Iterator[tuple[str, Json, int, int]]:
 
 
 def find(value: Json, parts: Sequence[str]) -> tuple[int, int, int]:
-    """Give the indices of the key's mark and the value's mark, and how far down the path there was something."""
+    """The indices of the key's and the value's mark, and the depth to which the path exists."""
     found = (0, 0, 0)
     for part in parts:
         for key, child, key_index, value_index in members(value, found[1]):
@@ -135,7 +135,7 @@ def find(value: Json, parts: Sequence[str]) -> tuple[int, int, int]:
 
 
 def pointers(value: Json, at: str = "", start: int = 0) -> Iterator[tuple[str, int]]:
-    """Give the JSON pointer of a value and of all that is in it, each with the index of its mark."""
+    """The JSON pointers of a value and of all values in it, each with the index of its mark."""
     yield at, start
     if isinstance(value, dict | list):
         for key, child, _, index in members(value, start):
@@ -156,7 +156,7 @@ def merge_patch(target: Json, patch: Json) -> Json:
 
 
 def removals(target: Json, patch: Json, at: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], bool]]:
-    """Give the path of every null of a patch that removes a key, and whether the target has that key."""
+    """The path of every null in a patch that removes a key, and whether the target has that key."""
     if not isinstance(patch, Mapping):
         return
     below = target if isinstance(target, Mapping) else {}
@@ -169,29 +169,29 @@ def removals(target: Json, patch: Json, at: tuple[str, ...] = ()) -> Iterator[tu
 
 @dataclass(frozen=True, slots=True)
 class Layered(Document):
-    """A document over which a patch was laid. Its file is that of the document below, and so is its own place."""
+    """A document merged with a patch. Its file and its own place are those of the document below."""
 
     below: Document
     above: Document
-    """Where the patch stands; it may hold more than the patch."""
+    """The document of the patch; it may contain more than the patch."""
     target: Json
-    """What the patch was applied to: the data of the document below, or less."""
+    """The target of the patch: the data of the document below, or a part."""
     patch: Json
 
     def place(self, at: str = "") -> Place:
-        """Where the value stands, in the file that says so; one that the patch removed stands where its null does."""
+        """The place of the value in the file that sets it; for a removed value, the place of the null."""
         return self._owner(pointer_parts(at)).place(at)
 
     def key_place(self, at: str) -> Place:
-        """Where the key stands, in the file that has its value."""
+        """The place of the key, in the file that sets its value."""
         return self._owner(pointer_parts(at)).key_place(at)
 
     def place_of(self, at: str, _index: int) -> Place:
-        """Where the value stands: the marks are of two files, so that an index in the merged data says nothing."""
+        """The place of the value, without the index: the marks belong to two files."""
         return self.place(at)
 
     def _owner(self, parts: Sequence[str]) -> Document:
-        """Tell which of the two gives what is at the end of the path. A mapping that both have belongs to the lower."""
+        """Which of the two documents sets the value at a path. A mapping that both have belongs to the lower one."""
         target, patch = self.target, self.patch
         for part in parts:
             if not (isinstance(target, Mapping) and isinstance(patch, Mapping)):
@@ -203,6 +203,6 @@ class Layered(Document):
 
 
 def overlaid_by(below: Document, above: Document, target: Json, patch: Json) -> Layered:
-    """Merge a patch, which stands in the document above, into a target: the data of the document below, or less."""
+    """Merge a patch from the document above into a target: the data of the document below, or a part."""
     merged = merge_patch(target, patch)
     return Layered(below.file, merged, below._marks, below, above, target, patch)  # noqa: SLF001  # of this package
