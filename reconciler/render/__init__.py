@@ -1,8 +1,8 @@
 """A plan, a result or diagnostics -> text, one file per audience. Nothing here prints.
 
-A format is a module of its name with a function for each document that it writes. It is imported when it first writes:
-a run needs one format of all of them, and `--help` none. A new format is one such module, and one line in `FORMATS`,
-with its function `several` in `SEVERAL` of `several`.
+A format is a module with its name and a function for each document. It is imported when it first writes: a run needs
+one format, and `--help` none. A new format is one such module and one line in `FORMATS`, with its function `several` in
+`SEVERAL` of `several`.
 """
 
 from collections.abc import Callable, Mapping
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """One output format. A document that it cannot write is None; nothing here prints."""
+    """One output format. A document that it does not support is None."""
 
     failure: "Callable[[str, ReconcilerError, Style], str]"
-    """What a file holds in place of a document that there is none of, so that no older one is taken for it.
+    """Writes an error in place of a document, so that an older document is not taken for it.
 
-    It is given the name of that document (``plan``), and why there is none.
+    Takes the name of the document (``plan``) and the error.
     """
     plan: "Callable[[Plan, str, Style], str] | None" = None
-    """It is given the plan and its digest in hexadecimal, which may be empty where there is nothing to apply."""
+    """Takes the plan and its digest in hexadecimal, which may be empty if there is nothing to apply."""
     drift: "Callable[[Drift, str, Style], str] | None" = None
-    """It is given the drift and the digest of its plan, as above."""
+    """Takes the drift and the digest of its plan, as above."""
     result: "Callable[[ApplyResult, Style], str] | None" = None
     validation: "Callable[[Report, Style], str] | None" = None
 
@@ -41,7 +41,7 @@ class Format:
 def late(module: str, name: str) -> Callable[..., str]:
     """A writer that is imported when it first writes."""
 
-    def write(*arguments: Any) -> str:  # noqa: ANN401  # whatever the writer takes
+    def write(*arguments: Any) -> str:  # noqa: ANN401  # the arguments of the writer
         text: str = getattr(import_module(f"reconciler.render.{module}"), name)(*arguments)
         return text
 
@@ -49,7 +49,7 @@ def late(module: str, name: str) -> Callable[..., str]:
 
 
 def _format(name: str, *documents: str) -> Format:
-    """A format that writes these documents, and failures."""
+    """A format for these documents, and for failures."""
     return Format(**{document: late(name, document) for document in ("failure", *documents)})
 
 

@@ -1,4 +1,4 @@
-"""A plan -> the command lines that carry it out and that show it, as they are to be typed."""
+"""A plan -> the command lines that apply it and show it."""
 
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,11 +12,11 @@ from reconciler.render.escape import escape
 from reconciler.render.style import Style
 
 _PATCH: Final = "git apply write-back.patch"
-"""The recipes for CI systems keep this file."""
+"""The CI recipes keep this file as an artifact."""
 
 
 def apply_command(plan: Plan, digest: str, style: Style) -> str:
-    """What to type: of a saved plan its file, else what plans the same again; with an acknowledgement if one helps.
+    """The command that applies the saved plan, or plans and applies the same; with `--ack` if needed.
 
     It is escaped, and never shortened.
     """
@@ -31,57 +31,57 @@ def apply_command(plan: Plan, digest: str, style: Style) -> str:
 
 
 def command(*words: str) -> str:
-    """One command line of this program."""
+    """A command line of this program."""
     return escape(shlex.join(["reconciler", *words]))
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """How a plan comes to be applied: words, and what to copy."""
+    """How to apply a plan: an explanation, and text to copy."""
 
     words: str
     copied: str = ""
     is_command: bool = True
-    """Whether what to copy is for a shell."""
+    """Whether the text to copy is a shell command."""
 
 
 def applying(plan: Plan, digest: str, style: Style, purpose: str = "To apply it") -> list[Offer]:
-    """The command that applies a plan; in a CI job, whose files nobody else has, the next step of its pipeline.
+    """How to apply a plan: a command, or in a CI job, whose files are not available elsewhere, the next pipeline step.
 
-    A plan that cannot be applied has an acknowledgement, or nothing.
+    For a plan that cannot be applied: how to acknowledge it, or nothing.
     """
     if not may_be_applied(plan):
         return _acknowledgement(plan, digest)
     if style.is_job and plan.guards:
-        return [Offer("To accept the findings of the guards, run the pipeline again and acknowledge:", digest[:12])]
+        return [Offer("To accept the guard findings, run the pipeline again and acknowledge:", digest[:12])]
     if style.is_job and style.plan_file:
-        how = "let this pipeline go on: its next job applies exactly this plan, or waits for approval."
+        how = "let this pipeline continue: its next job applies exactly this plan, or waits for approval."
         return [Offer(f"{purpose}, {how}")]
     return [Offer(f"{purpose}:", apply_command(plan, digest, style))]
 
 
 def _acknowledgement(plan: Plan, digest: str) -> list[Offer]:
-    """The line of a commit that accepts the findings of a plan from a snapshot; none if there are none."""
+    """The line of a commit message that accepts the findings of a plan from a snapshot, if there are any."""
     if not (plan.snapshot and plan.guards and _can_be_acknowledged(plan)):
         return []
-    words = "To accept the findings of the guards, end the message of the last commit with this line:"
+    words = "To accept the guard findings, end the message of the last commit with this line:"
     return [Offer(words, f"Reconciler-Ack: {digest[:12]}", is_command=False)]
 
 
-def ways(found: Plan | Drift, digest: str, style: Style) -> list[Offer]:
-    """How a plan is applied or acknowledged, or how the service is restored; none where nothing does that."""
+def how_to_apply(found: Plan | Drift, digest: str, style: Style) -> list[Offer]:
+    """How to apply or acknowledge a plan, or restore the service; empty if that is not possible."""
     if isinstance(found, Plan):
         return [] if style.together else applying(found, digest, style)
     if not (found.has_drift and may_be_applied(found.plan)):
         return []
     if style.is_job and not found.plan.guards:
-        how = "run the pipeline that applies it: it plans again and waits for approval."
-        return [Offer(f"To restore what git says, {how}")]
-    return applying(found.plan, digest, style, "To restore what git says")
+        how = "run the pipeline that applies: it plans again and waits for approval."
+        return [Offer(f"To restore the state in git, {how}")]
+    return applying(found.plan, digest, style, "To restore the state in git")
 
 
 def together(plans: Mapping[str, Plan], files: Mapping[str, str], options: Sequence[str]) -> str:
-    """The command that applies several plans, by environment, in this order: from files, where they are saved."""
+    """The command that applies several plans, by environment, in this order; from files if they are saved."""
     any_of_them = next(iter(plans.values()))
     if files:
         words = [*(files[name] for name, plan in plans.items() if plan.has_changes), *any_of_them.selection.paths]
@@ -90,21 +90,21 @@ def together(plans: Mapping[str, Plan], files: Mapping[str, str], options: Seque
     return command("apply", *any_of_them.selection.paths, *environments, *_selection(any_of_them), *options)
 
 
-def all_together(style: Style) -> list[Offer]:
-    """The same as it is offered at the end of a document."""
-    words = "To apply them, one after another in the order of promote:"
+def how_to_apply_all(style: Style) -> list[Offer]:
+    """How to apply all plans, for the end of a document."""
+    words = "To apply them one by one, in the order of promote:"
     return [Offer(words, style.together)] if style.together else []
 
 
-def to_git(found: Plan | Drift, style: Style) -> Iterator[Offer]:
-    """How the manifests get what is live."""
+def how_to_accept(found: Plan | Drift, style: Style) -> Iterator[Offer]:
+    """How to update the manifests from the live state."""
     if isinstance(found, Plan) or found.plan.snapshot:
         return
     plan = found.plan
     if found.count(DriftKind.CHANGED):
         yield _write_back(plan, style)
     if found.uncontrolled:
-        purpose = "To write manifests of the unmanaged objects that are drift (to delete them, use plan --prune):"
+        purpose = "To write manifests for the unmanaged objects that are drift (to delete them, use plan --prune):"
         only = [word for one in found.uncontrolled for word in ("--only", str(one.address))]
         options = _shared(style.options, _UNKNOWN_ROLES)
         yield Offer(purpose, command("export", "--env", plan.binding.environment, *only, *options, "--write"))
@@ -115,7 +115,7 @@ def _write_back(plan: Plan, style: Style) -> Offer:
         return Offer("To write the live values into the manifests, apply the patch that this job keeps:", _PATCH)
     options = _shared(style.options, _UNKNOWN_ROLES)
     words = [*plan.selection.paths, "--env", plan.binding.environment, *_selection(plan), *options]
-    purpose = "To see the manifests with the live values in them (to write them, add --write):"
+    purpose = "To show the manifests with the live values (to write them, add --write):"
     return Offer(purpose, command("drift", *words, "--write-back"))
 
 
@@ -125,12 +125,12 @@ _NOT_FOR_ALL: Final = frozenset({"--prune", _UNKNOWN_ROLES})
 
 
 def _shared(options: Sequence[str], *also: str) -> list[str]:
-    """The shared options of a command that has no others than these of `_NOT_FOR_ALL`."""
+    """The shared options without those of `_NOT_FOR_ALL` that the command does not have."""
     return [word for word in options if word in also or word not in _NOT_FOR_ALL]
 
 
 def details(result: ApplyResult, style: Style) -> str:
-    """The command that shows all of a run; empty where it has no journal."""
+    """The command that shows a run; empty if it has no journal."""
     return command("history", "show", result.run, *_shared(style.options)) if result.run else ""
 
 
@@ -142,7 +142,7 @@ def _selection(plan: Plan) -> list[str]:
 
 
 def may_be_applied(plan: Plan) -> bool:
-    """Whether a command carries it out: it changes something, is of now, and no guard forbids it for good."""
+    """Whether a command can apply it: it has changes, is not from a snapshot, and all findings can be acknowledged."""
     return plan.has_changes and plan.snapshot is None and _can_be_acknowledged(plan)
 
 

@@ -1,7 +1,7 @@
-"""Text -> pieces of Markdown that mean what they say, and as many of them as a comment has room for.
+"""Text -> escaped Markdown, and as many entries as fit into a comment.
 
-Whatever comes from a manifest or a service stands in a code span, a fence or a ``<code>`` of an HTML block: in none of
-them does GitHub, GitLab or Azure DevOps see a link, an image, a mention or markup.
+Text from a manifest or a service is put into a code span, a fence or ``<code>`` in an HTML block, where GitHub, GitLab
+and Azure DevOps render no links, images, mentions or markup.
 """
 
 import re
@@ -17,11 +17,11 @@ from reconciler.render.wording import Count, Noun
 
 _BACKTICKS: Final = re.compile("`+")
 _FOR_MORE: Final = 300
-"""Characters that are kept for saying how much is left out."""
+"""Characters reserved for the number of entries left out."""
 
 
 def code(text: str) -> str:
-    """A code span that shows the text, whatever backticks are in it."""
+    """A code span of the text, which may contain backticks."""
     text = brief(text, LONGEST_MESSAGE) or " "
     fence = "`" * (_longest_run(text) + 1)
     pad = " " if text.startswith("`") or text.endswith("`") or (text.strip() and text[0] == text[-1] == " ") else ""
@@ -29,7 +29,7 @@ def code(text: str) -> str:
 
 
 def fenced(lines: Sequence[str], language: str) -> list[str]:
-    """A code block; its lines are escaped already."""
+    """A code block; the lines must be escaped."""
     fence = "`" * max(3, 1 + max(map(_longest_run, lines), default=0))
     return [f"{fence}{language}", *lines, fence]
 
@@ -39,17 +39,17 @@ def _longest_run(text: str) -> int:
 
 
 def marker(document: str, environment: str) -> str:
-    """What a bot finds its own comment by; nobody sees it."""
+    """An invisible marker by which a bot finds its own comment."""
     return f"<!-- reconciler:{document}:{quote(environment, safe='', errors='replace')} -->"
 
 
 def details(summary: str, content: Iterable[str]) -> list[str]:
-    """A block that opens at a click. The summary is finished HTML."""
+    """A collapsed block. The summary is HTML."""
     return ["<details>", f"<summary>{summary}</summary>", "", *content, "", "</details>", ""]
 
 
 def in_code_tag(text: str) -> str:
-    """The text for the summary of a `details`, which is HTML."""
+    """The text as HTML, for the summary of `details`."""
     return f"<code>{in_html(brief(text))}</code>"
 
 
@@ -63,12 +63,12 @@ def counts(numbers: Iterable[Count]) -> Iterator[str]:
     yield ""
 
 
-# --------------------------------------------------------------------------------------------- as much as there is room
+# --------------------------------------------------------------------------------------------- as much as fits
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One thing in two lengths."""
+    """An entry in two lengths."""
 
     block: tuple[str, ...]
     line: str
@@ -78,15 +78,15 @@ class Item:
 def document(
     head: Sequence[str], entries: Sequence[Item], tail: Sequence[str], nouns: tuple[Noun, Noun], style: Style
 ) -> str:
-    """Put a comment together that has `Style.room` characters at most, as long as head and tail have fewer.
+    """Build a comment of at most `Style.room` characters, if head and tail have fewer.
 
     Args:
-        head: what is always there; its first line is the marker.
-        entries: the alarming ones first. As many as fit are given as blocks; an alarming one that does not fit is at
-            least a line, as long as there is room for lines. The first line says how many are not shown whole.
-        tail: as the head.
-        nouns: what an alarming and an ordinary entry is called.
-        style: has the room.
+        head: always included; its first line is the marker.
+        entries: alarming ones come first. As many as fit become blocks; other alarming ones become lines, if these fit.
+            The first line of the comment says how many are not shown in full.
+        tail: always included.
+        nouns: the nouns for alarming and ordinary entries.
+        style: has the maximum length.
     """
     alarming = [entry for entry in entries if entry.is_alarming]
     ordinary = [entry for entry in entries if not entry.is_alarming]
@@ -97,23 +97,23 @@ def document(
     missing = sum(block is not entry.block for entry, block in kept)
     blocks = [*first, left_out(first.count(()), nouns[0]), *second, left_out(second.count(()), nouns[1])]
     shown = [line for block in blocks for line in block]
-    what = f"{missing:,} of {len(entries):,}**: there is no room here"
+    what = f"{missing:,} of {len(entries):,}**: not enough room"
     first_line = not_whole(what, style) if missing else []
     return joined([*head[:1], *first_line, *head[1:], *shown, "", *tail])
 
 
 def not_whole(what: str, style: Style) -> list[str]:
-    """What the reader has to know first, and where to read all of it."""
+    """The note that entries are missing, and where to read all of them."""
     source = f" All of it: {code(style.source)}." if style.source else ""
     return [f"{NOT_WHOLE}{what}.{source}", ""]
 
 
 NOT_WHOLE: Final = "**Not shown in full: "
-"""The beginning of the first line of a document that leaves something out."""
+"""How the first line of an incomplete document begins."""
 
 
 def _fitted(entries: Sequence[Item], room: int, *, keep_lines: bool) -> list[tuple[str, ...]]:
-    """What there is room for of each entry: its block, its line or nothing."""
+    """What fits of each entry: its block, its line or nothing."""
     owed = sum(len(entry.line) + 1 for entry in entries) if keep_lines else 0
     shown: list[tuple[str, ...]] = []
     for entry in entries:
@@ -127,7 +127,7 @@ def _fitted(entries: Sequence[Item], room: int, *, keep_lines: bool) -> list[tup
 
 
 def fitting(blocks: Sequence[Sequence[str]], room: int) -> int:
-    """How many blocks, from the first, there is room for."""
+    """How many of the first blocks fit."""
     for count, block in enumerate(blocks):
         room -= _size(block)
         if room < 0:
@@ -140,5 +140,5 @@ def _size(lines: Iterable[str]) -> int:
 
 
 def left_out(count: int, noun: Noun) -> list[str]:
-    """How many there are besides; nothing where there are none."""
-    return ["", f"**And {count:,} more: {noun.of(count)}, for which there is no room here.**", ""] if count > 0 else []
+    """A line with the number of further entries; empty if there are none."""
+    return ["", f"**And {count:,} more: {noun.of(count)} (not enough room).**", ""] if count > 0 else []

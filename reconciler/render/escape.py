@@ -1,7 +1,7 @@
 r"""Text from a service, a manifest or a command line -> text that is safe to show on a terminal and in a CI log.
 
-Whatever could move the cursor, hide or reorder characters is shown as ``\u001b``. What a CI runner would take for an
-order to itself (``::set-output``, ``##vso[``) loses its first character in the same way.
+Characters that move the cursor, or hide or reorder text, are shown as ``\u001b``. The first character of commands to a
+CI runner (``::set-output``, ``##vso[``) is escaped in the same way.
 """
 
 import json
@@ -11,7 +11,7 @@ from typing import Final
 
 from reconciler.model.json import Absent, Json
 
-# Letters and marks by category, yet of no width; `str.isprintable` covers all other invisible characters.
+# Letters and marks without width; `str.isprintable` covers all other invisible characters.
 _INVISIBLE: Final = frozenset(
     [0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFFA0, *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)]
 )
@@ -24,51 +24,51 @@ _LINE_COMMAND: Final = re.compile(r"^(\s*):(?=:)")
 
 
 def escape(text: str) -> str:
-    """Give the text as one line of visible characters. Escaping twice changes nothing more."""
+    """Return the text as one line of visible characters. Idempotent."""
     if not (text.isascii() and text.isprintable()):
         text = "".join(map(_visible, text))
     return neutral(_INLINE_COMMAND.sub(r"\\u0023", text)) if "##" in text else neutral(text)
 
 
 LONGEST_NAME: Final = 120
-"""How many characters of a name in a heading are shown: ids and files are as long as somebody made them."""
+"""The maximum number of characters of a name in a heading."""
 LONGEST_MESSAGE: Final = 2000
 
 
 def brief(text: str, longest: int = LONGEST_NAME) -> str:
-    """A name or a message, escaped, shortened with a note on its length."""
+    """A name or a message, escaped; a long one is shortened, with its length."""
     if len(text) <= longest:
         return escape(text)
     return f"{escape(f'{text[:longest]}...')} ({len(text)} characters)"
 
 
 def neutral(line: str) -> str:
-    """Give the line so that no CI runner takes its beginning for a command."""
+    """Escape the line if its start is a command to a CI runner."""
     return _LINE_COMMAND.sub(r"\1\\u003a", line) if "::" in line else line
 
 
 def json_text(document: object) -> str:
-    """Give the text of a JSON document: ASCII only, so that it holds nothing that a terminal could take for more."""
+    """Return a JSON document in ASCII, so that it contains no terminal control characters."""
     return in_json(json.dumps(document, indent=2, ensure_ascii=True, allow_nan=False)) + "\n"
 
 
 def json_document(version: str = "1.0", /, **members: object) -> str:
-    """Give the text of a JSON document that says of which format it is."""
+    """Return a JSON document with its format version."""
     return json_text({"format_version": version, **members})
 
 
 def present(**sides: Json | Absent) -> dict[str, Json]:
-    """The members of a JSON object; a side that is not there is left out, which is not the same as null."""
+    """The members of a JSON object without absent ones; null is not absent."""
     return {name: value for name, value in sides.items() if not isinstance(value, Absent)}
 
 
 def in_json(text: str) -> str:
-    """Give a finished JSON text, ASCII only, in which no CI runner finds a command; it holds the same data."""
+    """Return the JSON text with commands to CI runners escaped; the data is the same."""
     return _INLINE_COMMAND.sub(r"\\u0023", text)
 
 
 def joined(lines: Iterable[str]) -> str:
-    """Put finished lines together to a text that ends in a newline; no lines give the empty text."""
+    """Join finished lines to a text that ends in a newline; no lines give an empty text."""
     return "".join(f"{neutral(line)}\n" for line in lines)
 
 

@@ -1,7 +1,7 @@
 """Plan, drift, result, report or error -> workflow commands of GitHub Actions: annotations at the line of the manifest.
 
-GitHub shows the first ten errors, ten warnings and ten notices of a step, and at most 64 KB of each: the first line
-says what is missing, and how to read it. The others are in the log. See
+GitHub shows the first ten errors, ten warnings and ten notices of a step, and at most 64 KB of each. The first line
+says what is missing and how to read it; the log has the rest. See
 https://docs.github.com/actions/reference/workflow-commands-for-github-actions.
 """
 
@@ -25,7 +25,7 @@ from reconciler.render.wording import DRIFT_WORDS, PLAN_WORDS, View, Words, head
 
 
 class AnnotationLevel(StrEnum):
-    """How GitHub shows an annotation."""
+    """The level of an annotation."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -33,13 +33,13 @@ class AnnotationLevel(StrEnum):
 
 
 _SHOWN: Final = 10
-"""How many annotations of a level a step shows."""
+"""How many annotations of each level GitHub shows for a step."""
 _ROOM: Final = 60_000
-"""Bytes of the message of one annotation."""
+"""The maximum number of bytes of a message."""
 
 
 def annotation(level: AnnotationLevel, title: str, lines: Iterable[str], place: Place | None = None) -> str:
-    """One workflow command. The lines are escaped already, the title and the place are not."""
+    """A workflow command. The lines must be escaped, the title and the place not."""
     at = {"file": place.file} if place else {}
     if place and place.line:
         at |= {"line": str(place.line), "col": str(place.column)}
@@ -48,9 +48,9 @@ def annotation(level: AnnotationLevel, title: str, lines: Iterable[str], place: 
     return f"::{level} {properties}::{message if len(message.encode()) <= _ROOM else _TOO_LONG}\n"
 
 
-_TOO_LONG: Final = "too long for an annotation: nothing of it is shown here"
+_TOO_LONG: Final = "too long for an annotation, not shown"
 NOT_ALL: Final = "Not shown in full: "
-"""The beginning of the first line of a document that leaves something out."""
+"""How the first line of an incomplete document begins."""
 
 
 def document(annotations: Iterable[str], last: str, style: Style) -> str:
@@ -67,7 +67,7 @@ def document(annotations: Iterable[str], last: str, style: Style) -> str:
 
 
 def _data(text: str) -> str:
-    """GitHub's own encoding; line ends are there no more."""
+    """Encode as GitHub requires; there are no line ends left."""
     return text.replace("%", "%25")
 
 
@@ -76,7 +76,7 @@ def _property(text: str) -> str:
 
 
 def plan(plan: Plan, _digest: str, style: Style) -> str:
-    """A notice for each change; a warning where it widens or destroys, an error where a guard refuses it all."""
+    """A notice for each change; a warning if it widens access or deletes, an error for each guard finding."""
     seen = view(plan)
     changes = [_change(change, PLAN_WORDS, _level(change)) for change in seen.written]
     return _document(plan, seen, [*map(_finding, plan.guards), *changes], style)
@@ -101,7 +101,7 @@ def _unmanaged(change: Change) -> str:
 
 
 def _last(subject: str, verdict: str) -> str:
-    """The verdict, which is no command: a line for the log."""
+    """The verdict as a line for the log, not a command."""
     return f"{escape(subject) or 'reconciler'}: {escape(verdict)}\n"
 
 
@@ -120,12 +120,12 @@ def _change(change: Change, words: Words, level: AnnotationLevel) -> str:
 
 
 def _remark(level: AnnotationLevel, text: str) -> str:
-    """One that has no place."""
+    """An annotation without a place."""
     return annotation(level, level.value, [brief(text, LONGEST_MESSAGE)])
 
 
 def result(result: ApplyResult, style: Style) -> str:
-    """An error for each change that was not applied; those that were are lines of the log."""
+    """An error for each change that was not applied; applied changes are log lines."""
     shown = [_outcome(outcome) for outcome in result.outcomes if outcome.status is not Status.APPLIED]
     style = replace(style, source=details(result, style))
     return document(shown, _last(style.environment, verdict(result)), style)
@@ -161,7 +161,7 @@ def failure(name: str, error: ReconcilerError, style: Style) -> str:
 
 
 def several(planned: Sequence[Planned], text_of: TextOf, style: Style) -> str:
-    """All annotations; GitHub counts those of a step, whatever environment they are of."""
+    """All annotations; the limits of GitHub apply to all environments together."""
     texts = texts_of(planned, text_of, style)
     lines = (f"{line}\n" for text in texts for line in text.splitlines() if not line.startswith(NOT_ALL))
     return document(lines, "", style)

@@ -1,4 +1,4 @@
-"""Journals of runs -> a list of them, one of them, or what a run that was cut off has left: as text and as JSON."""
+"""Journals of runs -> a list of runs, one run, or the state of a run that was cut off; as text and JSON."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,7 +26,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """One run: what every journal says, and for one that applied a plan or rotated secrets, all that it says."""
+    """One run: the facts of every journal, and the details of an apply, a rollback or a rotation."""
 
     id: str
     kind: str = ""
@@ -39,7 +39,7 @@ class Listed:
     rotation: RecordedRotation | None = None
     events: tuple[Event, ...] = ()
     fault: str = ""
-    """Why its journal cannot be read; then there is nothing else."""
+    """Why its journal cannot be read; then the other fields are empty."""
 
 
 # ---------------------------------------------------------------------------------------------------------------- list
@@ -48,7 +48,7 @@ class Listed:
 def text_list(runs: Sequence[Listed], style: Style) -> str:
     """A line for each run, the newest last."""
     if not runs:
-        return "No runs: nothing was written from here yet.\n"
+        return "No runs.\n"
     taken_up = {name: run.id for run in runs if run.applied for name in run.applied.follows_up}
     heads = ("RUN", "STARTED", "KIND", "ENVIRONMENT", "USER", "RESULT")
     rows = [heads, *(_row(run, taken_up.get(run.id, "")) for run in runs)]
@@ -58,7 +58,7 @@ def text_list(runs: Sequence[Listed], style: Style) -> str:
 
 
 def _row(run: Listed, taken_up_by: str) -> tuple[str, ...]:
-    taken_up = f"; taken up by {taken_up_by}" if taken_up_by else ""
+    taken_up = f"; continued by {taken_up_by}" if taken_up_by else ""
     return run.id, run.started_at[:19], run.kind, run.environment, run.user, _result(run) + taken_up
 
 
@@ -70,23 +70,23 @@ def _result(run: Listed) -> str:
     if run.applied is None:
         return "ended" if run.is_finished else "cut off, or still running"
     counts = _totals(run.applied) if run.is_finished else _certainties(run.applied)
-    told = summed(counts) or "no changes"
+    summary = summed(counts) or "no changes"
     if not run.is_finished:
-        return f"cut off, or still running: {told}"
-    return f"interrupted: {told}" if run.applied.interrupted else told
+        return f"cut off, or still running: {summary}"
+    return f"interrupted: {summary}" if run.applied.interrupted else summary
 
 
 _NAMED: Final = 3
-"""Secrets that are named in a line; `history show` names all."""
+"""The number of secrets named in a line; `history show` names all."""
 
 
 def _rotation_result(rotation: RecordedRotation, *, is_finished: bool) -> str:
-    """What failed first; a rotation that was cut off has secrets of which no end is recorded."""
+    """The result of a rotation, failures first; if it was cut off, some secrets have no recorded result."""
     words = {Ended.FAILED: "failed", None: "cut off, or still running"} | {one: one.value for one in Ended}
-    told = [_named(word, turns) for ended, word in words.items() if (turns := rotation.ended(ended))]
+    summary = [_named(word, turns) for ended, word in words.items() if (turns := rotation.ended(ended))]
     if not is_finished and not rotation.ended(None):
-        told.insert(0, "cut off, or still running")
-    return "; ".join(told)
+        summary.insert(0, "cut off, or still running")
+    return "; ".join(summary)
 
 
 def _named(word: str, turns: Sequence[RecordedTurn]) -> str:
@@ -96,7 +96,7 @@ def _named(word: str, turns: Sequence[RecordedTurn]) -> str:
 
 
 def moment(run: Listed) -> Moment:
-    """The run as one point of a timeline."""
+    """The run as a point on a timeline."""
     started = f"{run.started_at[:19]}Z" if run.started_at else ""
     return Moment(started, f"{run.kind} {run.environment}".strip() or "run", _result(run), run.id, _tone(run))
 
@@ -127,7 +127,7 @@ def _certainties(run: RecordedRun) -> Mapping[str, int]:
 
 
 def json_list(runs: Sequence[Listed], _style: Style) -> str:
-    """The same as a document."""
+    """The same as a JSON document."""
     return json_document(runs=[_listed(run) for run in runs])
 
 
@@ -168,11 +168,11 @@ def _turn(turn: RecordedTurn) -> dict[str, Json]:
 
 
 def text_run(run: Listed, style: Style) -> str:
-    """What a run was about, and how far each change of it had come."""
+    """The facts of a run, and the outcome of each change."""
     lines = [f"{style.paint(Tone.STRONG, escape(run.id))}: {_result(run)}"]
     lines += [f"  {escape(name):<12}  {escape(value)}" for name, value in _head(run) if value]
     if run.torn:
-        lines.append("  The last line of the journal is incomplete: the process was stopped while it wrote it.")
+        lines.append("  The last line of the journal is incomplete: the process was killed while writing it.")
     lines.append("")
     if run.rotation:
         lines += [line for turn in run.rotation.turns for line in _turn_lines(turn)]
@@ -222,7 +222,7 @@ def _event_line(event: Event) -> str:
 
 
 def json_run(run: Listed, _style: Style) -> str:
-    """The same as a document, with the bodies of before and after; less secrets, which no journal holds."""
+    """The same as a JSON document, with the bodies before and after. Journals contain no secrets."""
     document = _listed(run) | {"format_version": "1.0"}
     if run.applied:
         applied = run.applied
@@ -263,7 +263,7 @@ def _change(change: RecordedChange) -> Json:
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """How many journals were read, and where they are not as they were written."""
+    """How many journals were read, and which of their lines were altered."""
 
     journals: int
     faults: tuple[str, ...]
@@ -276,16 +276,16 @@ def text_verification(verified: Verified, style: Style) -> str:
 
 
 def json_verification(verified: Verified, _style: Style) -> str:
-    """The same as a document."""
+    """The same as a JSON document."""
     return json_document(journals=verified.journals, faults=list(verified.faults))
 
 
-# ----------------------------------------------------------------------------------------------------- what is cut off
+# ------------------------------------------------------------------------------------------ runs that were cut off
 
 
 @dataclass(frozen=True, slots=True)
 class Uncertain:
-    """A write of which the journal knows no end, and what a look at its object shows, in words."""
+    """A write whose outcome the journal lacks, and what its object shows now, in words."""
 
     change: RecordedChange
     request: str
@@ -293,7 +293,7 @@ class Uncertain:
 
 
 def cut_off(run: RecordedRun, uncertain: Sequence[Uncertain], style: Style) -> str:
-    """What a run that was cut off has certainly done, what not, and what was found of the rest."""
+    """What a run that was cut off has certainly done or not done, and what was found about other writes."""
     head = f"An earlier run was cut off: {escape(run.id)} of {escape(run.user)}, process {run.pid}"
     lines = [style.paint(Tone.ALARM, head)]
     for certainty, words in _CERTAIN.items():
@@ -302,15 +302,15 @@ def cut_off(run: RecordedRun, uncertain: Sequence[Uncertain], style: Style) -> s
             lines.append(f"  certain: {len(addresses)} {words}: {', '.join(addresses)}")
     for one in uncertain:
         about, found = f"{one.change.action} {escape(str(one.change.address))}", escape(one.found)
-        lines.append(f"  uncertain: {about}: {escape(one.request)} was announced, its end is not recorded; {found}")
+        lines.append(f"  uncertain: {about}: {escape(one.request)} was started, its outcome is not recorded; {found}")
     if not run.changes:
         lines.append("  certain: nothing was written")
-    return laid_out([*lines, "The plan is made again from what the service has now.", ""], style)
+    return laid_out([*lines, "The plan is computed from the current state of the service.", ""], style)
 
 
 _CERTAIN: Final = {
     Certainty.ENDED: "finished",
-    Certainty.WRITTEN: "written, but not read again",
+    Certainty.WRITTEN: "written, not verified",
     Certainty.REFUSED: "refused by the service",
     Certainty.NOT_STARTED: "not started",
 }

@@ -1,7 +1,7 @@
 """Drift, result or validation -> a JSON document with a ``format_version``; that of drift is also a baseline.
 
-The JSON of a plan is the plan file itself, and is not made here. Within one major version fields are only added. The
-text is ASCII, so that it holds nothing that a terminal could take for more than text.
+The JSON of a plan is the plan file itself, which is not written here. Within a major version, fields are only added.
+The text is ASCII, so that it contains no terminal control characters.
 """
 
 from dataclasses import asdict
@@ -24,7 +24,7 @@ def drift(drift: Drift, _digest: str, _style: Style) -> str:
 
 
 def result(result: ApplyResult, _style: Style) -> str:
-    """What became of a plan; the numbers of `summary` other than `planned` add up to `planned`."""
+    """The result of a plan; the other numbers of `summary` add up to `planned`."""
     counts: dict[str, Json] = {status.value.replace("-", "_"): result.count(status) for status in Status}
     return json_document(
         complete=result.is_complete,
@@ -36,7 +36,7 @@ def result(result: ApplyResult, _style: Style) -> str:
 
 
 def _outcome(outcome: Outcome) -> Json:
-    """One change's end; `uncertain` may have been written though it failed, `restored` was written and put back."""
+    """The outcome of a change; `uncertain`: failed but possibly written; `restored`: written and reverted."""
     change = outcome.change
     return {
         "address": str(change.address),
@@ -58,7 +58,7 @@ def _field(field: FieldChange) -> Json:
 
 
 def validation(report: Report, _style: Style) -> str:
-    """Every fault with its place; `environments` is empty where a fault is the same in all that were checked."""
+    """Every fault with its place; `environments` is empty if a fault is in all that were checked."""
     return json_document(
         valid=report.valid,
         error_count=report.error_count,
@@ -85,7 +85,7 @@ def diagnostic(one: Checked) -> dict[str, Json]:
 
 
 def failure(name: str, error: ReconcilerError, style: Style) -> str:
-    """Why there is no document; `exit_code` is that of the command."""
+    """The error in place of a document; `exit_code` is that of the command."""
     return json_document(document=name, environment=style.environment, error=error_of(error))
 
 
@@ -106,7 +106,7 @@ def _finding(finding: Finding) -> dict[str, Json]:
 
 
 def _waived(one: Checked, waiver: Waiver) -> Json:
-    """A diagnostic like the others, with what lets it pass."""
+    """A diagnostic with the waiver that suppresses it."""
     why: Json = {"reason": waiver.reason, "owner": waiver.owner, "expires": waiver.expires.isoformat()}
     return {**diagnostic(one), "waiver": why}
 
@@ -115,7 +115,7 @@ DRIFT_FORMAT_VERSION: Final = "2.0"
 
 
 def to_json(drift: Drift) -> dict[str, Json]:
-    """The same as data."""
+    """The notice as data."""
     binding = drift.plan.binding
     return {
         "format_version": DRIFT_FORMAT_VERSION,

@@ -1,9 +1,9 @@
-"""Plan, drift, result, report or error -> events, one JSON object on each line, for programs that read as it goes on.
+"""Plan, drift, result, report or error -> events, one JSON object per line, for programs.
 
-The `type` of an event, and its members as far as Terraform has them, are those of Terraform's machine-readable UI
-(https://developer.hashicorp.com/terraform/internals/machine-readable-ui), so that what reads those reads these. A
-document has no timestamps: equal input gives equal bytes. On stderr, `--log-format json` writes the same events, as
-they happen, with timestamps.
+The `type` of an event, and the members that Terraform also has, are those of Terraform's machine-readable UI
+(https://developer.hashicorp.com/terraform/internals/machine-readable-ui), so that the same programs can read both. A
+document has no timestamps: equal input gives equal bytes. `--log-format json` writes the same events to stderr as they
+happen, with timestamps.
 """
 
 import json
@@ -26,7 +26,7 @@ Event: TypeAlias = Mapping[str, Json]
 
 
 def lines(events: Iterable[Event]) -> str:
-    """The text of events: ASCII only, and no command for a CI runner in it."""
+    """The text of events: ASCII, without commands to CI runners."""
     return "".join(in_json(json.dumps(event, ensure_ascii=True, allow_nan=False)) + "\n" for event in events)
 
 
@@ -44,12 +44,12 @@ def version() -> Event:
 
 
 def plan(plan: Plan, _digest: str, _style: Style) -> str:
-    """A ``planned_change`` for each change, what guards and warnings say as ``diagnostic``, a ``change_summary``."""
+    """A ``planned_change`` for each change, a ``diagnostic`` for each finding and warning, and a ``change_summary``."""
     return lines([version(), *plan_events(plan)])
 
 
 def plan_events(plan: Plan) -> list[Event]:
-    """What a plan says, without the version."""
+    """The events of a plan, without the version."""
     return [*map(planned_change, view(plan).written), *map(_finding, plan.guards), *_end(plan, "plan")]
 
 
@@ -92,7 +92,7 @@ def _deviation(one: Deviation) -> Event:
 
 
 def planned_change(change: Change) -> Event:
-    """One change, with what differs."""
+    """One change, with its differences."""
     verb = PLAN_WORDS.verbs[change.action]
     members: dict[str, Json] = {
         "resource": resource(change),
@@ -104,7 +104,7 @@ def planned_change(change: Change) -> Event:
 
 
 def resource(change: Change) -> dict[str, Json]:
-    """What a change is about."""
+    """The resource of a change."""
     address = change.address
     return {
         "addr": str(address),
@@ -131,7 +131,7 @@ def _range(place: Place | None) -> Json:
 
 
 def diagnostic(severity: str, summary: str, detail: str = "", **members: Json) -> Event:
-    """What is wrong, or worth a look."""
+    """An error or a warning."""
     level = {"error": "error", "notice": "info"}.get(severity, "warn")
     said: dict[str, Json] = {"severity": severity, "summary": summary, "detail": detail, **members}
     return event("diagnostic", summary, level, diagnostic=said)
@@ -150,13 +150,13 @@ def fault(one: Diagnostic, environments: Iterable[str] = ()) -> Event:
 
 
 def error_events(error: ReconcilerError) -> list[Event]:
-    """An error that was raised on purpose."""
+    """The events of an error."""
     found = [*(fault(one.diagnostic) for one in faults_of(error)), *map(_finding, findings_of(error))]
     return found or [diagnostic("error", error.message, error.hint, exit_code=error.exit_code)]
 
 
 def failure(_name: str, error: ReconcilerError, _style: Style) -> str:
-    """What there is in place of a document."""
+    """The events in place of a document."""
     return lines([version(), *error_events(error)])
 
 
@@ -181,7 +181,7 @@ def result(result: ApplyResult, style: Style) -> str:
 
 
 def outcome_event(outcome: Outcome) -> Event:
-    """One change's end."""
+    """The outcome of a change."""
     change, done = outcome.change, outcome.status is Status.APPLIED
     hook: dict[str, Json] = {
         "resource": resource(change),
@@ -198,7 +198,7 @@ def outcome_event(outcome: Outcome) -> Event:
 
 
 def validation(report: Report, _style: Style) -> str:
-    """A ``diagnostic`` for each fault, and a ``validate_summary``, which Terraform has not."""
+    """A ``diagnostic`` for each fault, and a ``validate_summary``, which Terraform does not have."""
     numbers: dict[str, Json] = {
         "valid": report.valid,
         "error_count": report.error_count,

@@ -1,8 +1,8 @@
 """Drift, result, report or error -> JUnit XML: each resource or fault is a test case, for the reports of CI systems.
 
 There is no standard; this is valid by the XSD of Jenkins (``junit-10.xsd`` of its xunit plugin), which GitLab and Azure
-Pipelines read, too: ``testsuites`` with counts, one ``testsuite``, and in it ``testcase`` with ``failure``, ``error``
-or ``skipped``. A place stands in the text: the XSD has no attribute for it.
+Pipelines also read: ``testsuites`` with counts, one ``testsuite``, and in it ``testcase`` with ``failure``, ``error``
+or ``skipped``. Places are in the text: the XSD has no attribute for them.
 """
 
 from collections.abc import Container, Sequence
@@ -27,7 +27,7 @@ _ENDS: Final = ("failure", "error", "skipped")
 def _case(  # one for each part
     group: str, name: str, end: str = "", message: str = "", detail: Sequence[str] = (), place: Place | None = None
 ) -> Element:
-    """One test case; without an end it passed. The lines of `detail` are escaped already."""
+    """One test case; without an end it passed. The lines of `detail` must be escaped."""
     case = Element("testcase", {"classname": brief(group), "name": brief(name)})
     if end:
         ended = SubElement(case, end, {"message": brief(message, LONGEST_MESSAGE), "type": end})
@@ -53,7 +53,7 @@ def _text(root: Element) -> str:
 
 
 def drift(drift: Drift, _digest: str, _style: Style) -> str:
-    """A case for each resource: it fails where it drifted, and is skipped where no manifest knows it."""
+    """A case for each resource: failed if it drifted, skipped if it is in no manifest."""
     shown = {change.address: change for change in drift.changes}
     drifted = {one.address for one in drift.deviations if one.is_drift}
     cases = [_resource(shown.get(change.address), change, drifted) for change in drift.plan.changes]
@@ -61,7 +61,7 @@ def drift(drift: Drift, _digest: str, _style: Style) -> str:
 
 
 def _resource(shown: Change | None, change: Change, drifted: Container[Address]) -> Element:
-    """What the baseline knows passes."""
+    """Known drift of the baseline passes."""
     address = change.address
     if shown is None:
         return _case(address.kind, str(address), place=change.place)
@@ -97,7 +97,7 @@ def _outcome(outcome: Outcome) -> Element:
 
 
 def validation(report: Report, style: Style) -> str:
-    """A case for each fault, of which warnings pass; one case that passes where there is no fault."""
+    """A case for each fault, of which warnings pass; one passed case if there is no fault."""
     cases = [_fault(one) for one in report.found] or [_case("manifests", f"{report.files} files are valid")]
     return _suites(f"validate {style.environment}".strip(), cases)
 
@@ -110,7 +110,7 @@ def _fault(one: Checked) -> Element:
 
 
 def failure(name: str, error: ReconcilerError, style: Style) -> str:
-    """Faults as cases that fail; what kept the run from its document as one that ended in an error."""
+    """Faults as failed cases; another error as a case that ended in an error."""
     cases = [
         *map(_fault, faults_of(error)),
         *(_case("guard", one.rule, "failure", one.message, [brief(one.fix)]) for one in findings_of(error)),
@@ -125,7 +125,7 @@ def failure(name: str, error: ReconcilerError, style: Style) -> str:
 
 def several(planned: Sequence[Planned], text_of: TextOf, style: Style) -> str:
     """One document with a suite for each environment."""
-    parts = [fromstring(text) for text in texts_of(planned, text_of, style)]  # noqa: S314  # we have just written it
+    parts = [fromstring(text) for text in texts_of(planned, text_of, style)]  # noqa: S314  # written by this module
     counts = {name: str(sum(int(part.get(name, "0")) for part in parts)) for name in ("tests", "failures", "errors")}
     root = Element("testsuites", {"name": "reconciler", **counts})
     root.extend(suite for part in parts for suite in part)

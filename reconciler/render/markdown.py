@@ -1,7 +1,7 @@
-"""Plan, review, result, report or error -> Markdown for a comment on a pull request, which a bot keeps up to date.
+"""Plan, review, result, report or error -> Markdown for a comment on a pull request that a bot updates.
 
-A comment has no more than `Style.room` characters. What widens access or deletes something comes first, and is the last
-to be left out; how much is left out is said exactly. How hostile text is kept from meaning anything: see `comment`.
+A comment has at most `Style.room` characters. Changes that widen access or delete come first and are left out last; the
+exact number of entries left out is shown. For escaping see `comment`.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -17,7 +17,7 @@ from reconciler.model.outcome import ApplyResult, Outcome, Status
 from reconciler.model.plan import Change, Finding, Plan, Review
 from reconciler.render import command, comment, wording
 from reconciler.render import text as terminal
-from reconciler.render.command import Offer, all_together, to_git, ways
+from reconciler.render.command import Offer, how_to_accept, how_to_apply, how_to_apply_all
 from reconciler.render.comment import NOT_WHOLE, Item, code, details, document, fenced, fitting, in_code_tag, left_out
 from reconciler.render.escape import escape, joined
 from reconciler.render.rows import NOT_SET, Row, outcome_rows, rows
@@ -26,7 +26,7 @@ from reconciler.render.style import Style
 from reconciler.render.wording import Noun, View, Words, heading, number, verdict, view
 
 _PART: Final = 6
-"""Findings, warnings and names of unmanaged objects take up to one of so many parts of the room each."""
+"""Findings, warnings and names of unmanaged objects each take at most this fraction of the room."""
 _CHANGES: Final = (Noun("change that widens or destroys", "changes that widen or destroy"), Noun("other change"))
 _DRIFTS: Final = (
     Noun("resource that is wider than wanted", "resources that are wider than wanted"),
@@ -39,7 +39,7 @@ _FAULTS: Final = (Noun("error"), Noun("warning"))
 
 
 def plan(plan: Plan, digest: str, style: Style) -> str:
-    """A plan for those who are to approve it."""
+    """A plan, for approval."""
     tail = ["", f"Digest: {code(digest)}"] if digest else []
     if plan.snapshot and plan.has_changes:
         tail += ["", _AFTER_THE_MERGE]
@@ -53,7 +53,7 @@ _AFTER_THE_MERGE: Final = (
 
 
 def drift(drift: Drift, digest: str, style: Style) -> str:
-    """What differs from the manifests, to correct it or to take it over."""
+    """The differences from the manifests, to correct or to accept."""
     tail: list[str] = []
     if drift.receipt:
         commit = f" of commit {code(drift.receipt.git_commit[:12])}" if drift.receipt.git_commit else ""
@@ -77,7 +77,11 @@ def _document(
         *_notes("Unmanaged: live, in no manifest, left alone", unmanaged, style),
         _made_from(seen.plan),
         *about,
-        *(line for how in [*ways(found, digest, style), *to_git(found, style)] for line in _offered(how)),
+        *(
+            line
+            for how in [*how_to_apply(found, digest, style), *how_to_accept(found, style)]
+            for line in _offered(how)
+        ),
     ]
     return document(head, [_entry(change, seen) for change in seen.written], tail, nouns, style)
 
@@ -87,7 +91,7 @@ def _head(name: str, environment: str, heading: str) -> list[str]:
 
 
 def _guards(findings: Sequence[Finding], style: Style) -> list[str]:
-    """The findings of guards, each with its fix."""
+    """The guard findings, each with its fix."""
     if not findings:
         return []
     blocks = list(map(_finding, findings))
@@ -102,7 +106,7 @@ def _finding(finding: Finding) -> list[str]:
 
 
 def _notes(title: str, texts: Sequence[str], style: Style) -> list[str]:
-    """A list of texts that is shown at a click, as long as there is room for them."""
+    """A collapsed list of the texts that fit."""
     if not texts:
         return []
     lines = [f"- {code(text)}" for text in texts]
@@ -129,7 +133,7 @@ def _entry(change: Change, seen: View) -> Item:
 
 
 def _diff(row: Row, words: Words) -> Iterator[str]:
-    """The field on a line of its own, which an alarming one has in another colour; then what goes and what comes."""
+    """The field on its own line, coloured if alarming; then the removed and the added value."""
     note = "".join(f"  ({text.strip('()')})" for text in (row.note, row.side, row.place) if text)
     yield f"! {row.name}  {words.mark}{note}" if row.is_alarming else f"  {row.name}{note}"
     if row.differences:
@@ -157,7 +161,7 @@ def _made_from(plan: Plan) -> str:
 
 
 def result(result: ApplyResult, style: Style) -> str:
-    """What became of a plan, failures first."""
+    """The result of a plan, failures first."""
     style = replace(style, source=command.details(result, style))
     title = f"Apply to {code(style.environment)}: {verdict(result)}"
     head = [*_head("apply", style.environment, title), *comment.counts(wording.counts(result))]
@@ -207,7 +211,7 @@ def _fault(one: Checked) -> Item:
 
 
 def failure(name: str, error: ReconcilerError, style: Style) -> str:
-    """Why there is no document of this name."""
+    """The error in place of the document with this name."""
     environment = f" for {code(style.environment)}" if style.environment else ""
     findings = wording.findings_of(error)
     title = f"{name.capitalize()}{environment}: {'refused by a guard' if findings else 'failed'}"
@@ -220,7 +224,7 @@ def failure(name: str, error: ReconcilerError, style: Style) -> str:
 
 
 def review_text(review: Review, digest: str, style: Style) -> str:
-    """The verdict; then the plan of what is new, and what is gone."""
+    """The verdict; then the plan of new changes, and the changes that are no longer planned."""
     if review.is_reviewed:
         return joined([escape(f"Reviewed: {review.reason}.")])
     gone = [escape(f"Reviewed, and no longer planned: {name}") for name in review.gone]
@@ -248,7 +252,7 @@ REVIEWS: Final[Mapping[str, ReviewWriter]] = MappingProxyType({"text": review_te
 
 
 def several(planned: Sequence[Planned], text_of: TextOf, style: Style) -> str:
-    """A section for each group, as far as there is room for it, else a line."""
+    """A section for each group, or a line if it does not fit."""
     found = sorted(groups(planned), key=lambda group: _FIRST.index(group.end))
     share = replace(style, room=max(style.room // (2 * max(len(found), 1)), _LEAST))
     texts = ["".join(texts_of([one.first], text_of, share)) for one in found]
@@ -263,14 +267,14 @@ def several(planned: Sequence[Planned], text_of: TextOf, style: Style) -> str:
         "",
     ]
     entries = [_group(one, text, style) for one, text in zip(found, texts, strict=True)]
-    tail = [line for how in all_together(style) for line in _offered(how)]
+    tail = [line for how in how_to_apply_all(style) for line in _offered(how)]
     return document(head, entries, tail, _GROUPS, style).rstrip("\n") + "\n"
 
 
 _FIRST: Final = (End.FAILED, End.CHANGED, End.SKIPPED, End.IN_STEP)
 
 _LEAST: Final = 2_000
-"""Characters that a group may have, however many there are."""
+"""The number of characters that every group may have."""
 _FEW: Final = 10
 _LONG: Final = 500
 _GROUPS: Final = (Noun("group of environments", "groups of environments"),) * 2
@@ -303,13 +307,13 @@ def _group(group: Group, text: str, style: Style) -> Item:
 
 
 def _in_others(copied: Sequence[str], style: Style) -> list[str]:
-    """What to type or to copy for the environments that are not shown."""
+    """The commands for the environments that are not shown."""
     count = fitting([[line] for line in copied], style.room // _FEW)
     return ["", "In the others:", "", *fenced(copied[:count], ""), *left_out(len(copied) - count, Noun("line"))]
 
 
 def _demoted(text: str) -> Iterator[str]:
-    """The lines of a document as a section of another: without its marker, its headings two levels lower."""
+    """The lines of a document as a section of another: without marker, headings two levels lower."""
     for line in text.rstrip("\n").splitlines():
         if not line.startswith("<!-- reconciler:"):
             yield f"##{line}" if line.startswith("##") else line

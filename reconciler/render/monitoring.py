@@ -1,9 +1,9 @@
 """What a run found -> metrics for Prometheus, and a short JSON message for Slack, Teams or another webhook.
 
-https://prometheus.io/docs/instrumenting/exposition_formats/. A metric that a run says nothing of is left out. In a file
-for several environments each has series of its own.
+https://prometheus.io/docs/instrumenting/exposition_formats/. Metrics that a run does not have are left out. In a
+file for several environments, each has its own series.
 
-Names stand where a chat sees no mention, no link and no markup: in Slack in code spans, in Teams in runs of plain text.
+Names are put where a chat renders no mention, link or markup: in Slack in code spans, in Teams in plain text runs.
 """
 
 import shlex
@@ -30,23 +30,23 @@ class Measured:
     environment: str
     command: str
     succeeded: bool
-    """Whether it came to an answer; drift is one, too."""
+    """Whether it produced an answer; drift is an answer."""
     ended_at: float = 0
     """Seconds since 1970."""
     seconds: float = 0
     requests: int = 0
     retries: int = 0
     last_success_at: float | None = None
-    """Seconds since 1970; of this run, or of the one that last came to an answer."""
+    """Seconds since 1970, of the last run that produced an answer."""
     actions: Counts = field(default_factory=dict)
     drift: Counts = field(default_factory=dict)
     outcomes: Counts = field(default_factory=dict)
 
 
 def measured(run: Measured, found: Plan | Drift | ApplyResult | None) -> Measured:
-    """The run with the numbers of what it found, those that are 0 included: a series that vanishes raises no alarm.
+    """The run with the numbers of its result, including zeros: a series that vanishes raises no alarm.
 
-    Where it found nothing, or did not do all of it, it has no success.
+    Without a result, or with a partial one, it is not successful.
     """
     match found:
         case Plan(summary=summary):
@@ -86,12 +86,12 @@ def series(name: str, **labels: str) -> str:
 
 
 def _label(value: str) -> str:
-    """A value of a label; what is invisible is shown, so that no two series look the same."""
+    """A label value; invisible characters are escaped, so that no two series look the same."""
     return escape(value).replace("\\", "\\\\").replace('"', '\\"')
 
 
 def family(name: str, about: str, samples: Iterable[tuple[Mapping[str, str], str]]) -> str:
-    """One metric: its head, and a line for each sample, of which each has labels and a number."""
+    """One metric: its header, and a line for each sample."""
     lines = [f"# HELP {name} {about}", f"# TYPE {name} gauge", *(f"{series(name, **of)} {n}" for of, n in samples)]
     return "".join(f"{line}\n" for line in lines)
 
@@ -112,18 +112,18 @@ def _labels(run: Measured) -> dict[str, str]:
 
 _LONGEST_LINE: Final = 300
 FEW: Final = 10
-"""How many deviations a message names."""
+"""The maximum number of deviations in a message."""
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something worth telling: drift that was not there before, or that there is none any more."""
+    """A notification: new drift, or the end of drift."""
 
     environment: str
     new: tuple[Deviation, ...]
-    """Empty: all is in step again."""
+    """Empty: everything is in step again."""
     standing: int = 0
-    """How many deviations there are besides, which were reported before."""
+    """The number of deviations that were reported before."""
 
     @property
     def title(self) -> str:
@@ -136,13 +136,13 @@ class Notice:
 
     @property
     def lines(self) -> list[str]:
-        """The first of what is new, what is wider than wanted first."""
+        """The first new deviations, those with wider access first."""
         ordered = sorted(self.new, key=lambda one: not is_wider(one))
         return [_line(one) for one in ordered[:FEW]]
 
     @property
     def more(self) -> str:
-        """How many there are besides, and what shows them."""
+        """The number of further deviations, and the command that shows them."""
         if len(self.new) <= FEW:
             return ""
         command = brief(shlex.join(["reconciler", "drift", "--env", self.environment]))
@@ -158,7 +158,7 @@ def _line(one: Deviation) -> str:
 
 
 def plain(notice: Notice) -> Json:
-    """For programs; `text` for those that show one."""
+    """A JSON message for programs; `text` is a summary to show."""
     return {
         "format_version": "1.0",
         "text": "\n".join([notice.title, *notice.lines, *([notice.more] if notice.more else [])]),
@@ -171,7 +171,7 @@ def plain(notice: Notice) -> Json:
 
 
 def _deviation(one: Deviation) -> Json:
-    """No values: a chat is read by more people than the marketplace."""
+    """A deviation without values: a chat has more readers than the marketplace."""
     return {
         "fingerprint": one.fingerprint,
         "kind": one.kind.value,
@@ -189,7 +189,7 @@ def slack(notice: Notice) -> Json:
 
 
 def _in_slack(text: str) -> str:
-    """The three characters that Slack wants encoded, and nothing that ends a code span or bold."""
+    """Encode the three characters that Slack requires, and remove those that end a code span or bold."""
     for character, instead in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("`", "'"), ("*", "\\u002a")):
         text = text.replace(character, instead)
     return text.replace("@", "\\u0040")
@@ -227,6 +227,6 @@ _HOSTS: Final = {
 
 
 def format_for(host: str) -> str:
-    """What a host takes; a host that nobody knows takes plain JSON."""
+    """The format for a host; plain JSON for an unknown host."""
     found = (name for known, name in _HOSTS.items() if host == known or host.endswith(f".{known}"))
     return next(found, "plain")

@@ -1,4 +1,4 @@
-"""What `adopt`, `environments`, `doctor`, `export`, `import` and `init` show -> text for people, or a JSON document."""
+"""The results of `adopt`, `environments`, `doctor`, `export`, `import` and `init` -> text or a JSON document."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -36,25 +36,25 @@ _STATES: Final = {
     State.AMBIGUOUS: ("ambiguous", Tone.ALARM),
     State.TAKEN: ("whose object is taken", Tone.ALARM),
 }
-"""What the totals call a state, and how it looks."""
+"""The words for each state in the totals, and its tone."""
 _STATE_WIDTH: Final = max(map(len, State))
 
 
 @dataclass(frozen=True, slots=True)
 class Adopted:
-    """What is shown: the proposals, and what became of them."""
+    """The proposals, and what was written."""
 
     adoption: Adoption
     file: str
-    """Where the ids go, as messages call it: the configuration, or a file of ids."""
+    """The file of the ids for messages: the configuration, or a file of ids."""
     written: bool
-    """Whether the ids to be bound stand in the file now."""
+    """Whether the ids were written to the file."""
     asked: bool = False
-    """Whether they were to be written."""
+    """Whether writing was requested."""
     failure: ReconcilerError | None = None
-    """Why they could not be."""
+    """Why they could not be written."""
     at: str = ""
-    """Below which key of the file the ids are; empty: it has nothing else."""
+    """The key above the ids; empty: the file contains only ids."""
 
 
 def adoption_text(adopted: Adopted, style: Style) -> str:
@@ -84,26 +84,26 @@ def _looks(candidate: Candidate) -> str:
 
 def _adoption_totals(adoption: Adoption, style: Style) -> str:
     counts = summed({words: adoption.count(state) for state, (words, _) in _STATES.items()})
-    return f"{style.paint(Tone.STRONG, 'Adopt:')} {counts or 'there are no manifests'}."
+    return f"{style.paint(Tone.STRONG, 'Adopt:')} {counts or 'no manifests'}."
 
 
 def _end(adopted: Adopted) -> Iterator[str]:
     adoption, file = adopted.adoption, escape(adopted.file)
     ids = number(len(adoption.ids), "id")
     if not adoption.ids:
-        yield "There is nothing to write."
+        yield "Nothing to write."
     elif adopted.written:
         yield f"Written: {ids}, under {escape(adopted.at)} of {file}." if adopted.at else f"Written: {ids}, in {file}."
     elif adoption.faults:
-        yield "Nothing was written: the manifests above that are ambiguous or taken need a decision first."
+        yield "Nothing was written: resolve the ambiguous or taken manifests above first."
     elif adopted.asked:
-        yield f"Nothing was written: {file} was left as it is."
+        yield f"Nothing was written: {file} is unchanged."
     else:
         yield f"Nothing was written. To write {ids} into {file}, add --write."
 
 
 def adoption_document(adopted: Adopted, _style: Style) -> str:
-    """The JSON document: ASCII, so that it holds nothing that a terminal could take for more than text."""
+    """The JSON document, in ASCII."""
     adoption = adopted.adoption
     return json_document(
         environment=adoption.environment,
@@ -137,14 +137,14 @@ ADOPTIONS: Final[Writers[Adopted]] = MappingProxyType({"text": adoption_text, "j
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """One environment, as far as it may be shown."""
+    """The fields of an environment that may be shown."""
 
     name: str
     base_url: str | None
     """None: the built-in emulator."""
     marketplace: str | None
     is_default: bool
-    """Whether it is the one that is meant where none is named."""
+    """Whether it is the default environment."""
 
 
 def environments_text(environments: Sequence[Listed], style: Style) -> str:
@@ -161,7 +161,7 @@ def _row(one: Listed) -> tuple[str, str, str, str]:
 
 
 def environments_document(environments: Sequence[Listed], _style: Style) -> str:
-    """The JSON document: all that the table has."""
+    """The JSON document, with all fields of the table."""
     return json_document(environments=[_environment(one) for one in environments])
 
 
@@ -176,7 +176,7 @@ def _environment(one: Listed) -> Json:
 
 
 def github_matrix(environments: Sequence[Listed], _style: Style) -> str:
-    """One line that ``strategy.matrix: ${{ fromJSON(...) }}`` of a workflow takes: a job for each environment."""
+    """One line for ``strategy.matrix: ${{ fromJSON(...) }}`` of a workflow: a job for each environment."""
     content = {"include": [{"environment": one.name} for one in environments]}
     return json.dumps(content, ensure_ascii=True, separators=(",", ":")) + "\n"
 
@@ -224,7 +224,7 @@ _PLURALS: Final = {Verdict.WARNING: "with a warning", Verdict.INFO: "for informa
 
 
 def diagnosis_document(diagnosis: Diagnosis, _style: Style) -> str:
-    """The JSON document: ASCII, its texts escaped as they are for people."""
+    """The JSON document, in ASCII, with texts escaped as in the text format."""
     checks = [
         {"name": one.name, "status": one.verdict.value, "found": escape(one.found), "fix": escape(one.fix)}
         for one in diagnosis.checks
@@ -243,22 +243,22 @@ _FILE_WIDTH: Final = max(map(len, _OF_FILES))
 
 @dataclass(frozen=True, slots=True)
 class Exporting:
-    """What is shown."""
+    """The content of the report."""
 
     source: str
-    """Where the objects come from: the first line."""
+    """The source of the objects, for the first line."""
     objects: Sequence[Exported]
     edits: Sequence[tuple[str, str, str]] = ()
-    """The files that were there already and change, each with its text before and after."""
+    """The existing files that change, each with its text before and after."""
     left_out: Sequence[LeftOut] = ()
-    """What belongs to no object."""
+    """Files that belong to no object."""
     written: bool = False
     end: Sequence[str] = ()
-    """What to know, and what to do next."""
+    """Notes and next steps."""
 
 
 def export_text(shown: Exporting, style: Style) -> str:
-    """A line for each object that gets or changes a file, the changes as a diff, what is left out, the totals."""
+    """A line for each object with a new or changed file, the changes as a diff, what is left out, and the totals."""
     filed = [one for one in shown.objects if one.status in {ExportStatus.NEW, ExportStatus.CHANGED}]
     width = max((len(escape(str(one.address))) for one in filed), default=0)
     lines = [_object(one, width, style) for one in filed]
@@ -282,7 +282,7 @@ def _left_out(shown: Exporting, style: Style) -> Iterator[str]:
 
 
 def _called(one: Exported) -> str:
-    """The address, and the name that people know the object by where the address has only its id."""
+    """The address, and the name of the object if the address has only its id."""
     return f'{one.address} "{one.title}"' if one.status is ExportStatus.LEFT and one.title else str(one.address)
 
 
@@ -294,13 +294,13 @@ def _export_totals(shown: Exporting, style: Style) -> str:
         ExportStatus.LEFT: "left out",
     }
     counts = {words[status]: sum(one.status is status for one in shown.objects) for status in ExportStatus}
-    return f"{style.paint(Tone.STRONG, 'Manifests:')} {summed(counts) or 'there is nothing to make any of'}."
+    return f"{style.paint(Tone.STRONG, 'Manifests:')} {summed(counts) or 'no objects'}."
 
 
 def _export_end(shown: Exporting) -> Iterator[str]:
     files = len({one.file for one in shown.objects if one.status is ExportStatus.NEW}) + len(shown.edits)
     if not files:
-        yield "There is nothing to write."
+        yield "Nothing to write."
     elif shown.written:
         yield f"Written: {number(files, 'file')}."
     else:
@@ -339,7 +339,7 @@ _COMMAND_WIDTH: Final = 27
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """One file, written or kept as it was."""
+    """One file, written or kept."""
 
     path: str
     written: bool
@@ -357,19 +357,19 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """What is shown."""
+    """The content of the report."""
 
     files: Sequence[File] = ()
     edits: Sequence[tuple[str, str, str]] = ()
     """The files that got an environment or its variables, each with its text before and after."""
     exported: Exporting | None = None
     conditions: Sequence[str] = ()
-    """What the commands need: a folder, variables."""
+    """What the commands require: a folder, variables."""
     commands: Sequence[Command] = ()
     notes: Sequence[str] = ()
-    """What to know besides."""
+    """Further notes."""
     failure: ReconcilerError | None = None
-    """Why there is no export, although one was asked for."""
+    """Why the requested export failed."""
 
 
 def init_text(started: Started, style: Style) -> str:

@@ -1,10 +1,10 @@
 """One change -> its fields as rows, which all formats for people show; values as escaped text, always whole.
 
-Every text here has been through `escape`: it is one line of visible characters, and means nothing to a terminal or a CI
-log. What it may mean to the format that shows it is that format's own business. No value is ever shortened here.
+Every text here is escaped with `escape`: one line of visible characters, safe for terminals and CI logs. Formats escape
+it for their own syntax. No value is shortened here.
 
-Leaves are not left to deepdiff, which takes ``true`` in a list for ``1``, finds no moved member, and is ten times
-slower, which would make documents of a thousand changes slower by as much.
+Leaves are not compared with deepdiff, which equates ``true`` in a list with ``1``, does not detect moved members, and
+is ten times slower.
 """
 
 import json
@@ -31,29 +31,29 @@ class Row:
 
     name: str
     before: str = ""
-    """Empty where there is nothing to show on this side."""
+    """Empty if there is nothing to show on this side."""
     after: str = ""
     added: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
     """Members of a set; then both sides are empty."""
     differences: str = ""
-    """Where two long values differ; both are shown besides."""
+    """The differences of two long values, which are shown as well."""
     note: str = ""
-    """What is said in place of values, or besides them."""
+    """A note in place of values, or in addition."""
     side: str = ""
-    """Who moved, where that is known."""
+    """Which side changed, if known."""
     place: str = ""
-    """The overlay that sets the value, where one does."""
+    """The overlay that sets the value, if any."""
     is_alarming: bool = False
 
     @property
     def is_long(self) -> bool:
-        """Whether its values need a line each."""
+        """Whether its values need their own lines."""
         return max(len(self.before), len(self.after)) > LONG
 
 
 def rows(change: Change, words: Words, sides: Mapping[str, str] = MappingProxyType({})) -> Iterator[Row]:
-    """The fields of a change; of a deleted object, all that it has. `sides` has who moved, by JSON pointer."""
+    """The fields of a change; of a deleted object, all fields. `sides`: JSON pointer -> which side changed."""
     if change.action in {Action.DELETE, Action.UNMANAGED}:
         yield from _whole(change, words)
     else:
@@ -64,7 +64,7 @@ def rows(change: Change, words: Words, sides: Mapping[str, str] = MappingProxyTy
 
 
 def _fields(change: Change, words: Words, sides: Mapping[str, str]) -> Iterator[Row]:
-    """Those with a mark come first; a new object keeps the kind's order."""
+    """Marked fields come first; a new object keeps the order of the kind."""
     is_new = change.action is Action.CREATE
     for field in sorted(change.fields, key=lambda field: not (is_new or is_marked(change, field, words))):
         side, place = sides.get(field.pointer, ""), _overlay_of(change, field)
@@ -73,16 +73,16 @@ def _fields(change: Change, words: Words, sides: Mapping[str, str]) -> Iterator[
 
 
 def _overlay_of(change: Change, field: FieldChange) -> str:
-    """File and line of a value that is not the manifest's own; else empty."""
+    """File and line of a value from an overlay; else empty."""
     if not (field.place and change.place) or field.place.file == change.place.file:
         return ""
     return escape(f"{field.place.file}:{field.place.line}")
 
 
 def _whole(change: Change, words: Words) -> Iterator[Row]:
-    """Everything that the object has, less what is empty, and the ID of what is unmanaged, whose address has it.
+    """All non-empty fields of the object; without the ID of an unmanaged object, which is in its address.
 
-    Its name comes first, the rest is sorted: a saved plan does not keep the order of the service.
+    The name comes first, the rest is sorted: a saved plan does not keep the order of the service.
     """
     for name, value in sorted((change.before or {}).items(), key=lambda item: (item[0] not in TITLES, item[0])):
         for leaf in leaves(value, ABSENT):
@@ -93,7 +93,7 @@ def _whole(change: Change, words: Words) -> Iterator[Row]:
 
 
 def _beside(change: Change) -> str:
-    """What the object may have that its body does not show."""
+    """Parts of the object that are not in its body, such as secrets."""
     kind, body = KINDS.get(change.address.kind), change.before or {}
     if kind is None:
         return ""
@@ -138,14 +138,14 @@ def _name(at: str) -> str:
 
 
 def _emptiness(change: Change, field: FieldChange, words: Words) -> str:
-    """Which side of a set is empty, if any: an empty list of roles may stand for all of them."""
+    """Which side of a set is empty, if any: an empty list of roles may mean all roles."""
     if change.action is not Action.UPDATE:
         return ""
     return words.empty_before if not field.before else "" if field.after else words.empty_after
 
 
 def outcome_rows(fields: Iterable[FieldChange]) -> Iterator[Row]:
-    """The fields that the service did not keep: `before` is what was sent, `after` what it holds."""
+    """The fields that the service did not keep: `before` was sent, `after` is live."""
     for field in fields:
         if field.sensitive:
             yield Row(_name(field.pointer), note="(secret, the service holds another one)")
@@ -162,7 +162,7 @@ def line(row: Row, words: Words) -> str:
 
 
 def pair(row: Row, form: str) -> str:
-    """Both sides of a value, where there are any; of a member that has moved, the member."""
+    """Both sides of a value; of a moved member, the member."""
     if (row.note and not row.before) or not (row.before or row.after):
         return row.after
     return form.format(before=row.before or NOT_SET, after=row.after or NOT_SET)
@@ -171,13 +171,13 @@ def pair(row: Row, form: str) -> str:
 # ---------------------------------------------------------------------------------------------------- values
 
 LONG: Final = 80
-"""A value with more characters gets a line of its own."""
+"""A value with more characters gets its own line."""
 _CONTEXT: Final = 20
 """How many characters around a difference are shown."""
 _MOST_WORDS: Final = 200
-"""Texts that differ in more words than that, as they stand, are compared as one piece: the time grows as the square."""
+"""Texts that differ in more words are compared as a whole: the time grows quadratically."""
 _MOST_DIFFERENT: Final = 0.7
-"""A summary of the differences that is longer than this part of both values says no more than they do."""
+"""A summary of differences that is longer than this fraction of both values is not shown."""
 NOT_SET: Final = "(not set)"
 _COMPACT: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True)
 _BARE_MEMBER: Final = re.compile(r"[A-Za-z][\w.-]*", re.ASCII)
@@ -190,14 +190,14 @@ def show(value: Json | Absent) -> str:
 
 
 def show_member(value: Json) -> str:
-    """A member of a set: a plain name goes without quotation marks."""
+    """A member of a set; a plain name has no quotation marks."""
     return value if isinstance(value, str) and _BARE_MEMBER.fullmatch(value) else show(value)
 
 
 def differences(before: Json | Absent, after: Json | Absent) -> str:
-    """Where two long texts differ, as ``git diff --word-diff`` shows it: each difference with what stands around it.
+    """The differences of two long texts as in ``git diff --word-diff``, each with its context.
 
-    Empty for other values, and for texts that have little in common.
+    Empty for other values, and for texts with little in common.
     """
     if not (isinstance(before, str) and isinstance(after, str)) or max(len(before), len(after)) <= LONG:
         return ""
@@ -223,7 +223,7 @@ def _word_diff(before: str, after: str) -> str:
 
 
 def _beginning(one: str, other: str) -> str:
-    """What both begin with."""
+    """The common prefix."""
     known, beyond = 0, min(len(one), len(other)) + 1
     while beyond - known > 1:
         middle = (known + beyond) // 2
@@ -232,7 +232,7 @@ def _beginning(one: str, other: str) -> str:
 
 
 def _changes(old: list[str], new: list[str]) -> list[tuple[str, str, str]]:
-    """What is the same, what goes after it, what comes in its place."""
+    """Yield equal text, and the removed and added text after it."""
     if max(len(old), len(new)) > _MOST_WORDS:
         return [("", "".join(old), "".join(new))]
     found, same = [], ""
@@ -246,31 +246,31 @@ def _changes(old: list[str], new: list[str]) -> list[tuple[str, str, str]]:
 
 
 def _around(text: str, before: int = _CONTEXT, after: int = _CONTEXT) -> str:
-    """What both have in common, less what is further than that from the difference before it and the one after it."""
+    """Equal text, without characters further than that from the differences before and after it."""
     return text if len(text) <= before + after else f"{text[:before]}...{text[len(text) - after :]}"
 
 
 Path: TypeAlias = tuple[str | int, ...]
 _MOST_MEMBERS: Final = 1_000
-"""Longer lists are compared by index: the time for finding what was inserted grows as the square."""
+"""Longer lists are compared by index: the time for finding insertions grows quadratically."""
 
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """A scalar or an empty structure that differs, or a member of a list that has moved."""
+    """A scalar or an empty structure that differs, or a moved member of a list."""
 
     path: Path
-    """Keys and indices: those of `after`; of what has gone, those of `before`."""
+    """Keys and indices in `after`; of a removed leaf, in `before`."""
     before: Json | Absent
     after: Json | Absent
     moved_from: int | None = None
-    """The index that a member of a list had before; both sides are then the whole member."""
+    """The former index of a moved member; both sides are then the whole member."""
 
 
 def leaves(before: Json | Absent, after: Json | Absent) -> list[Leaf]:
-    """Give all differences of two values that differ. What is on one side only differs in all its leaves.
+    """Return all differences of two values. A value on one side only differs in all its leaves.
 
-    Members of an object are sorted: a saved plan has no other order.
+    Members of an object are sorted, as in a saved plan.
     """
     if type(before) in _SCALARS and type(after) in _SCALARS:  # most fields; see `same`
         return [Leaf((), before, after)]
@@ -296,7 +296,7 @@ def _leaves(before: Json | Absent, after: Json | Absent, was_at: Path, is_at: Pa
 
 
 def _of_lists(before: Sequence[Json], after: Sequence[Json], was_at: Path, is_at: Path) -> Iterator[Leaf]:
-    """What has moved is shown as that; the members that are left in one place are compared with each other."""
+    """Moved members are shown as moved; members that remain in one place are compared."""
     old, new = list(map(_leaf_text, before)), list(map(_leaf_text, after))
     places = [(was, becomes) for was, becomes in _places(old, new) if _at(old, was) != _at(new, becomes)]
     moves = _moves(old, new, places)
@@ -312,11 +312,11 @@ def _of_lists(before: Sequence[Json], after: Sequence[Json], was_at: Path, is_at
 
 
 _Place: TypeAlias = tuple[int | None, int | None]
-"""Index before and after; None: it is not there."""
+"""Index before and after; None: absent."""
 
 
 def _places(old: Sequence[str], new: Sequence[str]) -> Iterator[_Place]:
-    """Which members stand in one place, where that does not go without saying."""
+    """Pair the members of both lists."""
     if max(len(old), len(new)) > _MOST_MEMBERS:
         yield from zip_longest(range(len(old)), range(len(new)))
         return
@@ -326,7 +326,7 @@ def _places(old: Sequence[str], new: Sequence[str]) -> Iterator[_Place]:
 
 
 def _moves(old: Sequence[str], new: Sequence[str], places: Sequence[_Place]) -> dict[int, int]:
-    """Index after -> index before, of the members that are in another place."""
+    """Index after -> index before, of moved members."""
     gone: dict[str, list[int]] = {}
     for was, _ in reversed(places):
         if was is not None:
@@ -343,7 +343,7 @@ def _leaf_text(value: Json) -> str:
 
 
 def _ends(value: Json | Absent, at: Path) -> Iterator[tuple[Path, Json]]:
-    """All leaves of one value; an empty structure is one."""
+    """All leaves of a value; an empty structure is a leaf."""
     if isinstance(value, Absent):
         return
     children: Sequence[tuple[str | int, Json]] = ()

@@ -42,10 +42,10 @@ class Result:
     """``error``, ``warning`` or ``note``."""
     message: str
     fingerprint: str
-    """The same in every run that finds the same."""
+    """Equal in every run with the same finding."""
     place: Place | None = None
     address: str = ""
-    """What it is about, where no file says so."""
+    """The resource, if there is no file."""
     waiver: Waiver | None = None
     properties: dict[str, Json] = field(default_factory=dict)
 
@@ -73,7 +73,7 @@ def document(name: str, environment: str, results: Sequence[Result], *, successf
 
 
 def _rule(rule: str) -> Json:
-    """What viewers show of a rule beside its findings."""
+    """What viewers show of a rule next to its findings."""
     words = rule.replace("-", " ").replace(".", " ")
     if rule.startswith("drift-"):
         kind = words.removeprefix("drift ")
@@ -94,7 +94,7 @@ def _rule(rule: str) -> Json:
 
 
 def _pascal(rule: str) -> str:
-    """How viewers like the names of rules (3.49.7)."""
+    """The name of a rule in Pascal case (3.49.7)."""
     return "".join(part.capitalize() for part in rule.replace(".", "-").split("-")) or "Rule"
 
 
@@ -113,7 +113,7 @@ def _result(result: Result, index: int) -> Json:
 
 
 def text(message: str) -> str:
-    """Plain text: what viewers would take for a link (3.11.6) is none, and nothing is hidden in it."""
+    """Plain text without links (3.11.6) or hidden characters."""
     return escape(message).replace("](", "\\u005d(")
 
 
@@ -127,7 +127,7 @@ def _location(result: Result) -> Json:
 
 
 def _physical(place: Place) -> Json:
-    """The place; a file as a whole is its first line, since viewers pass over a file without a region."""
+    """The place; a whole file is its first line, since viewers ignore a file without a region."""
     region: Json = {"startLine": place.line, "startColumn": max(place.column, 1)} if place.line else {"startLine": 1}
     return {"artifactLocation": {"uri": file_uri(place.file)}, "region": region}
 
@@ -148,7 +148,7 @@ def _suppression(waiver: Waiver) -> Json:
 
 
 def drift(drift: Drift, _digest: str, _style: Style) -> str:
-    """Every deviation at its manifest; what is wider than wanted is an error, what is unmanaged a note."""
+    """Every deviation at its manifest; wider access is an error, an unmanaged object a note."""
     results = [_deviation(one) for one in drift.deviations]
     return document("drift", drift.plan.binding.environment, results, successful=True)
 
@@ -165,7 +165,7 @@ def _deviation(one: Deviation) -> Result:
 
 
 def validation(report: Report, style: Style) -> str:
-    """Every fault; those that a waiver lets pass are suppressed."""
+    """Every fault; waived ones are suppressed."""
     waived = [_fault(one, waiver) for one, waiver in report.waived]
     return document("validate", style.environment, [*map(_fault, report.found), *waived], successful=True)
 
@@ -181,12 +181,12 @@ def _fault(one: Checked, waiver: Waiver | None = None) -> Result:
 
 
 def _fingerprint(fault: Diagnostic) -> str:
-    """Without the line: a fault that moves is the same fault."""
+    """A fingerprint without the line: a fault that moves is the same fault."""
     return digest([fault.place.file, fault.rule, fault.pointer, fault.message])
 
 
 def failure(name: str, error: ReconcilerError, style: Style) -> str:
-    """Faults as results; what has no place as a result without one."""
+    """Faults as results; an error without a place as a result without one."""
     guards = [Result(one.rule, "error", one.message, digest([one.rule, one.message])) for one in findings_of(error)]
     hint = f"; {error.hint}" if error.hint else ""
     failed = Result(f"{name}-failed", "error", f"{error.message}{hint}", digest([name, error.message]))

@@ -1,4 +1,4 @@
-"""The status of secrets, or a rotation of them -> text, JSON or Prometheus metrics. No value comes here."""
+"""The status of secrets, or a rotation of them -> text, JSON or Prometheus metrics. Never has values."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -26,15 +26,15 @@ _TITLES: Final = ("RESOURCE", "SECRET", "SORT", "STATUS", "AGE", "EXPIRES", "LEF
 
 
 def status_text(report: SecretReport, style: Style) -> str:
-    """A table, one line for each secret, then what is to be done."""
+    """A table with a line for each secret, then what needs attention."""
     cells = _less_empty([_TITLES, *(_cells(row, report.now) for row in report.rows)])
     head = f"Environment {escape(report.environment)}: marketplace {escape(report.marketplace)}"
-    table = _table(cells, report, style) if report.rows else ["No resource has a secret, and none is wanted."]
+    table = _table(cells, report, style) if report.rows else ["No resource has or needs a secret."]
     return laid_out([head, "", *table, "", *_verdict(report, style)], style)
 
 
 def _less_empty(cells: Sequence[Sequence[str]]) -> Sequence[Sequence[str]]:
-    """Without the columns in which no row has anything, as those of named secrets where there is none."""
+    """The rows without empty columns, e.g. those of named secrets."""
     said = [any(cell != _NOTHING for cell in column) for _, *column in zip(*cells, strict=True)]
     return [tuple(compress(line, said)) for line in cells]
 
@@ -61,7 +61,7 @@ def _cells(row: SecretRow, now: datetime) -> tuple[str, ...]:
 
 
 def _age(live: LiveSecret | None, now: datetime) -> int | None:
-    """Days, at least 0: the clock of the service may be ahead."""
+    """The age in days, at least 0: the clock of the service may be ahead."""
     return max(now - live.made_at, timedelta()) // _DAY if live and live.made_at else None
 
 
@@ -79,11 +79,11 @@ def _verdict(report: SecretReport, style: Style) -> Iterator[str]:
     others = [row for row in report.needing_attention if not row.state.is_due]
     if not report.needing_attention:
         yield f"{style.paint(Tone.CREATE, 'In step:')} no secret needs attention."
-    yield from _told(report.due, "due for rotation (reconciler secrets rotate --due)", style)
-    yield from _told(others, "in need of attention", style)
+    yield from _attention(report.due, "due for rotation (reconciler secrets rotate --due)", style)
+    yield from _attention(others, "in need of attention", style)
 
 
-def _told(rows: Sequence[SecretRow], what: str, style: Style) -> Iterator[str]:
+def _attention(rows: Sequence[SecretRow], what: str, style: Style) -> Iterator[str]:
     if rows:
         yield style.paint(Tone.ALARM, f"{number(len(rows), 'secret is', 'secrets are')} {what}:")
         yield from (f"  {escape(str(row.address))} {escape(row.state.name)}: {_fix(row)}" for row in rows)
@@ -95,10 +95,10 @@ _FIXES: Final[Mapping[Standing, str]] = {
     Standing.EXPIRED: _ROTATE,
     Standing.OFF_POLICY: _ROTATE,
     Standing.UNPROVEN: f"a rotation did not finish: {_ROTATE}",
-    Standing.UNTRIED: f"it was delivered and never tried by a login: {_ROTATE}",
+    Standing.UNTRIED: f"it was delivered but never verified by a login: {_ROTATE}",
     Standing.SUPERSEDED: f"a rotation did not finish: {_ROTATE}",
-    Standing.OVER: f"an old one can be deleted: {_ROTATE}",
-    Standing.UNKNOWN: "list it in the manifest, or delete it in the portal if nobody uses it",
+    Standing.OVER: f"an old secret can be deleted: {_ROTATE}",
+    Standing.UNKNOWN: "list it in the manifest, or delete it in the portal if it is unused",
 }
 
 
@@ -106,14 +106,14 @@ def _fix(row: SecretRow) -> str:
     state = row.state
     words = _FIXES.get(state.standing, "run reconciler plan, then apply")
     if state.standing is Standing.MISSING and state.wanted and not state.wanted.deliver:
-        words = "give it a delivery in the manifest, then run reconciler apply"
+        words = "add a delivery in the manifest, then run reconciler apply"
     if state.standing.is_for_rotation and not state.is_due:
-        words = "the client is not active: once it is, run reconciler secrets rotate --due"
+        words = "activate the client, then run reconciler secrets rotate --due"
     return words.format(address=escape(str(row.address)), name=escape(state.name))
 
 
 def status_document(report: SecretReport, _style: Style) -> str:
-    """The JSON document: ASCII, its texts escaped as they are for people."""
+    """The JSON document, in ASCII, with texts escaped as in the text format."""
     return json_document(
         "2.0",
         environment=escape(report.environment),
@@ -148,7 +148,7 @@ STATUSES: Final[Writers[SecretReport]] = MappingProxyType({"text": status_text, 
 
 
 def metrics(reports: Sequence[SecretReport]) -> str:
-    """The reports of all environments in the text format of Prometheus, for a collector of text files.
+    """The reports of all environments in the Prometheus text format, for a textfile collector.
 
     Source: Prometheus documentation, "Exposition formats": labels escape backslash, quotation mark and line feed.
     """
@@ -181,35 +181,35 @@ def _labels(row: SecretRow, report: SecretReport) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Turned:
-    """What the rotation of one secret came to."""
+    """The result of the rotation of one secret."""
 
     address: str
     client_id: str
     secret: str
     due: Sequence[Step]
-    """All steps that were due when it began."""
+    """All steps that were due at the start."""
     done: Sequence[Step] = ()
     ended: Ended | None = None
-    """None: it is only planned."""
+    """None: only planned."""
     error: ReconcilerError | None = None
     postponed: str = ""
-    """Why the new secret could not be tried."""
+    """Why the new secret could not be verified."""
 
     @property
     def left(self) -> Sequence[Step]:
-        """The steps that were not taken."""
+        """The steps that are left."""
         return self.due[len(self.done) :]
 
     @property
     def waiting(self) -> Step | None:
-        """What only time can bring to its end: an old secret that is valid for a while yet."""
+        """The step that waits until the old secret has expired."""
         ends = (StepKind.WAIT, StepKind.EXPIRE)
         return next((step for step in reversed(self.due) if step.kind in ends and step.until), None)
 
 
 @dataclass(frozen=True, slots=True)
 class Rotated:
-    """What a rotation of some secrets came to, or would do."""
+    """The result or the plan of a rotation of secrets."""
 
     environment: str
     marketplace: str
@@ -220,11 +220,11 @@ class Rotated:
     """The findings of the guards."""
     acknowledgement: str = ""
     run: str = ""
-    """What the journal calls the run; empty: it wrote nothing."""
+    """The id of the run in the journal; empty: it wrote nothing."""
 
 
 def rotated_text(rotated: Rotated, style: Style) -> str:
-    """One line for each step, then what is left, for each secret."""
+    """For each secret, a line for each step, then what is left."""
     where = f"marketplace {escape(rotated.marketplace)} at {escape(rotated.base_url)}"
     lines = [f"Environment {escape(rotated.environment)}: {where}", ""]
     for turned in rotated.turns:
@@ -238,14 +238,14 @@ def _turn(turned: Turned, style: Style) -> Iterator[str]:
     yield from (f"  {style.paint(Tone.CREATE, _word(step, 'done '))}  {escape(step.text)}" for step in turned.done)
     word = "would" if turned.ended is None else "left "
     yield from (f"  {style.paint(Tone.UPDATE, _word(step, word))}  {escape(step.text)}" for step in turned.left)
-    yield from (f"  {line}" for line in _course(turned, style))
+    yield from (f"  {line}" for line in _result_lines(turned, style))
 
 
 def _word(step: Step, otherwise: str) -> str:
     return "wait " if step.kind is StepKind.WAIT else otherwise
 
 
-def _course(turned: Turned, style: Style) -> Iterator[str]:
+def _result_lines(turned: Turned, style: Style) -> Iterator[str]:
     waiting = turned.waiting
     if turned.error:
         yield f"{style.paint(Tone.ALARM, 'Failed:')} {escape(turned.error.message)}"
@@ -253,10 +253,10 @@ def _course(turned: Turned, style: Style) -> Iterator[str]:
             yield f"fix: {escape(turned.error.hint)}"
     elif turned.postponed:
         word, reason = style.paint(Tone.UPDATE, "Postponed:"), escape(turned.postponed)
-        yield f"{word} the secret cannot be proven yet, and no old secret ends: {reason}"
-        yield "fix: run it again once somebody can log in through the client"
+        yield f"{word} the secret cannot be verified yet, so old secrets are kept: {reason}"
+        yield "fix: run it again when a login through the client is possible"
     elif turned.ended is Ended.INTERRUPTED:
-        taken = f"{len(turned.done)} of {len(turned.due)} steps were taken"
+        taken = f"{len(turned.done)} of {len(turned.due)} steps were completed"
         yield f"{style.paint(Tone.ALARM, 'Interrupted:')} {taken}; run it again to continue"
     elif waiting and waiting.until and all(step.kind is StepKind.WAIT for step in turned.left):
         until = moment_text(waiting.until)
@@ -268,23 +268,23 @@ def _findings(rotated: Rotated, style: Style) -> Iterator[str]:
         yield f"{style.paint(Tone.ALARM, 'Refused:')} {one.rule}: {escape(one.message)}"
         yield f"  fix: {escape(one.fix)}"
     if any(one.can_be_acknowledged for one in rotated.findings):
-        yield f"  to accept this rotation as it is: --ack {rotated.acknowledgement}"
+        yield f"  to accept this rotation: --ack {rotated.acknowledgement}"
 
 
 def _rotation_verdict(rotated: Rotated, style: Style) -> Iterator[str]:
     if rotated.is_dry_run and rotated.turns:
-        yield "A dry run: nothing was written."
+        yield "Dry run: nothing was written."
     elif not rotated.turns:
         yield f"{style.paint(Tone.CREATE, 'In step:')} no secret is due for rotation."
     elif any(turned.ended for turned in rotated.turns):
         counts = {ended.value: sum(turned.ended is ended for turned in rotated.turns) for ended in Ended}
         yield f"Rotation: {summed(counts)}."
     elif all(step.kind is StepKind.WAIT for turned in rotated.turns for step in turned.due):
-        yield "Nothing to do now: nothing was written."
+        yield "Nothing to do now; nothing was written."
 
 
 def rotated_document(rotated: Rotated, _style: Style) -> str:
-    """The JSON document: ASCII, its texts escaped as they are for people."""
+    """The JSON document, in ASCII, with texts escaped as in the text format."""
     return json_document(
         environment=escape(rotated.environment),
         marketplace=escape(rotated.marketplace),

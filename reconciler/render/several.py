@@ -1,7 +1,7 @@
-"""What was found in several environments -> one document. For people, those whose documents are the same are one group.
+"""The results of several environments -> one document. Formats for people group environments with equal documents.
 
-Two documents are the same where they read the same, less ids, lines of files, and what is in step, unmanaged or out of
-scope. Each comes as the text that it has in the format of the whole, so that it reads the same alone and among others.
+Two documents are equal if their texts are equal without ids, lines of files, and resources that are in step, unmanaged
+or out of scope. Each environment has the same text as alone.
 """
 
 import json
@@ -23,7 +23,7 @@ from reconciler.model.outcome import ApplyResult
 from reconciler.model.plan import Action, Binding, Change, FieldChange, Plan
 from reconciler.render import late
 from reconciler.render import text as terminal
-from reconciler.render.command import all_together, ways
+from reconciler.render.command import how_to_apply, how_to_apply_all
 from reconciler.render.escape import escape, json_document
 from reconciler.render.json import error_of
 from reconciler.render.style import PLAIN, Style, Tone, laid_out
@@ -35,33 +35,33 @@ Found_co = TypeVar("Found_co", covariant=True)
 
 @dataclass(frozen=True, slots=True)
 class Part(Generic[Found_co]):
-    """One environment of several: what was found there, or the error that there is instead or as well."""
+    """One of several environments: its result, or an error, or both."""
 
     environment: str
     found: Found_co | None
     error: ReconcilerError | None = None
     noun: str = "plan"
-    """What the document is called in JSON."""
+    """The name of the document in JSON."""
     code: int = 0
-    """The exit code that this environment has alone."""
+    """The exit code of this environment."""
     digest: str = ""
-    """Of the changes of a plan, as `changes_digest` has it; empty where there are none."""
+    """The digest of the changes of a plan, from `changes_digest`; empty if there are none."""
 
 
 Document: TypeAlias = Plan | Drift | ApplyResult
 Planned: TypeAlias = Part[Document]
 TextOf: TypeAlias = Callable[[Part[Any], Style], str]
-"""Gives the document of one part in the format of the whole; where there is none, its error."""
+"""Returns the document of a part, or its error, in the format of the whole."""
 
 
 def plan_of(one: Planned) -> Plan | None:
-    """The plan, or the one that the drift was seen in."""
+    """The plan, or the plan of the drift."""
     found = one.found.plan if isinstance(one.found, Drift) else one.found
     return found if isinstance(found, Plan) else None
 
 
 class End(StrEnum):
-    """How an environment is, or how applying to it has ended, in words."""
+    """The state of an environment, or the result of apply."""
 
     IN_STEP = "in step"
     CHANGED = "changed"
@@ -71,25 +71,25 @@ class End(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Environments whose documents are the same; see above."""
+    """Environments with equal documents; see above."""
 
     end: End
     parts: tuple[Planned, ...]
 
     @property
     def first(self) -> Planned:
-        """The one that is shown."""
+        """The part that is shown."""
         return self.parts[0]
 
     @property
     def names(self) -> list[str]:
-        """Of all of them."""
+        """The names of the environments."""
         return [one.environment for one in self.parts]
 
     def note(self, first: str) -> str:
-        """What the document of the first, as the format writes its name, says of the others; empty where it is alone.
+        """A note that the document of `first` stands for the others; empty for one environment.
 
-        An error says the same of all.
+        An error needs none: it is equal for all.
         """
         if len(self.parts) == 1 or self.first.found is None:
             return ""
@@ -97,11 +97,11 @@ class Group:
         differing = f"ids, lines of files, {also}and what is in step, unmanaged or out of scope"
         snapshots = [plan.snapshot for one in self.parts if (plan := plan_of(one)) and plan.snapshot]
         oldest = f" The oldest snapshot is of {min(snapshots)}." if snapshots else ""
-        return f"Shown as it is in {first}. The others differ in {differing} at most.{oldest}"
+        return f"Shown for {first}. The others differ at most in {differing}.{oldest}"
 
     @property
     def size(self) -> str:
-        """What all of them have in common, in a few words."""
+        """What they have in common, in a few words."""
         match self.first.found:
             case _ if self.end is not End.CHANGED:
                 return self.end.value
@@ -115,14 +115,14 @@ class Group:
                 return self.end.value
 
     def others(self, style: Style) -> Iterator[str]:
-        """What to type, or to copy, for those that are not shown."""
+        """Commands for the environments that are not shown."""
         for one in self.parts[1:]:
             if isinstance(one.found, Plan | Drift):
-                yield from (how.copied for how in ways(one.found, one.digest, style) if how.copied)
+                yield from (how.copied for how in how_to_apply(one.found, one.digest, style) if how.copied)
 
 
 def groups(planned: Sequence[Planned]) -> list[Group]:
-    """Put together what is the same, in the order of the first of each."""
+    """Group equal documents, in the order of their first environments."""
     found: dict[tuple[End, str], list[Planned]] = {}
     for one in planned:
         found.setdefault((_end(one), _content(one)), []).append(one)
@@ -144,7 +144,7 @@ def _end(one: Planned) -> End:
 
 
 def _content(one: Planned) -> str:
-    """All that a reader learns of an environment, less what may differ in a group."""
+    """The text of an environment, without what may differ in a group."""
     error = error_text(one.error, PLAIN) if one.error else ""
     match one.found:
         case Drift() as drift:
@@ -183,7 +183,7 @@ def _bare_deviation(one: Deviation, ids: Mapping[str, str]) -> Deviation:
 
 
 def _ids(changes: Iterable[Change]) -> Mapping[str, str]:
-    """Id in lower case -> the address of its object, which is the same in all environments."""
+    """Id in lower case -> the address of its object, which is equal in all environments."""
     return {change.id.casefold(): str(change.address) for change in changes if change.id}
 
 
@@ -215,7 +215,7 @@ def _bare_field(change: Change, field: FieldChange, ids: Mapping[str, str]) -> F
 
 
 def _without_ids(change: Change, body: Body, ids: Mapping[str, str]) -> Body:
-    """The body with addresses where it refers to objects of the same plan by their ids."""
+    """The body with addresses in place of the ids of objects in the plan."""
     kind = KINDS.get(change.address.kind)
 
     def named(_to: object, value: Json) -> Json:
@@ -225,7 +225,7 @@ def _without_ids(change: Change, body: Body, ids: Mapping[str, str]) -> Body:
 
 
 def verdict(found: Sequence[Group]) -> str:
-    """All of them in a few words: ``187 in step, 12 with the same 3 changes, 1 failed``."""
+    """A summary of all: ``187 in step, 12 with the same 3 changes, 1 failed``."""
     changed = [one for one in found if one.end is End.CHANGED]
     shared = sorted((one for one in changed if len(one.parts) > 1), key=lambda one: -len(one.parts))[:_SHARED]
     alone = sum(len(one.parts) for one in changed if one not in shared)
@@ -241,12 +241,12 @@ def verdict(found: Sequence[Group]) -> str:
 
 
 _SHARED: Final = 5
-"""How many groups the verdict names."""
+"""The maximum number of groups in the verdict."""
 _CHANGES: Final = {"drift": "drift", "apply": "changes applied"}
 
 
 def title(found: Sequence[Group]) -> str:
-    """What the document is about."""
+    """The title of the document."""
     count = sum(len(one.parts) for one in found)
     return f"{number(count, 'environment')}: {verdict(found)}"
 
@@ -255,14 +255,14 @@ def title(found: Sequence[Group]) -> str:
 
 
 class State(StrEnum):
-    """How one resource is in one environment, before anything is applied."""
+    """The state of a resource in an environment, before apply."""
 
     IN_STEP = "in-step"
     DIFFERS = "differs"
     MISSING = "missing"
     WOULD_BE_DELETED = "would-be-deleted"
     NOT_HERE = "not-here"
-    """No manifest asks for it in this environment, or one asks for it to be absent, and it is."""
+    """No manifest declares it in this environment, or it is declared absent and is absent."""
     UNKNOWN = "unknown"
     """There is no plan for this environment."""
 
@@ -280,14 +280,14 @@ _STATES: Final = {
 
 
 def matrix(planned: Sequence[Planned]) -> Matrix:
-    """How each resource that a manifest speaks of is in each environment. Unmanaged resources are left out."""
+    """The state of each managed resource in each environment."""
     found = {one.environment: _states(plan_of(one)) for one in planned}
     addresses = sorted({address for states in found.values() for address in states})
     return {address: {name: states[address] for name, states in found.items()} for address in addresses}
 
 
 def _states(plan: Plan | None) -> Mapping[str, State]:
-    """Address -> state; of an address that the plan lacks, what that means."""
+    """Address -> state, and the state of addresses that the plan does not have."""
     if plan is None:
         return defaultdict(lambda: State.UNKNOWN)
     known = {str(change.address): _state(change) for change in plan.changes if change.action in _STATES}
@@ -303,10 +303,10 @@ def _state(change: Change) -> State:
 
 
 def text(planned: Sequence[Planned], text_of: TextOf, style: Style) -> str:
-    """Every document, or error in its place, under a heading; then the totals."""
+    """Every document, or its error, under a heading; then the totals."""
     found = groups(planned)
     sections = "".join(_section(one, text_of, style) for one in found)
-    applied = (line for how in all_together(style) for line in terminal.offered(how))
+    applied = (line for how in how_to_apply_all(style) for line in terminal.offered(how))
     return sections + _heading("all environments", style) + laid_out([f"{title(found)}.", *applied], style)
 
 
@@ -321,7 +321,7 @@ def _section(group: Group, text_of: TextOf, style: Style) -> str:
 
 
 def parts_text(parts: Sequence[Part[object]], text_of: TextOf, style: Style) -> str:
-    """Every document under a heading, its error below it; then how many environments are as they should be."""
+    """Every document under a heading, its error below it; then the number of successful environments."""
     others = [escape(one.environment) for one in parts if one.code]
     counts = [f"{len(parts) - len(others)} ok", *([f"{len(others)} not: {', '.join(others)}"] if others else [])]
     sections = "".join(
@@ -343,14 +343,14 @@ def _document_of(one: Part[Found_co], text_of: TextOf, style: Style) -> str:
 
 
 def document(planned: Sequence[Planned], text_of: TextOf, style: Style) -> str:
-    """The JSON document; each plan in it is the one that its environment gives alone. Results have no matrix."""
+    """The JSON document; each plan is equal to that of its environment alone. Results have no matrix."""
     cells: dict[str, Json] = {address: dict(row) for address, row in matrix(planned).items()}
     is_planned = all(one.noun in {"plan", "drift"} for one in planned)
     return parts_document(planned, text_of, style, **({"matrix": cells} if is_planned else {}))
 
 
 def parts_document(parts: Sequence[Part[object]], text_of: TextOf, style: Style, **more: Json) -> str:
-    """The same of any document, and what else there is to say."""
+    """The JSON document of any documents, with further members."""
     return json_document(environments=[_environment(one, text_of, style) for one in parts], **more)
 
 
@@ -360,12 +360,12 @@ def _environment(one: Part[Found_co], text_of: TextOf, style: Style) -> Json:
 
 
 def one_after_the_other(planned: Sequence[Planned], text_of: TextOf, style: Style) -> str:
-    """Formats made of lines that stand for themselves."""
+    """Concatenate documents in line-based formats."""
     return "".join(texts_of(planned, text_of, style))
 
 
 def texts_of(planned: Sequence[Planned], text_of: TextOf, style: Style) -> Iterator[str]:
-    """The document of each, and its error where there are both."""
+    """The document of each, and its error if there are both."""
     for one in planned:
         yield text_of(one, style)
         if one.found and one.error:
@@ -379,6 +379,6 @@ SEVERAL: Final[Mapping[str, SeveralWriter]] = MappingProxyType(
     {"text": text, "json": document, "jsonl": one_after_the_other}
     | {name: late(name, "several") for name in ("markdown", "html", "junit", "sarif", "github")}
 )
-"""Name of a format -> what writes the plans, the drift or the results of several environments in it."""
+"""Name of a format -> the writer of plans, drift or results of several environments."""
 PARTS: Final[Mapping[str, PartsWriter]] = MappingProxyType({"text": parts_text, "json": parts_document})
-"""The same for any other document."""
+"""The same for all other documents."""

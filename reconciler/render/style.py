@@ -1,4 +1,4 @@
-"""Text and what it means -> coloured text, no wider than the terminal. The one place that knows of colour codes."""
+"""Text and its tone -> coloured text, wrapped to the terminal. Colour codes are only used here."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -10,7 +10,7 @@ from reconciler.render.escape import joined
 
 
 class Tone(StrEnum):
-    """What a piece of text means; the value is its SGR code."""
+    """The meaning of a text; the value is its SGR code."""
 
     CREATE = "32"
     UPDATE = "33"
@@ -27,7 +27,7 @@ class Moment:
     at: str
     """UTC, ISO 8601."""
     what: str
-    """What it did, and where: ``apply to staging``."""
+    """The kind of run and its target, e.g. ``apply to staging``."""
     end: str
     id: str
     tone: str = ""
@@ -36,31 +36,31 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """How a text is to look. Without colour no escape sequence is written."""
+    """How a text is shown. Without colour, no escape sequence is written."""
 
     colour: bool = False
     room: int = 60_000
-    """How many characters a comment may have: GitHub takes 65,536, GitLab and Azure DevOps more."""
+    """The maximum length of a comment: GitHub allows 65,536 characters, GitLab and Azure DevOps more."""
     environment: str = ""
-    """The subject of the document, if its content does not name it."""
+    """The environment, if the content does not name it."""
     history: tuple[Moment, ...] = ()
-    """What was done before, where the document shows that; the oldest first."""
+    """Earlier runs, the oldest first, for documents that show them."""
     plan_file: str = ""
-    """Where the plan is saved that the document shows, as the user wrote it."""
+    """The file of the saved plan, as given by the user."""
     is_job: bool = False
-    """Whether this is a CI job: nobody can type commands where its files are."""
+    """Whether this is a CI job, whose files are not available for later commands."""
     options: tuple[str, ...] = ()
-    """What another command has to be given to mean the same: ``--config FILE``, ``--prune``."""
+    """Options that another command needs as well: ``--config FILE``, ``--prune``."""
     verb: tuple[str, ...] = ("apply",)
-    """The command that carries out what is shown."""
+    """The command that applies what is shown."""
     together: str = ""
-    """The command that applies all plans of a document one after another; where there is one, none is offered alone."""
+    """The command that applies all plans of a document; if set, none is shown for single plans."""
     is_offered: bool = False
-    """Whether a text ends in the command that carries out the plan; not where that is running already."""
+    """Whether a text ends in the command that applies the plan; not while that command is running."""
     width: int = 0
-    """How many columns a line of text has at most, as long as no word is longer; 0: as many as it takes."""
+    """The maximum width of lines, except for longer words; 0: unlimited."""
     source: str = ""
-    """The command that gives the whole document, for one that has not enough room."""
+    """The command that shows the whole document, for one that does not fit."""
 
     def paint(self, tone: Tone, text: str) -> str:
         """Colour a text that is already escaped."""
@@ -71,7 +71,7 @@ PLAIN: Final = Style()
 
 _T = TypeVar("_T")
 Writers: TypeAlias = Mapping[str, Callable[[_T, Style], str]]
-"""Name of a format -> what writes a document in it; the first is the default."""
+"""Name of a format -> its writer; the first is the default."""
 
 
 _COLOUR: Final = re.compile(r"\x1b\[[0-9;]*m")
@@ -80,11 +80,11 @@ _SHELL_WORD: Final = re.compile(r""" *(?:'[^']*'|"[^"]*"|[^ ])+""")
 _GAP: Final = re.compile(r"(?<=[^ ])  +(?=[^ ])")
 """Between the columns of a table."""
 _INDENT: Final = 4
-"""By so much what goes on is indented more than its first line, unless it goes on in the last column of a table."""
+"""The additional indentation of continuation lines, except in the last column of a table."""
 
 
 def laid_out(lines: Iterable[str], style: Style) -> str:
-    """Put finished lines together; with a width, a longer line goes on in the next one. No word is ever broken."""
+    """Join finished lines; with a width, longer lines are wrapped between words."""
     return joined(part for line in lines for part in _wrapped(line, style.width)) if style.width else joined(lines)
 
 
@@ -108,7 +108,7 @@ def _wrapped(line: str, width: int) -> Iterator[str]:
 
 
 def columns(rows: Sequence[Sequence[str]]) -> list[str]:
-    """A line for each row, its cells as wide as the widest of their column; they are escaped already."""
+    """A line for each row, with aligned columns; the cells must be escaped."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return ["  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 

@@ -1,6 +1,6 @@
 """Plan, drift, result, validation, error or changes of a file -> text for people, on a terminal or in a CI log.
 
-Lines are finished here: every name and value in them is escaped, colour is added last.
+Every name and value is escaped here; colour is added last.
 """
 
 from collections.abc import Iterable, Iterator
@@ -13,7 +13,7 @@ from reconciler.model.drift import Drift, DriftKind, Side
 from reconciler.model.outcome import ApplyResult, Outcome, Status
 from reconciler.model.plan import Action, Change, Finding, Plan
 from reconciler.render import wording
-from reconciler.render.command import Offer, applying, details, to_git, ways
+from reconciler.render.command import Offer, applying, details, how_to_accept, how_to_apply
 from reconciler.render.escape import LONGEST_MESSAGE, brief, escape, joined
 from reconciler.render.rows import Row, outcome_rows, pair, rows
 from reconciler.render.style import Style, Tone, laid_out
@@ -23,12 +23,12 @@ from reconciler.render.wording import View, Words, heading, number, view
 
 
 def plan(plan: Plan, digest: str, style: Style) -> str:
-    """A plan as people know it from Terraform: a block for each resource that would be written, then the totals."""
+    """A plan as in Terraform: a block for each resource that would be written, then the totals."""
     return _document(plan, _plan_summary(plan, style), digest, style)
 
 
 def drift(drift: Drift, digest: str, style: Style) -> str:
-    """The same plan seen from the other side: in what the service differs from the manifests, and who moved."""
+    """Drift: where the service differs from the manifests, and which side changed."""
     return _document(drift, _drift_summary(drift, style), digest, style)
 
 
@@ -74,7 +74,7 @@ def _guards(plan: Plan, digest: str, style: Style) -> Iterator[str]:
 
 
 def _finding(finding: Finding, style: Style) -> Iterator[str]:
-    """A guard's objection: its rule and numbers, what it is about, and the fix."""
+    """A guard finding: its rule and numbers, the resources, and the fix."""
     yield f"  {style.paint(Tone.ALARM, brief(finding.rule))}: {brief(finding.message, LONGEST_MESSAGE)}"
     if finding.addresses:
         yield f"      about: {', '.join(wording.few([brief(str(address)) for address in finding.addresses]))}"
@@ -83,15 +83,15 @@ def _finding(finding: Finding, style: Style) -> Iterator[str]:
 
 
 def _offers(found: Plan | Drift, plan: Plan, digest: str, style: Style) -> Iterator[str]:
-    """How it is applied or corrected, unless the guards have just said it, and how drift is taken over."""
+    """How to apply or correct it, unless shown with the guards, and how to accept drift."""
     if style.is_offered:
-        applied = [] if plan.guards else ways(found, digest, style)
-        for how in [*applied, *to_git(found, style)]:
+        applied = [] if plan.guards else how_to_apply(found, digest, style)
+        for how in [*applied, *how_to_accept(found, style)]:
             yield from offered(how)
 
 
 def offered(how: Offer, indent: str = "") -> Iterator[str]:
-    """What to do, and what to copy for it."""
+    """An explanation, and text to copy."""
     yield f"{indent}{how.words}"
     if how.copied:
         yield f"    {how.copied}"
@@ -131,12 +131,12 @@ def _drift_summary(drift: Drift, style: Style) -> Iterator[str]:
 
 
 def _restored(count: int) -> str:
-    """Name the cause that explains many at once."""
+    """The number of objects that OrderCloud's restore removed."""
     return f"{count:,} lost in OrderCloud's restore of staging (apply puts them back); " if count else ""
 
 
 def _left_out(drift: Drift) -> Iterator[str]:
-    """What is not shown, and what the sides were judged by."""
+    """What is not shown, and the receipt that was used to find the source of drift."""
     if drift.accepted:
         yield f"{number(drift.accepted, 'deviation is', 'deviations are')} known to the baseline."
     if drift.unmoved:
@@ -172,7 +172,7 @@ _SIGNS: Final = {
 
 
 def _change(change: Change, seen: View, style: Style) -> Iterator[str]:
-    """The lines about one resource that a plan writes to."""
+    """The lines of a resource that a plan writes."""
     sides, (sign, tone) = seen.sides_of(change), _SIGNS[change.action]
     head = style.paint(tone, f"{sign} {seen.words.verbs[change.action]} {heading(change)}")
     yield "  ".join(filter(None, [f"{head} ({_identification(change)})", _said_of(sides.get("", ""), style)]))
@@ -180,7 +180,7 @@ def _change(change: Change, seen: View, style: Style) -> Iterator[str]:
 
 
 def _said_of(side: str, style: Style) -> str:
-    """Who moved, as it is said at the end of a line."""
+    """Which side changed, for the end of a line."""
     tone = Tone.QUIET if side == wording.SIDE_WORDS[Side.GIT_AHEAD] else Tone.ALARM
     return style.paint(tone, f"[{side}]") if side else ""
 
@@ -197,7 +197,7 @@ def _identification(change: Change) -> str:
 
 
 def _row_lines(found: Iterable[Row], words: Words, style: Style, action: Action) -> Iterator[str]:
-    """A line for each field or leaf, a line besides for each member of a set and for each side of a long value."""
+    """A line for each field or leaf, and for each member of a set and each side of a long value."""
     shown = list(found)
     width = min(max((len(row.name) for row in shown), default=0), _WIDEST_NAME)
     for row in shown:
@@ -240,13 +240,13 @@ _STATUS_WIDTH: Final = max(map(len, Status))
 
 
 def result(result: ApplyResult, style: Style) -> str:
-    """What became of each change, then totals that add up to the number of planned changes."""
+    """The outcome of each change, then totals that add up to the number of planned changes."""
     lines = [line for outcome in result.outcomes for line in _outcome_block(outcome, style)]
     return laid_out([*lines, *([""] if lines else []), *_result_summary(result, style)], style)
 
 
 def outcome_line(outcome: Outcome, style: Style) -> str:
-    """One change's end in one line: what a run without a terminal reports while it goes on."""
+    """The outcome of a change in one line, as reported during a run without a terminal."""
     change = outcome.change
     status = style.paint(_STATUS_TONES[outcome.status], f"{outcome.status:<{_STATUS_WIDTH}}")
     known = outcome.id or change.id
@@ -281,7 +281,7 @@ def _result_summary(result: ApplyResult, style: Style) -> Iterator[str]:
 
 
 def _left(count: int) -> str:
-    return f"{number(count, 'change was', 'changes were')} not started" if count else "every change had been started"
+    return f"{number(count, 'change was', 'changes were')} not started" if count else "all changes were started"
 
 
 # ---------------------------------------------------------------------------------------------------------- validation
@@ -318,12 +318,12 @@ def _verdict(report: Report, style: Style) -> str:
 
 
 def failure(name: str, error: ReconcilerError, style: Style) -> str:
-    """What there is in place of the document of this name."""
+    """The error in place of the document with this name."""
     return f"There is no {name}:\n{error_text(error, style)}"
 
 
 def error_text(error: ReconcilerError, style: Style) -> str:
-    """What is wrong, where, and what to do about it, of an error that was raised on purpose."""
+    """The message, places and hint of an error."""
     findings = wording.findings_of(error)
     message = "refused by a guard; nothing was written" if findings else error.message
     reason = f" [{error.reason}]" if isinstance(error, PlanRefused) else ""
@@ -337,13 +337,13 @@ def error_text(error: ReconcilerError, style: Style) -> str:
 
 
 def warning(message: str, style: Style) -> str:
-    """One line about something that does not stop the run."""
+    """One line about a problem that does not stop the run."""
     return laid_out([f"{style.paint(Tone.UPDATE, 'warning:')} {brief(message, LONGEST_MESSAGE)}"], style)
 
 
 def internal_error(error: BaseException, place: str, style: Style) -> str:
-    """An error that nobody foresaw: its type and place, never its text, which could quote a value."""
-    text = f"internal error: {type(error).__name__} at {place}; please report it with the command that you ran"
+    """An unexpected error: its type and place, never its message, which could contain a value."""
+    text = f"internal error: {type(error).__name__} at {place}; please report it with the command line"
     return laid_out([style.paint(Tone.ALARM, escape(text))], style)
 
 
@@ -355,7 +355,7 @@ _EDIT_TONES: Final = {"+": Tone.CREATE, "-": Tone.DELETE, "@": Tone.QUIET}
 
 
 def edits(file: str, before: str, after: str, style: Style) -> str:
-    """The difference; line ends and other characters that do not show are escaped."""
+    """The difference; line ends and invisible characters are escaped."""
     return joined(_edits(file, before, after, style))
 
 

@@ -1,4 +1,4 @@
-"""Plan, result, report, change or finding -> the words and numbers that every format for people has of it."""
+"""Plan, result, report, change or finding -> the words and numbers for all formats for people."""
 
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -17,12 +17,12 @@ from reconciler.model.resource import Address
 from reconciler.render.escape import brief, escape
 
 FEW: Final = 10
-"""How many names a list shows that is there for information only."""
+"""The maximum number of names in an informational list."""
 
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """How one document speaks of changes: a plan of what will be, drift of what is."""
+    """The words of a document for changes: of a plan in the future, of drift in the present."""
 
     verbs: Mapping[Action, str]
     pair: str
@@ -31,30 +31,30 @@ class Words:
     """The names of the two sides."""
     was: str
     becomes: str
-    """Before each side of a long value, which has a line of its own."""
+    """Before each side of a long value, which has its own line."""
     come: str
-    """Before each member that a set lacks."""
+    """Before each missing member of a set."""
     go: str
-    """Before each member that a set has too many."""
+    """Before each surplus member of a set."""
     empty_before: str
     empty_after: str
-    """For a set that has no members at first, or none in the end."""
+    """For a set without members before or after."""
     cleared: str
-    """For a secret that is to have no value."""
+    """For a secret that should have no value."""
     set: str
     """For a secret that has no value yet."""
     unseen: str
-    """For a secret that no answer ever has."""
+    """For a secret that the service never returns."""
     made: str
-    """For a secret that is not there and is made; with `{places}`, where it is delivered to."""
+    """For a secret that is created; `{places}` is where it is delivered."""
     left: tuple[str, str]
-    """For a value, and for members of a set, that apply leaves as they are; empty where nothing is said of them."""
+    """For a value, and for members of a set, that apply does not change; empty: not shown."""
     gone: str
-    """For the secrets and assignments of an object that is deleted; empty where nothing is said of them."""
+    """For the secrets and assignments of a deleted object; empty: not shown."""
     waits: str
-    """For what a change waits for, with `{wave}`; empty where nothing is said of it."""
+    """For dependencies of a change, with `{wave}`; empty: not shown."""
     alarm: Direction
-    """The direction that gets the mark."""
+    """The direction that is marked."""
     mark: str
     marked: frozenset[Action]
     """The actions to whose fields the mark applies."""
@@ -98,19 +98,19 @@ DRIFT_WORDS: Final = Words(
     left=("(apply leaves it)", "(apply leaves the surplus)"),
     gone="",
     waits="",
-    alarm=Direction.NARROWS,  # what the repair narrows is wider than it should be
+    alarm=Direction.NARROWS,  # a repair that narrows access means that live access is too wide
     mark="[wider than wanted]",
     marked=frozenset({Action.UPDATE}),
 )
 
 
 def is_marked(change: Change, field: FieldChange, words: Words) -> bool:
-    """Whether somebody should look twice at this field."""
+    """Whether this field is marked."""
     return change.action in words.marked and field.direction is words.alarm
 
 
 def secret_words(change: Change, field: FieldChange, words: Words) -> str:
-    """The change of a secret. Setting the first one narrows access: before, everybody was admitted."""
+    """The note on a secret. Setting the first one narrows access: before, no secret was required."""
     if any(f"/{intent.field}" == field.pointer and intent.reference is None for intent in change.secrets):
         return words.cleared
     if places := change.deliveries(field.pointer):
@@ -122,7 +122,7 @@ def secret_words(change: Change, field: FieldChange, words: Words) -> str:
 
 
 def named(change: Change) -> str:
-    """The address, and the name that people know the object by where the address has only its id."""
+    """The address, and the name of the object if the address has only its id."""
     body = change.before or {}
     name = next((body[field] for field in TITLES if isinstance(body.get(field), str)), None)
     address = brief(str(change.address))
@@ -132,12 +132,12 @@ def named(change: Change) -> str:
 
 
 def heading(change: Change) -> str:
-    """What a change is headed by: its address, and the name besides where the address has only an id."""
+    """The heading of a change: its address, and the name if the address has only an id."""
     return named(change) if change.is_pruned else brief(str(change.address))
 
 
 def is_alarming(change: Change, words: Words) -> bool:
-    """Whether nobody may overlook this change: it widens, or something is destroyed."""
+    """Whether the change widens access or deletes something."""
     return _rank(change, words) < _ORDINARY
 
 
@@ -151,7 +151,7 @@ def _rank(change: Change, words: Words) -> int:
 
 
 def few(names: Sequence[str], rest: str = ": --format json has all") -> Iterator[str]:
-    """The first names, and how many there are besides, with a word on those."""
+    """The first names, and the number of others, with a note."""
     yield from names[:FEW]
     if len(names) > FEW:
         yield f"and {len(names) - FEW:,} more{rest}"
@@ -164,12 +164,12 @@ class Count:
     name: str
     number: int
     is_alarming: bool = False
-    """Whether somebody should look, where it is not 0."""
+    """Whether it is alarming if it is not 0."""
 
 
 @dataclass(frozen=True, slots=True)
 class Noun:
-    """What something is called, one and many of it."""
+    """A noun, singular and plural."""
 
     one: str
     many: str = ""
@@ -190,7 +190,7 @@ def summed(counts: Mapping[str, int]) -> str:
 
 
 def snapshot_note(plan: Plan) -> str:
-    """What to know of a plan that was made without the service; empty for any other."""
+    """A note on a plan from a snapshot; empty for other plans."""
     return f"made from a snapshot of {plan.snapshot}: for reading only, it cannot be applied" if plan.snapshot else ""
 
 
@@ -199,9 +199,9 @@ SIDE_WORDS: Final = {
     Side.LIVE_DRIFTED: "live drifted",
     Side.BOTH: "both moved",
 }
-"""Which side moved, where that is known and says something."""
+"""Words for the side that changed, if known."""
 Sides: TypeAlias = Mapping[Address, Mapping[str, str]]
-"""Address -> JSON pointer, empty for the whole -> which side moved, in words."""
+"""Address -> JSON pointer, empty for the whole -> which side changed, in words."""
 SENT_WORDS: Final = replace(
     PLAN_WORDS, pair="sent {before} -> held {after}", columns=("Sent", "Held"), was="sent  ", becomes="held  "
 )
@@ -210,31 +210,31 @@ SENT_WORDS: Final = replace(
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A plan, or drift, as every format for people shows it."""
+    """A plan or drift, for all formats for people."""
 
     title: str
-    """What stands before the name of the environment."""
+    """The title before the name of the environment."""
     plan: Plan
     changes: Sequence[Change]
     words: Words
     sides: Sides
     drifted: Collection[Change]
-    """The objects in no manifest that are drift."""
+    """The unmanaged objects that are drift."""
 
     @property
     def environment(self) -> str:
-        """The one that it was made for."""
+        """The environment of the plan."""
         return self.plan.binding.environment
 
     @property
     def written(self) -> list[Change]:
-        """What widens access first, then deletions, then the rest; each by address."""
+        """Changes that widen access, then deletions, then the rest; each by address."""
         made = (change for change in self.changes if change.action.writes)
         return sorted(made, key=lambda change: _rank(change, self.words))
 
     @property
     def unmanaged(self) -> Iterator[tuple[Change, str]]:
-        """Each object in no manifest, by its name, and whether the run is logged in with it, or it is drift."""
+        """Each unmanaged object by name, and whether the run is logged in with it, or it is drift."""
         drifted, login = {change.address for change in self.drifted}, self.plan.login
         for change in self.changes:
             if change.action is Action.UNMANAGED:
@@ -243,16 +243,16 @@ class View:
 
     @property
     def notices(self) -> list[str]:
-        """What is live besides, in sentences."""
+        """Notices about other live objects."""
         return [one.message for one in self.plan.notices]
 
     def sides_of(self, change: Change) -> Mapping[str, str]:
-        """JSON pointer, empty for the whole -> which side moved."""
+        """JSON pointer, empty for the whole -> which side changed."""
         return self.sides.get(change.address, {})
 
 
 def view(found: Plan | Drift) -> View:
-    """What of it is shown, and how it speaks."""
+    """The view of a plan or drift."""
     if isinstance(found, Plan):
         return View("Plan for", found, found.changes, PLAN_WORDS, {}, ())
     return View("Drift in", found.plan, found.changes, DRIFT_WORDS, _sides(found), found.uncontrolled)
@@ -272,7 +272,7 @@ def is_wider(deviation: Deviation) -> bool:
 
 
 def widened(changes: Iterable[Change], words: Words) -> int:
-    """How many of them have a field that somebody should look at twice."""
+    """How many changes have a marked field."""
     return sum(any(is_marked(change, field, words) for field in change.fields) for change in changes)
 
 
@@ -280,7 +280,7 @@ def widened(changes: Iterable[Change], words: Words) -> int:
 
 
 def verdict(found: Plan | Drift | ApplyResult | Report) -> str:
-    """The summary for whoever approves it or is on call."""
+    """The summary in a few words."""
     match found:
         case Plan():
             return _plan_verdict(found)
@@ -341,7 +341,7 @@ def counts(found: Plan | Drift | ApplyResult | Report) -> list[Count]:
 
 
 def _plan_counts(plan: Plan) -> list[Count]:
-    """Resources that widen are counted among the others, too."""
+    """Resources with wider access are also counted among the others."""
     count = plan.summary
     return [
         Count("create", count.create),
@@ -355,7 +355,7 @@ def _plan_counts(plan: Plan) -> list[Count]:
 
 
 def _drift_counts(drift: Drift) -> list[Count]:
-    """Resources that are wider than wanted are counted among the others, too."""
+    """Resources that are wider than wanted are also counted among the others."""
     count = drift.count
     return [
         Count("differ", count(DriftKind.CHANGED), is_alarming=True),
@@ -380,29 +380,29 @@ def _unless_0(*counts: Count) -> Iterator[Count]:
 # -------------------------------------------------------------------------------------------------- outcomes and faults
 
 DOUBT: Final = "it may still have been written"
-"""Of an outcome that nobody knows for certain."""
+"""The note on an uncertain outcome."""
 
 
 def failures_first(outcomes: Iterable[Outcome]) -> list[Outcome]:
-    """What was applied comes last."""
+    """Outcomes, applied ones last."""
     return sorted(outcomes, key=lambda outcome: outcome.status is Status.APPLIED)
 
 
 def errors_first(found: Iterable[Checked]) -> list[Checked]:
-    """Warnings come last."""
+    """Faults, warnings last."""
     return sorted(found, key=lambda one: one.diagnostic.severity is not Severity.ERROR)
 
 
 def waived(report: Report) -> list[str]:
-    """Each fault that is let pass, and why."""
+    """Each waived fault, and its waiver."""
     return [f"{one.diagnostic}: {why.reason} ({why.owner}, until {why.expires})" for one, why in report.waived]
 
 
 def faults_of(error: ReconcilerError) -> list[Checked]:
-    """Those of the input, if it is about that."""
+    """The faults of an input error."""
     return [Checked(one) for one in error.diagnostics] if isinstance(error, InputError) else []
 
 
 def findings_of(error: ReconcilerError) -> Sequence[Finding]:
-    """The findings of guards, if it is about those."""
+    """The findings of a guard refusal."""
     return error.findings if isinstance(error, GuardRefusal) else ()

@@ -89,7 +89,7 @@ def test_a_second_run_finds_nothing_to_write(project: Project, run: Runner) -> N
     done = run("adopt", "--write")
     after = CONFIG.stat()
     assert f"bound      ApiClient/front  {FRONT}  by ids\n" in done.out
-    assert "Adopt: 1 bound already.\nThere is nothing to write.\n" in done.out
+    assert "Adopt: 1 bound already.\nNothing to write.\n" in done.out
     assert done.code == 0
     assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns), "reading changes only st_atime"
 
@@ -128,7 +128,7 @@ def test_a_configuration_that_cannot_be_written_to_is_left_and_the_ids_are_named
     CONFIG.write_text(text, encoding="utf-8")
     done = run("adopt", "--env", "test", "--write")
     assert done.code == 1
-    assert done.out.endswith("\nNothing was written: reconciler.yaml was left as it is.\n")
+    assert done.out.endswith("\nNothing was written: reconciler.yaml is unchanged.\n")
     assert f"add by hand under environments.test.ids: front: {FRONT}" in done.err
     assert CONFIG.read_text(encoding="utf-8") == text
 
@@ -143,7 +143,7 @@ def test_where_there_are_no_manifests_there_is_nothing_to_adopt(project: Project
     Path("manifests/front.yaml").write_text("# later\n", encoding="utf-8")
     done = run("adopt", "--write")
     assert done.code == 0
-    assert "Adopt: there are no manifests.\nThere is nothing to write.\n" in done.out
+    assert "Adopt: no manifests.\nNothing to write.\n" in done.out
 
 
 def test_an_id_that_is_not_live_is_named_and_kept(project: Project, run: Runner) -> None:

@@ -23,7 +23,7 @@ def test_right_after_an_export_the_plan_is_empty_and_there_is_nothing_to_export(
     assert run("plan", "--detailed-exitcode").code == 0
     assert run("validate").code == 0
     again = run("export", "--write").out
-    assert "Manifests: 2 in step already, 1 left out.\nThere is nothing to write." in again
+    assert "Manifests: 2 in step already, 1 left out.\nNothing to write." in again
     assert project.writes() == []
 
 

@@ -64,7 +64,7 @@ def test_right_after_an_export_of_all_kinds_the_plan_is_empty_and_so_is_a_second
     assert "id: HSBuyer" in made["hsbuyer.yaml"]
     assert "HSBuyer" not in (shop.folder / "reconciler.yaml").read_text()
     assert run("plan", "--detailed-exitcode").code == 0
-    assert "There is nothing to write." in run("export", "--write").out
+    assert "Nothing to write." in run("export", "--write").out
     assert files(shop) == made
 
 
@@ -215,7 +215,7 @@ def test_an_assignment_to_an_object_with_a_manifest_is_a_reference(staff: Projec
     drift = run("drift")
     assert (drift.code, "apply keeps them" in drift.out) == (0, False)
     assert run("plan", "--detailed-exitcode").code == 0
-    assert "There is nothing to write." in run("export", "--write").out
+    assert "Nothing to write." in run("export", "--write").out
 
 
 @pytest.mark.sample(1)

@@ -109,8 +109,8 @@ def test_what_differs_becomes_overlays_and_both_environments_are_in_step(shops: 
     assert environments["second"].ids == by_address({"front": FRONT, "kiosk": KIOSK})
     in_step(run, "first")
     in_step(run, "second")
-    assert "There is nothing to write." in run("export", "--into-overlay", "second", "--write").out
-    assert "There is nothing to write." in run("export", "--env", "first").out
+    assert "Nothing to write." in run("export", "--into-overlay", "second", "--write").out
+    assert "Nothing to write." in run("export", "--env", "first").out
 
 
 def test_overlays_that_are_there_get_what_differs_by_now(shops: Path, run: Runner) -> None:

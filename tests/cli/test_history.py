@@ -30,7 +30,7 @@ def cut(lines: int) -> None:
 def test_where_nothing_was_written_there_is_no_history(project: Project, run: Runner) -> None:
     assert run("apply", "--auto-approve").code == 0
     done = run("history")
-    assert (done.code, done.out) == (0, "No runs: nothing was written from here yet.\n")
+    assert (done.code, done.out) == (0, "No runs.\n")
 
 
 def test_a_run_is_listed_and_shown_by_a_part_of_its_id(project: Project, run: Runner, applied: str) -> None:
@@ -132,7 +132,7 @@ def test_after_a_crash_the_next_apply_says_what_is_certain_and_looks_at_the_rest
     assert "uncertain: update ApiClient/front: PUT /apiclients/" in done.err
     assert "the object shows that it was applied" in done.err
     assert "cut off" not in run("apply", "--auto-approve").err
-    assert run("history").out.splitlines()[1].endswith(f"; taken up by {journal.find(RUNS, 'last').stem}")
+    assert run("history").out.splitlines()[1].endswith(f"; continued by {journal.find(RUNS, 'last').stem}")
     assert f"follows up    {applied}" in run("history", "show", "last").out
 
 

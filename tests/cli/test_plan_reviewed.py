@@ -182,7 +182,7 @@ def test_in_a_ci_job_no_document_names_a_command_or_a_file_of_the_runner(
     shown = run("show", str(tmp_path / "plan.json"), "--reviewed", "none.json", "--into", "markdown=difference.txt")
     files = [Path(f"{name}.txt").read_text() for name in ("markdown", "html", "difference")]
     for text in (done.out, shown.out, *files):
-        assert "let this pipeline go on: its next job applies exactly this plan, or waits for approval" in text
+        assert "let this pipeline continue: its next job applies exactly this plan, or waits for approval" in text
         assert ("reconciler apply" in text, str(tmp_path) in text) == (False, False)
 
 
@@ -195,7 +195,7 @@ def test_in_a_ci_job_a_refused_plan_says_what_to_acknowledge(
     done = run("plan", "--out", "plan.json", "--into", "markdown=plan.md")
     digits = json.loads(Path("plan.json").read_text())["changes_digest"][:12]
     for text in (done.out, Path("plan.md").read_text()):
-        assert "To accept the findings of the guards, run the pipeline again and acknowledge:" in text
+        assert "To accept the guard findings, run the pipeline again and acknowledge:" in text
         assert (digits in text, "reconciler apply" in text) == (True, False)
 
 
@@ -206,7 +206,7 @@ def test_in_a_ci_job_drift_names_the_pipeline_and_the_patch_that_the_job_keeps(
     done = run("drift", "--into", "markdown=drift.md", "--into", "html=drift.html")
     assert done.code == 2
     for text in (done.out, Path("drift.md").read_text(), Path("drift.html").read_text()):
-        assert "To restore what git says, run the pipeline that applies it" in text
+        assert "To restore the state in git, run the pipeline that applies" in text
         assert ("git apply write-back.patch" in text, "reconciler " in text) == (True, False)
 
 

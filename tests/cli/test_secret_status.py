@@ -43,7 +43,7 @@ def test_each_standing_that_needs_somebody_has_a_way_out(shop: Project, run: Run
     ways = "\n".join(line for line in status.out.splitlines() if line.startswith("  ApiClient/front"))
     for words in (
         "primary: run reconciler secrets rotate ApiClient/front --secret 'primary'",
-        "lost: give it a delivery",
+        "lost: add a delivery",
         "new: run reconciler plan, then apply",
         "stranger: list it in the manifest, or delete it",
     ):
@@ -62,7 +62,7 @@ def test_a_selection_restricts_the_status(shop: Project, run: Runner) -> None:
     shop.manifest("back", AccessTokenDuration=600)
     status = run("secrets", "status", "--only", "ApiClient/back")
     assert (status.code, "ApiClient/front" in status.out) == (0, False)
-    assert "No resource has a secret, and none is wanted." in status.out
+    assert "No resource has or needs a secret." in status.out
 
 
 def test_a_client_that_is_not_there_lacks_its_secrets(project: Project, run: Runner) -> None:

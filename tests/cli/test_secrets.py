@@ -71,7 +71,7 @@ def test_a_new_secret_logs_in_after_a_rotation_and_so_does_the_old_one(shop: Pro
 def test_a_dry_run_shows_the_steps_and_writes_nothing(shop: Project, run: Runner) -> None:
     shown = run("secrets", "rotate", "ApiClient/front", "--dry-run")
     assert (shown.code, shown.out.count("would"), shop.writes()) == (0, 5, [])
-    assert "A dry run: nothing was written." in shown.out
+    assert "Dry run: nothing was written." in shown.out
     assert not list((shop.folder / ".reconciler").glob("runs/*rotation*"))
 
 

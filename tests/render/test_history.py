@@ -14,7 +14,7 @@ UNREADABLE = Listed("20261128T030000Z-cccc", fault="\x1b[2Jline 3 was altered")
 
 
 def test_where_there_is_no_run_it_says_so() -> None:
-    assert LISTS["text"]([], PLAIN) == "No runs: nothing was written from here yet.\n"
+    assert LISTS["text"]([], PLAIN) == "No runs.\n"
     assert json.loads(LISTS["json"]([], PLAIN))["runs"] == []
 
 

@@ -72,7 +72,7 @@ def test_of_five_thousand_changes_those_that_matter_are_all_there_and_the_rest_i
     assert [address for address in leading([*WIDE, *GONE]) if f"<code>{address}</code>" not in text] == []
     shown = sum(f"<code>{address}</code>" in text for address in leading(PLAINS))
     assert shown > 100
-    assert f"**And {4960 - shown:,} more: other changes, for which there is no room here.**" in text
+    assert f"**And {4960 - shown:,} more: other changes (not enough room).**" in text
     assert text.rstrip().endswith("```")
 
 
@@ -82,7 +82,7 @@ def test_where_not_even_those_have_room_they_become_lines_before_any_is_left_out
     assert len(text) < 60_000
     assert [address for address in leading(many) if address not in text] == []
     assert "- **update** `ApiClient/wide-0699`: widens `Active`" in text
-    assert "**And 4,960 more: other changes, for which there is no room here.**" in text
+    assert "**And 4,960 more: other changes (not enough room).**" in text
 
 
 def test_five_thousand_that_widen_are_counted_to_the_last() -> None:
@@ -90,7 +90,7 @@ def test_five_thousand_that_widen_are_counted_to_the_last() -> None:
     text = plan(Plan(tuple(many), BINDING), DIGEST, PLAIN)
     shown = sum(f"`{address}`" in text or f"<code>{address}</code>" in text for address in leading(many))
     assert len(text) < 60_000
-    assert f"**And {5000 - shown:,} more: changes that widen or destroy, for which there is no room here.**" in text
+    assert f"**And {5000 - shown:,} more: changes that widen or destroy (not enough room).**" in text
 
 
 def test_a_result_of_five_thousand_failures_fits_too() -> None:

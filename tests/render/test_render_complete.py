@@ -129,7 +129,7 @@ def test_a_comment_leaves_out_whole_changes_and_says_so_first() -> None:
     shown = [number for number in range(9) if f"{LINK}{number}" in text]
     assert 0 < len(shown) < 9
     assert all(text.count(f"{LINK}{number}") == 90 for number in shown)
-    first = f"**Not shown in full: {9 - len(shown)} of 9**: there is no room here."
+    first = f"**Not shown in full: {9 - len(shown)} of 9**: not enough room."
     assert text.splitlines()[1] == f"{first} All of it: `reconciler show plan.json`."
 
 

@@ -71,7 +71,7 @@ def test_environments_that_differ_in_ids_lines_and_what_is_unmanaged_are_shown_o
         "",
         "shop-0, shop-1, shop-2",
         "",
-        f"Shown as it is in shop-0. The others differ in {DIFFERING} at most.",
+        f"Shown for shop-0. The others differ at most in {DIFFERING}.",
     ]
     assert (written.count("AccessTokenDuration  60 -> 600"), last) == (
         1,
@@ -160,7 +160,7 @@ def test_a_comment_of_200_different_environments_says_what_is_not_shown_and_name
     parts = several([planned(number, number) for number in range(200)])
     written = SEVERAL["markdown"](parts, markdown, replace(PLAIN, source="reconciler plan --env-all"))
     assert len(written) < PLAIN.room
-    assert written.splitlines()[1].endswith("of 200**: there is no room here. All of it: `reconciler plan --env-all`.")
+    assert written.splitlines()[1].endswith("of 200**: not enough room. All of it: `reconciler plan --env-all`.")
     assert all(f"`shop-{number}`" in written for number in range(200))
 
 

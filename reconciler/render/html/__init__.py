@@ -9,7 +9,7 @@ from reconciler.model.drift import Drift
 from reconciler.model.outcome import ApplyResult
 from reconciler.model.plan import Finding, Plan
 from reconciler.render import wording
-from reconciler.render.command import Offer, all_together, to_git, ways
+from reconciler.render.command import Offer, how_to_accept, how_to_apply, how_to_apply_all
 from reconciler.render.escape import LONGEST_MESSAGE, brief
 from reconciler.render.html import page
 from reconciler.render.html.page import NOTHING, Html, Page, el, html, join
@@ -22,13 +22,13 @@ from reconciler.render.wording import Count, View, number, verdict, view
 
 
 def plan(plan: Plan, digest: str, style: Style) -> str:
-    """A plan for those who are to approve it."""
+    """A plan, for approval."""
     tone = "bad" if plan.guards else "warn" if plan.has_changes else "good"
     return _document(plan, tone, digest, style)
 
 
 def drift(drift: Drift, digest: str, style: Style) -> str:
-    """What differs from the manifests, to correct it or to take it over."""
+    """The differences from the manifests, to correct or to accept."""
     tone = "bad" if any(map(wording.is_wider, drift.deviations)) else "warn"
     return _document(drift, tone if drift.has_drift else "good", digest, style)
 
@@ -48,7 +48,7 @@ def _document(found: Plan | Drift, tone: str, digest: str, style: Style) -> str:
             join(page.timeline(style.history), _refused(seen.plan.guards)),
             {**page.kinds_of(seen), "moved": sorted(moved)} if has_changes else None,
             join(*page.changes(seen)),
-            join(_besides(seen), _ways(found, digest, style)),
+            join(_besides(seen), _how_to_apply(found, digest, style)),
         )
     )
 
@@ -93,10 +93,13 @@ def _besides(seen: View) -> Html:
     )
 
 
-def _ways(found: Plan | Drift, digest: str, style: Style) -> Html:
+def _how_to_apply(found: Plan | Drift, digest: str, style: Style) -> Html:
     """How it is applied, acknowledged or taken over into the manifests, and the digest of its changes."""
     of_changes = el("p", "Digest ", el("code", digest)) if digest else None
-    return join(*map(_offer, to_git(found, style)), el("footer", *map(_offer, ways(found, digest, style)), of_changes))
+    return join(
+        *map(_offer, how_to_accept(found, style)),
+        el("footer", *map(_offer, how_to_apply(found, digest, style)), of_changes),
+    )
 
 
 def _offer(how: Offer) -> Html:
@@ -107,7 +110,7 @@ def _offer(how: Offer) -> Html:
 
 
 def result(result: ApplyResult, style: Style) -> str:
-    """What became of a plan, failures first."""
+    """The result of a plan, failures first."""
     statuses = sorted({outcome.status.value for outcome in result.outcomes})
     actions = sorted({outcome.change.action.value for outcome in result.outcomes})
     return html(
@@ -143,7 +146,7 @@ def validation(report: Report, style: Style) -> str:
 
 
 def failure(name: str, error: ReconcilerError, style: Style) -> str:
-    """Why there is no document of this name."""
+    """The error in place of the document with this name."""
     found = wording.faults_of(error)
     errors = sum(one.diagnostic.severity is Severity.ERROR for one in found)
     hint = el("p", f"hint: {brief(error.hint, LONGEST_MESSAGE)}") if error.hint else None
@@ -185,7 +188,7 @@ def several(planned: Sequence[Planned], _text_of: TextOf, style: Style) -> str:
             join(page.timeline(style.history), _overview(found)),
             _filters(found),
             join(*(_section(one, style) for one in found)),
-            join(*(el("footer", _offer(how)) for how in all_together(style))),
+            join(*(el("footer", _offer(how)) for how in how_to_apply_all(style))),
         )
     )
 
@@ -239,7 +242,7 @@ def _section(group: Group, style: Style) -> Html:
         seen = view(one.found)
         before = join(el("p", _origin(seen.plan), class_="meta"), _refused(seen.plan.guards))
         shown = page.changes(seen, " ".join(names))
-        after = join(_besides(seen), _ways(one.found, one.digest, style))
+        after = join(_besides(seen), _how_to_apply(one.found, one.digest, style))
     return el(
         "section",
         el("h2", f"{heading}: {verdict(one.found)}" if one.found else heading),
