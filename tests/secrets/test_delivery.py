@@ -297,6 +297,17 @@ def test_no_secret_is_set_where_it_could_not_be_read_again(deliver: Deliver, tmp
     assert path.read_text() == "'\nA=1\n"
 
 
+def test_nothing_is_logged_of_lines_that_set_nothing(
+    deliver: Deliver, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / ".env"
+    path.write_text("A=1\n!!! no binding\nSHOP=first\nSHOP=old\n")
+    deliver(ToEnvFile(".env", "SHOP"))
+    assert (files.variable_in(path, "SHOP") or Secret("")).equals(Secret(VALUE))
+    assert path.read_text() == f"A=1\n!!! no binding\nSHOP='{VALUE}'\nSHOP='{VALUE}'\n"
+    assert caplog.record_tuples == []
+
+
 @given(value=st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]), min_size=1))
 def test_what_is_set_in_a_dotenv_file_is_read_again(value: str) -> None:
     with tempfile.TemporaryDirectory() as folder:

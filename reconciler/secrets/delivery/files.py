@@ -167,9 +167,7 @@ def variable_in(path: Path, variable: str) -> Secret | None:
 
 
 def _value(text: str, variable: str) -> Secret | None:
-    from dotenv import dotenv_values  # noqa: PLC0415  # only deliveries to dotenv files need it
-
-    value = dotenv_values(stream=io.StringIO(text), interpolate=False).get(variable)
+    value = next((value for key, value, _ in reversed(_parts(text)) if key == variable), None)
     return Secret(value) if value else None
 
 
@@ -205,21 +203,24 @@ def _env_text(path: Path) -> str:
         raise ReconcilerError(f"{path} is not UTF-8 text, so no secret can be set in it") from None
 
 
-def _parts(text: str) -> list[tuple[str | None, str]]:
-    """Split a text into pieces, each with the variable that it sets, if any."""
+def _parts(text: str) -> list[tuple[str | None, str | None, str]]:
+    """Split a text into pieces, each after the variable that it sets and its value, if any.
+
+    `dotenv_values` would write a line to stderr for each piece that sets nothing.
+    """
     from dotenv.parser import parse_stream  # noqa: PLC0415  # only deliveries to dotenv files need it
 
-    return [(one.key, one.original.string) for one in parse_stream(io.StringIO(text, newline=""))]
+    return [(one.key, one.value, one.original.string) for one in parse_stream(io.StringIO(text, newline=""))]
 
 
 def _bindings(text: str, variable: str) -> list[str]:
-    return [piece for key, piece in _parts(text) if key == variable]
+    return [piece for key, _, piece in _parts(text) if key == variable]
 
 
 def _with_lines(text: str, variable: str, lines: Sequence[str]) -> str:
     """Replace the pieces that set a variable; append the lines if there are none."""
     left = list(lines)
-    pieces = [left.pop(0) if key == variable else piece for key, piece in _parts(text)]
+    pieces = [left.pop(0) if key == variable else piece for key, _, piece in _parts(text)]
     return "".join(pieces + left)
 
 
