@@ -1,12 +1,12 @@
-"""Live objects x existing manifests -> new and changed files.
+"""Export live objects to new manifests and into existing ones.
 
 1. Each manifest is matched with a live object, as in a plan.
-2. A live object without a manifest gets a file of its own, named after it.
-3. A manifest whose object differs gets the live values where they differ: comments, anchors and the environment's
-   values stay. A manifest without a live object is left alone. If differences go into overlays (`overlaying`),
+2. A live object without a manifest gets a new file, named after it.
+3. A manifest gets the live values where they differ: comments, anchors and the environment's
+   values are kept. A manifest without a live object is unchanged. If differences go into overlays (`overlaying`),
    existing manifests do not change.
 
-Afterwards a plan has no changes: what a manifest cannot express is left out, and so keeps its live value.
+A plan then has no changes: what a manifest cannot express is left out, and keeps its live value.
 """
 
 from collections import Counter, defaultdict
@@ -19,8 +19,8 @@ from typing import Final
 
 from reconciler.errors import ReconcilerError
 from reconciler.export.manifest import (
-    Beside,
     Choice,
+    Comments,
     Origin,
     WritableBody,
     base,
@@ -31,7 +31,7 @@ from reconciler.export.manifest import (
     wanted_fields,
     writable_body,
 )
-from reconciler.export.overlaying import Overlaying, changes, differences
+from reconciler.export.overlaying import OverlayCollector, changes, differences
 from reconciler.kinds import KINDS, Kind, login_key
 from reconciler.manifests.edit import At, write_contents
 from reconciler.manifests.edit.live import Contents, Names, bring_in
@@ -56,21 +56,21 @@ from reconciler.planning.diff.identity import match, resolved
 
 __all__ = ["Choice", "Export", "Origin", "export"]
 
-_OWN: Final = LeftOut("everything", "this run is logged in with it; to have a manifest of it, add --own-client")
-_NO_SECRETS: Final[Mapping[ObjectKey, Sequence[LiveSecret]]] = MappingProxyType({})
+_OWN: Final = LeftOut("everything", "this run logs in with it; to export it, add --own-client")
+_NO_NAMED_SECRETS: Final[Mapping[ObjectKey, Sequence[LiveSecret]]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """Files to write; nothing is written before `write`."""
+    """The files to write. `write` writes them."""
 
     objects: tuple[Exported, ...]
     """Sorted by address."""
     changed: Contents
-    """Name of the file in messages -> its new content."""
+    """File name as in messages -> its new content."""
     new: Mapping[Path, str]
     ids: Mapping[Address, str]
-    """Manifest -> id, if neither the environment nor the manifest has an id that is live."""
+    """Manifest -> the id of its object, if neither the environment nor the manifest has it."""
     out_of_scope: int
     """The number of objects that belong to other repositories."""
 
@@ -80,10 +80,10 @@ class Export:
         return bool(self.new or self.changed)
 
     def write(self) -> None:
-        """Write every new file, then every changed one. A file that appeared meanwhile is not overwritten.
+        """Write every new file, then every changed one. A new file that exists by now is not overwritten.
 
         Raises:
-            ReconcilerError: a file cannot be written; those before it are.
+            ReconcilerError: a file cannot be written. Files before it are written.
         """
         for path, text in self.new.items():
             try:
@@ -95,92 +95,92 @@ class Export:
         write_contents(self.changed)
 
 
-_EVERYTHING: Final = Choice()
+_ALL_OBJECTS: Final = Choice()
 
 
-def export(  # noqa: PLR0913  # one for each thing that a file is made of
+def export(  # noqa: PLR0913  # one for each source of a file
     live: LiveState,
     manifests: Sequence[EffectiveManifest],
     context: LoadContext,
     folder: Path,
     origin: Origin,
-    secrets: Mapping[ObjectKey, Sequence[LiveSecret]] = _NO_SECRETS,
+    secrets: Mapping[ObjectKey, Sequence[LiveSecret]] = _NO_NAMED_SECRETS,
     *,
-    choice: Choice = _EVERYTHING,
+    choice: Choice = _ALL_OBJECTS,
 ) -> Export:
-    """Make the files for all that is live.
+    """Compute the files for all live objects.
 
     Args:
         live: all objects with their assignments.
-        manifests: the existing ones.
-        context: of the environment that was read.
-        folder: where new files go.
+        manifests: the existing manifests.
+        context: the context of the environment.
+        folder: the folder of new files.
         origin: the source of the objects, for comments.
-        secrets: the named secrets of each object; a comment names them.
-        choice: the part to export.
+        secrets: the named secrets of each object, for comments.
+        choice: which objects to export.
 
     Raises:
-        InputError: a manifest could be several live objects, or two manifests one.
+        InputError: a manifest matches several live objects, or two manifests the same one.
         ReconcilerError: a manifest cannot be read again, or nothing matches the choice.
     """
     desired = DesiredState(tuple(one.resource for one in manifests), "", context.scope)
     matches = match(desired, live)
     bound = {found.key: address for address, found in matches.items() if found}
-    total, live = len(live.resources), _without_foreign(live, bound, context.scope)
+    total, live = len(live.resources), _in_scope(live, bound, context.scope)
     identified = resolved(desired, matches, live.marketplace)
     known = {one.address: replace(each, resource=one) for each, one in zip(manifests, identified, strict=True)}
     others = Names({key: at for key, at in bound.items() if not known[at].resource.policy.absent}, live.marketplace)
-    overlays = Overlaying(context, choice.overlay, origin.source, others) if choice.overlay else None
+    overlays = OverlayCollector(context, choice.overlay, origin.source, others) if choice.overlay else None
     addresses = {**_addresses(live, bound.keys(), known, context, folder), **bound}
     files = _files(addresses.values(), folder)
     kept = {ObjectKey(one.kind, given) for one, given in context.ids.items()}
-    run = _Collected(context, files, origin, _same_names(live, manifests), secrets, overlays, others, kept)
-    _take(run, live, addresses, known, choice)
-    changed = run.finish(manifests)
-    objects = tuple(sorted(run.objects, key=lambda one: one.address))
-    return Export(objects, changed, dict(sorted(run.new.items())), run.ids, total - len(live.resources))
+    collector = _Collector(context, files, origin, _ambiguous_names(live, manifests), secrets, overlays, others, kept)
+    _collect(collector, live, addresses, known, choice)
+    changed = collector.finish(manifests)
+    objects = tuple(sorted(collector.objects, key=lambda one: one.address))
+    return Export(objects, changed, dict(sorted(collector.new.items())), collector.ids, total - len(live.resources))
 
 
-def _take(
-    run: "_Collected",
+def _collect(
+    collector: "_Collector",
     live: LiveState,
     addresses: Mapping[ObjectKey, Address],
     manifests: Mapping[Address, EffectiveManifest],
     choice: Choice,
 ) -> None:
-    """Write each chosen object into its manifest, or into a new one. Manifests without a live object stay.
+    """Collect each chosen object, for its manifest or a new one. Manifests without a live object are unchanged.
 
-    With overlays, those get `state: absent`.
+    With overlays, they get `state: absent`.
     """
-    choice.check([*addresses.values(), *manifests], [_by_id(one) for one in live.resources])
+    choice.check([*addresses.values(), *manifests], [_id_address(one) for one in live.resources])
     for resource in live.resources:
         kind, address = KINDS[resource.kind], addresses[resource.key]
-        if not choice.takes(address, _by_id(resource)):
+        if not choice.includes(address, _id_address(resource)):
             continue
         if address in manifests:
-            run.update(kind, resource, manifests[address])
+            collector.update(kind, resource, manifests[address])
         elif resource.key == login_key(choice.own_client_id):
-            run.leave(resource, _OWN)
+            collector.leave_out(resource, _OWN)
         else:
-            run.add(kind, resource, address.name)
+            collector.add(kind, resource, address.name)
     found = {*addresses.values()}
     for address in manifests:
-        if run.overlays and address not in found and choice.takes(address):
-            run.overlays.miss(manifests[address])
+        if collector.overlays and address not in found and choice.includes(address):
+            collector.overlays.mark_absent(manifests[address])
 
 
-def _without_foreign(live: LiveState, bound: Collection[ObjectKey], scope: Scope) -> LiveState:
-    """The live objects, without those of other repositories."""
+def _in_scope(live: LiveState, bound: Collection[ObjectKey], scope: Scope) -> LiveState:
+    """The live objects without those of other repositories."""
     own = (one for one in live.resources if one.key in bound or not KINDS[one.kind].outside(scope, one.id, one.body))
     return replace(live, resources=tuple(own))
 
 
-def _by_id(resource: LiveResource) -> Address:
+def _id_address(resource: LiveResource) -> Address:
     return Address(resource.kind, resource.id)
 
 
-def _same_names(live: LiveState, manifests: Sequence[EffectiveManifest]) -> Collection[tuple[str, Json]]:
-    """The AppNames that do not identify a single object of a kind."""
+def _ambiguous_names(live: LiveState, manifests: Sequence[EffectiveManifest]) -> Collection[tuple[str, Json]]:
+    """Kinds and names that do not identify a single object."""
     counts = Counter((resource.kind, _title(resource)) for resource in live.resources)
     named = {
         (one.resource.address.kind, title)
@@ -195,8 +195,8 @@ def _title(resource: LiveResource) -> str:
     return title if isinstance(title, str) else ""
 
 
-def _called(resource: LiveResource) -> str:
-    """The source of a manifest's name: the title of the object, else its chosen id."""
+def _name_source(resource: LiveResource) -> str:
+    """The text from which a manifest's name is derived: the title of the object, else its chosen id."""
     return _title(resource) or (resource.id if KINDS[resource.kind].has_chosen_ids else "")
 
 
@@ -207,26 +207,26 @@ def _addresses(
     context: LoadContext,
     folder: Path,
 ) -> Mapping[ObjectKey, Address]:
-    """An address for each object without one: by its id in the environment, else by its name."""
+    """An address for each object without a manifest: that of its id in the environment, or a new one."""
     kept = {ObjectKey(one.kind, known): one for one, known in context.ids.items() if one not in manifests}
     files = {path.stem: path for path in folder.glob("*")} if folder.is_dir() else {}
     nameless = [resource for resource in live.resources if resource.key not in bound]
     found = {one.key: kept[one.key] for one in nameless if one.key in kept}
     for kind in {one.kind for one in nameless}:
         taken = {one.name for one in (*manifests, *context.ids) if one.kind == kind}
-        others = {one.id: _called(one) for one in nameless if one.kind == kind and one.key not in found}
-        called = names(others, taken | files.keys() - _stems(manifests, kind), KINDS[kind].word)
-        found |= {ObjectKey(kind, one): Address(kind, name) for one, name in called.items()}
+        others = {one.id: _name_source(one) for one in nameless if one.kind == kind and one.key not in found}
+        chosen_names = names(others, taken | files.keys() - _stems(manifests, kind), KINDS[kind].word)
+        found |= {ObjectKey(kind, one): Address(kind, name) for one, name in chosen_names.items()}
     return found
 
 
 def _stems(manifests: Mapping[Address, EffectiveManifest], kind: str) -> Collection[str]:
-    """The file names of other kinds, which this kind may also use."""
+    """The file names of other kinds, which do not count as used for this kind."""
     return {Path(one.resource.place.file).stem for address, one in manifests.items() if address.kind != kind}
 
 
 def _files(addresses: Collection[Address], folder: Path) -> Mapping[Address, Path]:
-    """The file of each new manifest: named after it, in a folder of its kind if another kind has that name."""
+    """The file of each new manifest, named after it; in a folder of its kind if another kind has the same name."""
     counts = Counter(one.name for one in addresses)
 
     def choices(one: Address) -> Iterator[Path]:
@@ -238,34 +238,34 @@ def _files(addresses: Collection[Address], folder: Path) -> Mapping[Address, Pat
 
 
 @dataclass(slots=True)
-class _Collected:
+class _Collector:
     """Collects the result for each object."""
 
     context: LoadContext
     files: Mapping[Address, Path]
-    """Where new manifests go."""
+    """Manifest -> its file, if it is new."""
     origin: Origin
     ambiguous: Collection[tuple[str, Json]]
-    """Kinds and AppNames that are ambiguous."""
+    """Kinds and names that do not identify a single object."""
     secrets: Mapping[ObjectKey, Sequence[LiveSecret]]
-    overlays: Overlaying | None
-    """Collects differences, instead of the manifests."""
+    overlays: OverlayCollector | None
+    """Collects the differences, if they go into overlays."""
     others: Names
     """The objects that have or get a manifest."""
     kept: Collection[ObjectKey]
-    """Objects whose ids the environment has."""
+    """The objects whose ids the environment has."""
     ids: dict[Address, str] = field(default_factory=dict)
     """See `Export.ids`."""
     new: dict[Path, str] = field(default_factory=dict)
     objects: list[Exported] = field(default_factory=list)
-    _later: list[Callable[[], None]] = field(default_factory=list)
-    """Called once it is known which objects have a manifest."""
+    _deferred: list[Callable[[], None]] = field(default_factory=list)
+    """Called once all objects have their addresses, so that references can name them."""
     _updated: list[tuple[Exported, Sequence[FieldChange]]] = field(default_factory=list)
 
     def add(self, kind: Kind, live: LiveResource, name: str) -> None:
-        """Make a new file."""
+        """Add a new manifest."""
         if live.faults:
-            self.leave(live, LeftOut("everything", kind.unexpected_fields(live)))
+            self.leave_out(live, LeftOut("everything", kind.unexpected_fields(live)))
             return
         title, known = _title(live), str(live.body.get(kind.id_field) or "")
         if kind.has_chosen_ids:
@@ -274,72 +274,74 @@ class _Collected:
             known = ""
         elif not known:
             reason = f"another object has this {kind.name_field}, and without an id the match is ambiguous"
-            self.leave(live, LeftOut(kind.name_field, reason))
+            self.leave_out(live, LeftOut(kind.name_field, reason))
             return
         empty, wanted = base(kind, name, known), wanted_fields(kind, live)
         found = writable_body(kind, self.context, empty, wanted)
         is_found = kind.has_chosen_ids or ("spec", kind.name_field) in found.values
         if not found.is_manifest or not is_found:
-            self.leave(live, *found.left_out)
+            self.leave_out(live, *found.left_out)
             return
         address = Address(kind.name, name)
         path = self.files[address]
         self.others.addresses[live.key] = address
-        self._later.append(partial(self._draft, kind, live, path, self._with_policy(kind, empty, wanted, found), found))
+        self._deferred.append(
+            partial(self._write_new, kind, live, path, self._with_policy(kind, empty, wanted, found), found)
+        )
         self._bind(address, known, live)
         left = (*found.left_out, *_secrets(kind, live))
         self.objects.append(Exported(address, ExportStatus.NEW, title, live.id, shown(path), left))
         if self.overlays:
             self.overlays.add(address, title)
 
-    def _draft(self, kind: Kind, live: LiveResource, path: Path, empty: Body, found: WritableBody) -> None:
+    def _write_new(self, kind: Kind, live: LiveResource, path: Path, empty: Body, found: WritableBody) -> None:
         """Write the text of a new file."""
-        beside = Beside(path, found.left_out, self.secrets.get(live.key, ()))
+        comments = Comments(path, found.left_out, self.secrets.get(live.key, ()))
         body = body_of(empty, self.others.values(kind, found.values, {}))
         origin = replace(self.origin, marketplace=self.others.marketplace)
-        self.new[path] = text_of(kind, live, body, beside, origin)
+        self.new[path] = text_of(kind, live, body, comments, origin)
 
     def _with_policy(self, kind: Kind, empty: Body, wanted: Mapping[At, Json], found: WritableBody) -> Body:
         """Add `policy.ignore` for fields that cannot be expressed, and `state: absent` for overlays."""
         compared = [name for area, name in wanted if area == "spec" and name in kind.fields]
-        unsaid: list[Json] = [pointer(name) for name in compared if ("spec", name) not in found.values]
+        not_expressible: list[Json] = [pointer(name) for name in compared if ("spec", name) not in found.values]
         policy: dict[str, Json] = {}
-        if unsaid and self.context.defaults.fields is FieldsPolicy.EXCLUSIVE:
-            policy["ignore"] = unsaid
+        if not_expressible and self.context.defaults.fields is FieldsPolicy.EXCLUSIVE:
+            policy["ignore"] = not_expressible
         if self.overlays:
             policy["state"] = "absent"
         return {**empty, "policy": policy} if policy else empty
 
-    def leave(self, live: LiveResource, *reasons: LeftOut) -> None:
-        """Write nothing for an object."""
-        self.objects.append(Exported(_by_id(live), ExportStatus.LEFT, _title(live), live.id, left_out=reasons))
+    def leave_out(self, live: LiveResource, *reasons: LeftOut) -> None:
+        """Report an object that is not exported."""
+        self.objects.append(Exported(_id_address(live), ExportStatus.LEFT, _title(live), live.id, left_out=reasons))
 
     def _bind(self, address: Address, known: str | None, live: LiveResource) -> None:
-        """Record the id of an object, so that it is found after a rename; a recorded id is never replaced."""
+        """Record the id of an object, so that it is found after a rename. A recorded id is never replaced."""
         if KINDS[address.kind].has_chosen_ids:
             return
         if address not in self.context.ids and live.key not in self.kept and not same_id(known, live.id):
             self.ids[address] = live.id
 
     def update(self, kind: Kind, live: LiveResource, manifest: EffectiveManifest) -> None:
-        """Write live values into an existing manifest, unless it would then be out of scope."""
+        """Update an existing manifest, unless its object is out of scope."""
         if why := kind.outside(self.context.scope, live.id, live.body):
-            self.leave(live, LeftOut("everything", f"it is out of scope: {why}"))
+            self.leave_out(live, LeftOut("everything", f"it is out of scope: {why}"))
             return
         if self.overlays or not manifest.resource.policy.absent:
             self._bind(manifest.resource.address, manifest.resource.id, live)
         if self.overlays:
-            self._later.append(partial(self.overlays.update, kind, live, manifest))
+            self._deferred.append(partial(self.overlays.update, kind, live, manifest))
             return
         address, file = manifest.resource.address, manifest.resource.place.file
         if manifest.resource.policy.absent:
-            left = (LeftOut("everything", "the manifest asks for its deletion"),)
+            left = (LeftOut("everything", "the manifest deletes it"),)
             self.objects.append(Exported(address, ExportStatus.SAME, _title(live), live.id, file, left))
             return
-        self._later.append(partial(self._update, kind, live, manifest))
+        self._deferred.append(partial(self._update, kind, live, manifest))
 
     def _update(self, kind: Kind, live: LiveResource, manifest: EffectiveManifest) -> None:
-        """Compute the values that a manifest needs to equal what is live."""
+        """Compute the changes that make a manifest equal to the live object."""
         address, file = manifest.resource.address, manifest.resource.place.file
         found = writable_body(kind, self.context, manifest.body, dict(differences(kind, live, manifest, self.others)))
         fields = [one for at, value in found.values.items() for one in changes(kind, manifest, at, value)]
@@ -347,8 +349,8 @@ class _Collected:
         self._updated.append((exported, fields))
 
     def finish(self, manifests: Sequence[EffectiveManifest]) -> Contents:
-        """Edit the existing manifests as far as possible, and write the new ones."""
-        for step in self._later:
+        """Compute the new manifests, and edits of the existing ones as far as possible; returns the edited files."""
+        for step in self._deferred:
             step()
         if self.overlays:
             self.overlays.finish()
@@ -370,6 +372,6 @@ class _Collected:
 def _secrets(kind: Kind, live: LiveResource) -> Iterator[LeftOut]:
     for name, secret in live.secrets.items():
         if secret is not None:
-            again = "; add a reference, so that the object can be created again if it is lost"
-            kept = "a secret is never written to a file; the object keeps the one that it has"
-            yield LeftOut(name, kept + again if kind.secret_rows[name].required else kept)
+            recreation = "; add a reference, so that the object can be recreated if it is lost"
+            kept = "secrets are never written to files; the object keeps its secret"
+            yield LeftOut(name, kept + recreation if kind.secret_rows[name].required else kept)

@@ -1,7 +1,7 @@
-"""Live objects -> those that are exported, and the manifest of each: its values, and the text of its file.
+"""Choose live objects, and derive the name, the values and the text of their manifests.
 
 Read-only fields, values that equal the API's default, and secrets are left out, as are values that a manifest cannot
-have: such a field keeps its live value, as any field that a manifest does not name.
+have: such a field keeps its live value, like any field that a manifest does not name.
 """
 
 import os
@@ -36,23 +36,23 @@ from reconciler.render.escape import escape
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The part of what is live."""
+    """Which live objects to export, and where differences go."""
 
     only: tuple[str, ...] = ()
-    """Patterns of addresses; none: everything."""
+    """Patterns of addresses; none: all objects."""
     own_client_id: str = ""
-    """An object that is left out unless a manifest has it; empty: none."""
+    """The client of the login, which is left out unless a manifest claims it; empty: none."""
     overlay: Path | None = None
     """The folder of overlays for differences; None: they go into the manifests."""
     kinds: frozenset[str] = frozenset()
-    """The kinds that are exported; empty: all that were read."""
+    """The kinds to export; empty: all that were read."""
 
-    def takes(self, address: Address, live: Address | None = None) -> bool:
-        """Whether an object of this address is chosen; a bare name is enough.
+    def includes(self, address: Address, live: Address | None = None) -> bool:
+        """Whether an object is chosen. A pattern without a kind matches the name.
 
         Args:
-            address: of its manifest.
-            live: of the object by its ID, as drift lists it. Patterns do not apply to it.
+            address: the address of its manifest.
+            live: the address with its ID as name, as drift lists it, which must be equal to a pattern.
         """
         is_of_kind = not self.kinds or address.kind in self.kinds
         return is_of_kind and (not self.only or any(_matches(glob, address, live) for glob in self.only))
@@ -61,16 +61,16 @@ class Choice:
         """Refuse a pattern that matches nothing.
 
         Args:
-            addresses: of manifests, including new ones.
-            live: of all objects by their IDs.
+            addresses: the addresses of manifests, including new ones.
+            live: the addresses of all objects with their IDs as names.
 
         Raises:
-            ReconcilerError: with the pattern.
+            ReconcilerError: a pattern matches nothing.
         """
         for glob in self.only:
             if not any(_matches(glob, one) for one in addresses) and not any(_is_id(glob, one) for one in live):
                 known = [str(one) if "/" in glob else one.name for one in addresses]
-                raise ReconcilerError(f"--only {glob} matches nothing that is live", hint=did_you_mean(glob, known))
+                raise ReconcilerError(f"--only {glob} matches no live object", hint=did_you_mean(glob, known))
 
 
 def _matches(glob: str, address: Address, live: Address | None = None) -> bool:
@@ -82,25 +82,25 @@ def _is_id(glob: str, live: Address) -> bool:
     return glob.casefold() in (str(live).casefold(), live.name.casefold())
 
 
-_LONGEST: Final = 60
-_DIGITS: Final = 8
-"""Digits of an id that are enough to distinguish a few objects."""
+_MAX_LENGTH: Final = 60
+_ID_DIGITS: Final = 8
+"""How many digits of an id distinguish objects of the same name."""
 _RESERVED: Final = frozenset(
     {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10))}
 )
-"""Names of devices on Windows, which no file may have, with any suffix."""
+"""Names of devices on Windows, which files cannot have, with any suffix."""
 
 
-def names(objects: Mapping[str, str], taken: Collection[str], nameless: str) -> Mapping[str, str]:
-    """Give each object a name of its own.
+def names(objects: Mapping[str, str], taken: Collection[str], default_name: str) -> Mapping[str, str]:
+    """Give each object a unique name.
 
     If two objects would get the same name, both get a part of their ids, so that neither name depends on the other
     object.
 
     Args:
         objects: id -> its title.
-        taken: names that others have.
-        nameless: the name for an object without a usable title.
+        taken: names that are in use.
+        default_name: the name for an object without a usable title.
     """
     plain = {one: slug(title) for one, title in objects.items()}
     counts = Counter(plain.values())
@@ -109,27 +109,29 @@ def names(objects: Mapping[str, str], taken: Collection[str], nameless: str) -> 
     for one in sorted(objects):
         name = plain[one]
         choices = [name] if name and counts[name] == 1 and name not in _RESERVED else []
-        found[one] = next(choice for choice in chain(choices, _with_id(name or nameless, one)) if choice not in used)
+        found[one] = next(
+            choice for choice in chain(choices, _with_id(name or default_name, one)) if choice not in used
+        )
         used.add(found[one])
     return found
 
 
 def slug(text: str) -> str:
-    """Small letters and digits with dashes between, ``Café (EU)`` -> ``cafe-eu``; empty where none are left."""
+    """Lower-case letters and digits, separated by dashes: ``Café (EU)`` -> ``cafe-eu``; empty if there are none."""
     ascii_only = unicodedata.normalize("NFKD", text.casefold()).encode("ascii", "ignore").decode("ascii")
-    return re.sub(r"[^a-z0-9]+", "-", ascii_only)[:_LONGEST].strip("-")
+    return re.sub(r"[^a-z0-9]+", "-", ascii_only)[:_MAX_LENGTH].strip("-")
 
 
 def _with_id(name: str, object_id: str) -> Iterable[str]:
     digits = slug(object_id)
-    yield f"{name}-{digits[:_DIGITS]}".strip("-")
-    whole = f"{name}-{digits}".strip("-")
-    yield whole
-    yield from (f"{whole}-{number}" for number in count(2))
+    yield f"{name}-{digits[:_ID_DIGITS]}".strip("-")
+    full_name = f"{name}-{digits}".strip("-")
+    yield full_name
+    yield from (f"{full_name}-{number}" for number in count(2))
 
 
 def file_names(folder: Path, name: str) -> Iterator[Path]:
-    """Possible names of a new file, the best first."""
+    """Possible paths of a new file, in order of preference."""
     yield folder / f"{name}.yaml"
     yield from (folder / f"{name}-{number}.yaml" for number in count(2))
 
@@ -139,16 +141,16 @@ _ORDER: Final = ("apiVersion", "kind", "metadata", "spec", "assignments", "polic
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where manifests come from, for the comment at the top of each."""
+    """The source of manifests, for the comment at the top of each."""
 
     source: str
     """``marketplace acme-staging``, or a file."""
     schema: Path | None = None
-    """The path of the JSON Schema of manifests; it may not exist. None: no path."""
+    """The path of the JSON Schema of manifests, which may not exist."""
     marketplace: str = ""
     """The ID of the marketplace, which differs between environments."""
 
-    def way(self, file: Path) -> str:
+    def relative_schema(self, file: Path) -> str:
         """The relative path from a new file to the schema; empty if the schema does not exist."""
         if self.schema is None or not self.schema.is_file():
             return ""
@@ -156,81 +158,81 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
-class Beside:
-    """What comments say, because the manifest cannot."""
+class Comments:
+    """The content of the comments of a manifest."""
 
     file: Path
-    """Where the manifest goes."""
+    """The file of the manifest."""
     left_out: Sequence[LeftOut]
     secrets: Sequence[LiveSecret]
-    """The named secrets that the object has."""
+    """The named secrets of the object."""
 
 
 def base(kind: Kind, name: str, object_id: str) -> Body:
-    """A manifest without values; it has the id only if the AppName alone would not find the object."""
+    """A manifest without values. `object_id` is empty if the AppName identifies the object."""
     metadata = {"name": name} | ({"id": object_id} if object_id else {})
     return {"apiVersion": API_VERSION, "kind": kind.name, "metadata": metadata, "spec": {}}
 
 
-def text_of(kind: Kind, live: LiveResource, manifest: Body, beside: Beside, origin: Origin) -> str:
-    """The whole file: comments, then the manifest."""
-    said = literal_body({key: manifest[key] for key in _ORDER if key in manifest})
+def text_of(kind: Kind, live: LiveResource, manifest: Body, comments: Comments, origin: Origin) -> str:
+    """The text of a file: comments, then the manifest."""
+    shown = literal_body({key: manifest[key] for key in _ORDER if key in manifest})
     for name, field in kind.fields.items():
         if field.is_owner and same_id(str(get_at(manifest, ("spec", name))), origin.marketplace):
-            said = with_value_at(said, ("spec", name), "${marketplace}")
-    lines = (*_comments(kind, live, manifest, beside, origin), *block(said, 0, Style()))
+            shown = with_value_at(shown, ("spec", name), "${marketplace}")
+    lines = (*_comment_lines(kind, live, manifest, comments, origin), *block(shown, 0, Style()))
     return "".join(f"{line}\n" for line in lines)
 
 
-def _comments(kind: Kind, live: LiveResource, manifest: Body, beside: Beside, origin: Origin) -> Iterator[str]:
-    if schema := origin.way(beside.file):
+def _comment_lines(kind: Kind, live: LiveResource, manifest: Body, comments: Comments, origin: Origin) -> Iterator[str]:
+    if schema := origin.relative_schema(comments.file):
         yield f"# yaml-language-server: $schema={schema}"
         yield "#"
     known = f", {kind.word} ID {escape(live.id)}" if live.body.get(kind.id_field) else ""
     yield f"# From {escape(origin.source)}{known}."
-    made = ((name, live.body.get(name)) for name in sorted(kind.read_only - {kind.id_field}))
-    facts = [f"{name}: {escape(str(value))}" for name, value in made if isinstance(value, str | int) and value]
-    if facts:
-        yield f"# Read-only there: {'; '.join(facts)}."
+    values = ((name, live.body.get(name)) for name in sorted(kind.read_only - {kind.id_field}))
+    read_only = [f"{name}: {escape(str(value))}" for name, value in values if isinstance(value, str | int) and value]
+    if read_only:
+        yield f"# Read-only: {'; '.join(read_only)}."
     for path, secret in sorted(live.secrets.items()):
         if secret is not None:
-            above, _, name = path.rpartition("/")
-            where = f" in {above}" if above else ""
-            yield f"# Its {name}{where} is not written here. Where the object exists, it stays as it is;"
-            yield f"# {_without(kind, path)} add:"
+            parent, _, name = path.rpartition("/")
+            where = f" in {parent}" if parent else ""
+            yield f"# Its {name}{where} is not written here. An existing object keeps it;"
+            yield f"# {_reason_to_add(kind, path)} add:"
             yield f"#   {name}: {{fromEnv: {_variable(manifest, path)}}}"
     policy = manifest.get("policy")
     if isinstance(policy, Mapping) and "state" in policy:
-        yield "# Only where an overlay says state: present."
-    yield from _named_secrets(beside.secrets)
-    for one in beside.left_out:
+        yield "# Only where an overlay sets state: present."
+    yield from _named_secrets(comments.secrets)
+    for one in comments.left_out:
         yield f"# Left out: {escape(one.what)}: {escape(one.reason)}"
 
 
 def _named_secrets(secrets: Sequence[LiveSecret]) -> Iterator[str]:
-    """The secrets in use, without those that a rotation keeps for a while."""
+    """Comments on the secrets in use, without those that a rotation will delete."""
     in_use = [(one.base, one.expires) for one in secrets if one.ending in {"", UNTRIED}]
     found = sorted(in_use, key=lambda one: (one[0], str(one[1])))
     if not found:
         return
-    told = [
+    listed = [
         f"{escape(name)} ({f'expires {moment_text(until)}' if until else 'does not expire'})" for name, until in found
     ]
-    yield f"# Its secrets: {', '.join(told)}. They stay as they are. To have them watched, add:"
+    yield f"# Its secrets: {', '.join(listed)}. They are not changed. To watch them, add:"
     yield f"#   secrets: {flow([{'name': name} for name in dict.fromkeys(name for name, _ in found)], Style())}"
 
 
-def _without(kind: Kind, path: str) -> str:
-    """The consequence of creating the object without the secret, and the purpose of adding it."""
+def _reason_to_add(kind: Kind, path: str) -> str:
+    """Why to add the secret: what happens if the object is created without it."""
     if kind.secret_rows[path].required:
         return "to create it from this manifest,"
     if kind.named_secrets:
-        return "created from this manifest, it has none, and whoever knows its id can log in. To set it,"
+        return "created from this manifest, it has none, and its id alone is enough to log in. To set it,"
     return "created from this manifest, it has none. To set it,"
 
 
 def _variable(manifest: Body, path: str) -> str:
-    """A name for the environment variable of the secret: ``CHECKOUT_HASH_KEY``."""
+    """A name for the environment variable of a secret: ``CHECKOUT_HASH_KEY``."""
     metadata = manifest["metadata"]
     name = str(metadata["name"]) if isinstance(metadata, Mapping) else ""
     field = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", path.rpartition("/")[2])
@@ -239,67 +241,69 @@ def _variable(manifest: Body, path: str) -> str:
 
 
 def wanted_fields(kind: Kind, live: LiveResource) -> dict[At, Json]:
-    """The values for the manifest of an object: path -> value; lists without order are sorted.
+    """Path -> value for the manifest of an object. Lists without an order are sorted.
 
-    Every level of assignments is named, because only named ones are watched; single users are data.
+    Every level of assignments is included, because only those are watched, except that of single users, which is data.
     """
     found: dict[At, Json] = {}
     for name, field in {**kind.fields, **kind.initial_fields}.items():
         value = live.body.get(name)
         default = field.canonical_value(None)
         if name == kind.name_field or (value is not None and not same(field.canonical_value(value), default)):
-            found["spec", name] = _in_order(field.canonical(value) if field.is_set else _given(field, value))
+            found["spec", name] = _sorted(field.canonical(value) if field.is_set else _without_nulls(field, value))
     for level in kind.levels:
         if level.name in live.assignments and not level.is_of_users:
             found["assignments", level.name] = level.value(live.assignments[level.name])
     return found
 
 
-def _given(field: Field, value: Json) -> Json:
-    """A record without members that are null, which mean nothing."""
+def _without_nulls(field: Field, value: Json) -> Json:
+    """A record without members that are null, which are the same as missing ones."""
     if not field.members or not isinstance(value, Mapping):
         return value
     members = field.members
     return {
-        name: _given(members[name], one) if name in members else one for name, one in value.items() if one is not None
+        name: _without_nulls(members[name], one) if name in members else one
+        for name, one in value.items()
+        if one is not None
     }
 
 
-def _in_order(value: Json) -> Json:
-    """Sort keys, since the service returns them in any order."""
+def _sorted(value: Json) -> Json:
+    """Sort keys, which the service returns in any order."""
     if isinstance(value, Mapping):
-        return {key: _in_order(value[key]) for key in sorted(value)}
+        return {key: _sorted(value[key]) for key in sorted(value)}
     if is_array(value):
-        return [_in_order(member) for member in value]
+        return [_sorted(member) for member in value]
     return value
 
 
 @dataclass(frozen=True, slots=True)
 class WritableBody:
-    """Values that a manifest can have, and those that it cannot."""
+    """Values that a manifest can have, and what was left out."""
 
     values: Mapping[At, Json]
     left_out: tuple[LeftOut, ...]
     is_manifest: bool = True
-    """Whether the rest is a valid manifest."""
+    """Whether the manifest with these values is valid."""
 
 
 def writable_body(kind: Kind, context: LoadContext, base: Body, values: Mapping[At, Json]) -> WritableBody:
-    """Remove values that would be errors in a manifest.
+    """Remove values with which the manifest would be invalid.
 
     Args:
-        kind: of the manifest.
-        context: of the environment.
-        base: the manifest without the values; `${...}` in it is not substituted.
+        kind: the kind of the manifest.
+        context: the context of the environment.
+        base: the manifest without the values, before substitution of `${...}`.
         values: the values to add, by path.
     """
     kept, left = dict(values), []
     for path in [path for path, value in values.items() if not _can_be_written(value)]:
         del kept[path]
-        left.append(LeftOut(_name(path), "YAML has no way to write it"))
+        left.append(LeftOut(_name(path), "YAML cannot represent it"))
     while faults := _errors(kind, context, base, kept):
-        guilty = {_path(fault): fault for fault in faults if _path(fault) in kept and _path(fault) != _identity(kind)}
-        for path, fault in (guilty or dict.fromkeys(list(kept), faults[0])).items():
+        invalid = {_path(fault): fault for fault in faults if _path(fault) in kept and _path(fault) != _identity(kind)}
+        for path, fault in (invalid or dict.fromkeys(list(kept), faults[0])).items():
             del kept[path]
             left.append(LeftOut(_name(path), _reason(fault)))
         if not kept:
@@ -308,7 +312,7 @@ def writable_body(kind: Kind, context: LoadContext, base: Body, values: Mapping[
 
 
 def body_of(base: Body, values: Mapping[At, Json | Absent]) -> Body:
-    """The manifest with the values."""
+    """A manifest with the values added."""
     body = base
     for path, value in values.items():
         body = with_value_at(body, path, value)
@@ -321,7 +325,7 @@ def _errors(kind: Kind, context: LoadContext, base: Body, values: Mapping[At, Js
 
 
 def _identity(kind: Kind) -> At | None:
-    """The field without which nothing finds the object: then a manifest of it is no good."""
+    """The field that identifies the object; a manifest without it is unusable."""
     return None if kind.has_chosen_ids else ("spec", kind.name_field)
 
 
@@ -339,7 +343,7 @@ def _reason(fault: Fault) -> str:
 
 
 def _can_be_written(value: Json) -> bool:
-    """Whether a written value is read back as the same; not so for lone surrogates or very long keys."""
+    """Whether a value is the same after writing and parsing; not so for lone surrogates or very long keys."""
     try:
         parsed = parse(f"- {flow(value, Style())}".encode(), "")
     except UnicodeEncodeError:

@@ -9,7 +9,7 @@ from typing import Final
 from reconciler.config import load_config
 from reconciler.config.settings import Config, Environment
 from reconciler.errors import ReconcilerError, UsageError
-from reconciler.export.init import CONFIG, SETTINGS, Answers, files, files_at_top, passing_on, with_environment
+from reconciler.export.init import CONFIG, SETTINGS, Answers, changed_workflows, files, files_at_top, with_environment
 from reconciler.kinds import DEFAULT_KIND
 from reconciler.manifests.edit import write_contents
 from reconciler.manifests.files import repository_of, require_inside, resolved
@@ -75,7 +75,7 @@ def add_environment(path: Path, config: Config, answers: Answers) -> Started:
     name, before = answers.environment, path.read_bytes()
     changed = [
         (path, before, with_environment(before, answers, shown(path))),
-        *passing_on(*_place_in_repository(path.parent), answers),
+        *changed_workflows(*_place_in_repository(path.parent), answers),
     ]
     require_inside([file for file, _, _ in changed], path.parent)
     write_contents({str(file): content for file, _, content in changed})

@@ -50,9 +50,7 @@ def test_right_after_an_export_of_all_kinds_the_plan_is_empty_and_so_is_a_second
 ) -> None:
     exported = run("export", "--kinds", "all", "--write")
     assert exported.code == 0
-    assert (
-        exported.out.count("add a reference, so that the object can be created again if it is lost") == 1
-    )  # the event
+    assert exported.out.count("add a reference, so that the object can be recreated if it is lost") == 1  # the event
     told = exported.out.partition("Nothing live: ")[2]
     assert max(map(len, told.splitlines())) <= 100
     made = files(shop)
@@ -190,7 +188,7 @@ def test_a_comment_says_what_creating_an_object_from_its_manifest_takes(shop: Pr
     text = files(shop)["IntegrationEvent/front.yaml"]
     assert "event ID ShopCheckout" in text
     assert (
-        "# Its HashKey is not written here. Where the object exists, it stays as it is;\n"
+        "# Its HashKey is not written here. An existing object keeps it;\n"
         "# to create it from this manifest, add:\n"
         "#   HashKey: {fromEnv: FRONT_HASH_KEY}\n"
     ) in text

@@ -81,7 +81,7 @@ def test_what_differs_becomes_overlays_and_both_environments_are_in_step(shops: 
     assert (done.code, done.err) == (0, "")
     assert "Only in second: ApiClient/kiosk. " in done.out
     after = contents(shops / "manifests")
-    assert "# Only where an overlay says state: present." in after["kiosk.yaml"].splitlines()
+    assert "# Only where an overlay sets state: present." in after["kiosk.yaml"].splitlines()
     assert {name: after[name] for name in before} == before
     assert sorted(contents(shops / "overlays" / "second")) == ["back.yaml", "front.yaml", "kiosk.yaml"]
     assert contents(shops / "overlays" / "second")["front.yaml"] == (
@@ -171,7 +171,7 @@ def test_a_protected_manifest_cannot_be_absent_and_that_is_said(shops: Path, run
     back = shops / "manifests" / "back.yaml"
     back.write_text(back.read_text(encoding="utf-8") + "policy: {protected: true}\n", encoding="utf-8")
     done = run("export", "--into-overlay", "second", "--write")
-    assert "ApiClient/back everything: it is not live here, and protected" in done.out
+    assert "ApiClient/back everything: it does not exist here, but is protected" in done.out
     assert not (shops / "overlays" / "second" / "back.yaml").exists()
 
 
@@ -182,7 +182,7 @@ def test_only_what_is_asked_for_is_exported(shops: Path, run: Runner) -> None:
     assert sorted(contents(shops / "manifests")) == ["back.yaml", "front.yaml"]
     missing = run("export", "--env", "first", "--only", "frnt", "--write")
     assert missing.code == 1
-    assert "--only frnt matches nothing that is live\n  hint: did you mean" in missing.err
+    assert "--only frnt matches no live object\n  hint: did you mean" in missing.err
 
 
 def test_a_client_is_exported_by_the_id_that_drift_lists_but_no_pattern_matches_an_id(shops: Path, run: Runner) -> None:
@@ -194,7 +194,7 @@ def test_a_client_is_exported_by_the_id_that_drift_lists_but_no_pattern_matches_
 def test_the_client_of_the_login_is_left_out_unless_asked_for(shops: Path, run: Runner) -> None:
     done = run("export", "--env", "first", "--write")
     named = f'ApiClient/{ADMIN_CLIENT_ID} "Emulator Administration"'
-    assert f"{named} everything: this run is logged in with it; to have a manifest of it, add" in done.out
+    assert f"{named} everything: this run logs in with it; to export it, add" in done.out
     assert done.out.count(ADMIN_CLIENT_ID) == 1
     assert sorted(contents(shops / "manifests")) == ["back.yaml", "front.yaml"]
     run("export", "--env", "first", "--own-client", "--write")

@@ -22,7 +22,7 @@ def test_an_import_goes_beside_the_manifests_that_are_there(project: Project, ru
     done = run("import", "export.json", "--write")
     assert (done.code, done.err) == (0, "")
     assert "changed  ApiClient/front" in done.out
-    assert "Products (1 entry): business data, or of a kind that is not managed" in done.out
+    assert "Products (1 entry): business data or unmanaged kinds" in done.out
     assert json.loads((project.folder / "manifests" / "front.yaml").read_text())["spec"]["AccessTokenDuration"] == 60
     assert ids(project) == {}  # the file may be of another marketplace
     assert project.writes() == []
@@ -35,7 +35,7 @@ def test_a_client_whose_secret_is_hidden_in_the_file_does_not_lose_it_in_silence
     run("import", "export.json", "--write")
     text = (project.folder / "manifests" / "hidden.yaml").read_text()
     assert "# Its ClientSecret is not written here." in text
-    assert "# created from this manifest, it has none, and whoever knows its id can log in." in text
+    assert "# created from this manifest, it has none, and its id alone is enough to log in." in text
     assert "ApiClient/hidden is created without a secret, which widens access" in run("plan").out
 
 
@@ -44,7 +44,7 @@ def test_an_import_needs_no_configuration(tmp_path: Path, run: Runner, monkeypat
     (tmp_path / "export.json").write_text(json.dumps(SEED))
     assert "Nothing was written. To write this file, add --write." in run("import", "export.json").out
     done = run("import", "export.json", "--write")
-    assert "ApiClient/front ClientSecret: a secret is never written to a file" in done.out
+    assert "ApiClient/front ClientSecret: secrets are never written to files" in done.out
     assert (tmp_path / "manifests" / "front.yaml").read_text().startswith(f"# From export.json, client ID {FRONT}.\n")
     assert run("import", "export.json").out.count("in step already") == 1
 

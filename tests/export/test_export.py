@@ -224,9 +224,7 @@ def test_a_manifest_that_asks_for_a_deletion_is_left_alone(service: Shop, tmp_pa
     (folder / "x.yaml").write_text(gone)
     made = exported(service, folder)
     assert (folder / "x.yaml").read_text() == gone
-    assert [one.left_out[0].reason for one in made.objects if one.address.name == "x"] == [
-        "the manifest asks for its deletion"
-    ]
+    assert [one.left_out[0].reason for one in made.objects if one.address.name == "x"] == ["the manifest deletes it"]
 
 
 def test_a_manifest_that_could_be_several_clients_stops_the_export(service: Shop, tmp_path: Path) -> None:

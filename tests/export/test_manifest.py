@@ -19,7 +19,7 @@ def test_a_manifest_names_what_is_not_the_default_in_a_stable_order(service: Sho
     exported(service, tmp_path / "m", LoadContext())
     assert (tmp_path / "m" / "store.yaml").read_text() == (
         f"# From marketplace shop, client ID {client_id(1)}.\n"
-        "# Read-only there: AssignedBuyerCount: 1.\n"
+        "# Read-only: AssignedBuyerCount: 1.\n"
         "apiVersion: reconciler/v1\n"
         "kind: ApiClient\n"
         "metadata:\n"
@@ -74,7 +74,7 @@ def test_what_yaml_cannot_say_is_left_out_and_stays(service: Shop, tmp_path: Pat
     xp = {"half a character": "\ud800"}
     first = replace(live.resources[0], body={**live.resources[0].body, "xp": xp})
     made = export(replace(live, resources=(first,)), (), STRICT, tmp_path / "m", ORIGIN)
-    assert ("xp", "YAML has no way to write it") in {(one.what, one.reason) for one in made.objects[0].left_out}
+    assert ("xp", "YAML cannot represent it") in {(one.what, one.reason) for one in made.objects[0].left_out}
     assert made.has_changes
 
 

@@ -80,7 +80,7 @@ def test_assignments_are_found_wherever_a_file_keeps_them_in_any_case(where: str
     found = seeds(data)
     (client,) = found.live.resources
     assert client.assignments == {"buyers": ("north",), "suppliers": ("Mill",)}
-    nobody = "it names no API client, or no party that it can be assigned to"
+    nobody = "it names no API client, or no party that can be assigned"
     assert told(found)["ApiClientAssignments[2]"] == told(found)["ApiClientAssignments[4]"] == nobody
     assert told(found)["assignments of gone"] == "there is no such API client in this file"
 
@@ -102,7 +102,7 @@ def test_what_cannot_be_used_is_told_and_the_rest_is_taken() -> None:
         "ApiClients[0] Odd Active": "Input should be a valid boolean",
         "ApiClients[1]": "it is not a mapping",
         "ApiClients[3]": "it has the ID of ApiClients[2]",
-        "Buyers (1 entry)": "business data, or of a kind that is not managed",
+        "Buyers (1 entry)": "business data or unmanaged kinds",
     }
     first = found.live.resources[0]
     assert (first.id, dict(first.body)) == ("entry-0", {"AppName": "Odd", "xp": None})
@@ -130,8 +130,8 @@ def test_a_field_that_is_there_in_two_cases_is_taken_once_and_the_other_one_is_t
     (client,) = found.live.resources
     assert (client.body, client.assignments["buyers"]) == (CLIENT, ("north",))
     assert told(found) == {
-        "ApiClients[0] appname": "it has AppName, too",
-        "ApiClientAssignments[0] buyerid": "it has BuyerID, too",
+        "ApiClients[0] appname": "duplicate of AppName",
+        "ApiClientAssignments[0] buyerid": "duplicate of BuyerID",
     }
 
 
@@ -251,8 +251,8 @@ def test_a_client_whose_event_is_of_another_type_is_left_out() -> None:
     clients = [CLIENT | {"ID": name, "OrderCheckoutIntegrationEventID": name} for name in ("returns", "any")]
     found = seeds({"Objects": {"IntegrationEvents": events, "ApiClients": clients}})
     assert told(found) == {
-        "ApiClients[0]": "OrderCheckoutIntegrationEventID: the integration event returns is of EventType OrderReturn, "
-        "and OrderCheckout is needed"
+        "ApiClients[0]": "OrderCheckoutIntegrationEventID: the integration event returns has EventType OrderReturn, "
+        "but OrderCheckout is required"
     }
 
 
@@ -310,9 +310,9 @@ def test_two_clients_of_one_name_without_ids_are_not_guessed_at(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"kind: Config\n", "there is nothing to manage in this file"),
-        (b"Objects: {Buyers: [{ID: x}]}\n", "there is nothing to manage in this file"),
-        (b"", "there is nothing to manage in this file"),
+        (b"kind: Config\n", "this file has no objects that can be managed"),
+        (b"Objects: {Buyers: [{ID: x}]}\n", "this file has no objects that can be managed"),
+        (b"", "this file has no objects that can be managed"),
         (b"a: [\n", "a '[' or '{' above is not closed"),
         (b"\xff\xfe\x00", "UTF"),
     ],

@@ -281,7 +281,7 @@ def test_a_plan_under_another_key_is_refused_with_what_to_do(shop: Project) -> N
     variables = {"OC_SECRET": os.environ["OC_SECRET"], "HASH": "word", "RECONCILER_PLAN_KEY": "one"}
     one = reconciler.load(variables=variables)
     another = reconciler.load(variables=variables | {"RECONCILER_PLAN_KEY": "another"})
-    with pytest.raises(reconciler.PlanRefused, match="or the plan had another key") as refused:
+    with pytest.raises(reconciler.PlanRefused, match="or the plan has another key") as refused:
         another.apply(one.plan())
     assert "this RECONCILER_PLAN_KEY" in refused.value.hint
     assert shop.writes() == []

@@ -1,4 +1,4 @@
-"""Answers about a marketplace -> the files that a repository of manifests starts with."""
+"""Create the files of a new repository of manifests from answers about a marketplace."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -35,12 +35,12 @@ class Auth:
     client_id: str = "OC_CLIENT_ID"
     client_secret: str | None = "OC_CLIENT_SECRET"  # noqa: S105  # the name of a variable
     username: str | None = None
-    """With a password it is the password grant."""
+    """Requires a password; selects the password grant."""
     password: str | None = None
 
     @property
     def variables(self) -> Mapping[str, str]:
-        """Key of the configuration -> name of the variable."""
+        """Key in the configuration -> name of the variable."""
         known = {
             "clientId": self.client_id,
             "clientSecret": self.client_secret,
@@ -52,12 +52,12 @@ class Auth:
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What `init` needs to know of a marketplace."""
+    """The answers to the questions of `init`."""
 
     environment: str
     marketplace: str
     region: str | None = None
-    """With a stage; or a URL."""
+    """Requires a stage; the alternative is a URL."""
     stage: str | None = None
     url: str | None = None
     auth: Auth = Auth()
@@ -66,30 +66,30 @@ class Answers:
 
     @property
     def is_staging(self) -> bool:
-        """Whether OrderCloud restores it from production every week; by the name of the environment for other hosts."""
+        """Whether OrderCloud restores it from production every week; for other hosts, by the environment's name."""
         stages = {url: stage for (_, stage), url in BASE_URLS.items()}
         return (self.stage or stages.get((self.url or "").rstrip("/").casefold(), self.environment)) == _STAGING
 
 
 def files(answers: Answers) -> Mapping[str, str]:
-    """Path below the folder -> content; an export writes manifests."""
+    """Path relative to the folder -> content, without manifests."""
     schemas = {f"schemas/{name}": schema_path(name).read_text(encoding="utf-8") for name in _SCHEMAS}
-    return {CONFIG: _configuration(answers), ".gitignore": _file("gitignore"), **schemas}
+    return {CONFIG: _configuration(answers), ".gitignore": _template("gitignore"), **schemas}
 
 
 def files_at_top(answers: Answers, below: PurePosixPath) -> Mapping[str, str]:
-    """The files that are only read at the top of a repository: the workflows of `ci/github/`, and editor settings.
+    """The files that must be at the top of a repository: the workflows of `ci/github/` and editor settings.
 
     Args:
-        answers: what the workflows name.
-        below: where the configuration is, relative to the top. Below it the workflows are named after the folder, so
-            that several folders have theirs.
+        answers: the names for the workflows.
+        below: the folder of the configuration, relative to the top. Names of workflows contain it, so
+            that several folders can have workflows.
     """
     inside = below.as_posix()
     is_top = inside == "."
     names = answers.variables or tuple(answers.auth.variables.values())
     workflow = "-".join(part for part in (_WORKFLOW, "" if is_top else slug(inside)) if part)
-    words = {
+    replacements = {
         "VARIABLES": "\n".join(f"      {name}: ${{{{ secrets.{name} }}}}" for name in names),
         "DECLARED": "\n".join(f"      {name}: {{required: false}}" for name in names),
         "RESTORE": "" if answers.is_staging else "# ",
@@ -99,14 +99,14 @@ def files_at_top(answers: Answers, below: PurePosixPath) -> Mapping[str, str]:
         "BELOW": "" if is_top else f"\n          working-directory: {scalar(inside)}",
     }
     return {
-        f".github/workflows/{workflow}.yml": _file("api-clients.yml", **words),
-        f".github/workflows/{workflow}-environment.yml": _file("api-clients-environment.yml", **words),
-        SETTINGS: _file("settings.json", BELOW="" if is_top else json.dumps(f"{inside}/")[1:-1]),
+        f".github/workflows/{workflow}.yml": _template("api-clients.yml", **replacements),
+        f".github/workflows/{workflow}-environment.yml": _template("api-clients-environment.yml", **replacements),
+        SETTINGS: _template("settings.json", BELOW="" if is_top else json.dumps(f"{inside}/")[1:-1]),
     }
 
 
-def passing_on(top: Path, below: PurePosixPath, answers: Answers) -> Iterator[tuple[Path, bytes, bytes]]:
-    """The workflows below `top` that do not pass on the variables of an environment yet, each before and after."""
+def changed_workflows(top: Path, below: PurePosixPath, answers: Answers) -> Iterator[tuple[Path, bytes, bytes]]:
+    """The workflows below `top` that lack the variables of an environment: file, content before, content after."""
     for file in (top / name for name in files_at_top(answers, below) if name.endswith(".yml")):
         before = file.read_bytes() if file.is_file() else b""
         after = _with_variables(before, answers.auth.variables.values())
@@ -115,7 +115,7 @@ def passing_on(top: Path, below: PurePosixPath, answers: Answers) -> Iterator[tu
 
 
 def _with_variables(workflow: bytes, names: Iterable[str]) -> bytes:
-    """The same with more variables beside those of credentials, which come before the plan key."""
+    """The workflow with more variables for credentials, before the plan key."""
     known = b"RECONCILER_PLAN_KEY"
     new = [name.encode() for name in names if f"{name}: ".encode() not in workflow]
     lines = []
@@ -127,12 +127,12 @@ def _with_variables(workflow: bytes, names: Iterable[str]) -> bytes:
 
 
 def with_environment(content: bytes, answers: Answers, file: str) -> bytes:
-    """The bytes of a configuration with one more environment, and nothing else changed.
+    """Add an environment to the content of a configuration, and change nothing else.
 
     Args:
         content: a valid configuration without an environment of this name.
-        answers: what is known of the new one.
-        file: what messages call the configuration.
+        answers: the new environment.
+        file: the name of the configuration in messages.
 
     Raises:
         ReconcilerError: the environment cannot be added without changing other lines.
@@ -142,7 +142,7 @@ def with_environment(content: bytes, answers: Answers, file: str) -> bytes:
     added = get_at(own, at)
     assert not isinstance(added, Absent)  # noqa: S101  # the template has it
     changed, by_hand = with_values(content, file, {at: added})
-    styled = _in_the_style_of_init(content, changed, answers)
+    styled = _with_init_comments(content, changed, answers)
     order = get_at(parse(content, file).documents[0].data, ("promote",))
     if is_array(order):
         styled, unordered = with_values(styled, file, {("promote",): [*order, answers.environment]})
@@ -153,8 +153,8 @@ def with_environment(content: bytes, answers: Answers, file: str) -> bytes:
     return styled
 
 
-def _in_the_style_of_init(before: bytes, after: bytes, answers: Answers) -> bytes:
-    """The added lines with the comments of a new configuration, unless that would change their meaning."""
+def _with_init_comments(before: bytes, after: bytes, answers: Answers) -> bytes:
+    """The added lines with the comments of a new configuration, if they then have the same data."""
     old, new = before.splitlines(keepends=True), after.splitlines(keepends=True)
     at = next((number for number, (one, other) in enumerate(zip(old, new, strict=False)) if one != other), len(old))
     end = at + len(new) - len(old)
@@ -163,20 +163,20 @@ def _in_the_style_of_init(before: bytes, after: bytes, answers: Answers) -> byte
     margin = new[at].decode()[: len(new[at]) - len(new[at].lstrip())]
     line_end = "\r\n" if new[at].endswith(b"\r\n") else "\n"
     styled = b"".join([*new[:at], indent(block, margin).replace("\n", line_end).encode(), *new[end:]])
-    return styled if _meaning(styled) == _meaning(after) else after
+    return styled if _documents(styled) == _documents(after) else after
 
 
-def _meaning(content: bytes) -> list[Json]:
-    """Its documents; none if it is not valid YAML."""
+def _documents(content: bytes) -> list[Json]:
+    """The data of its documents; none if it is not valid YAML."""
     parsed = parse(content, CONFIG)
     return [] if parsed.faults else [document.data for document in parsed.documents]
 
 
 def check(answers: Answers) -> None:
-    """Refuse answers that are invalid in a configuration.
+    """Check that the answers make a valid configuration.
 
     Raises:
-        UsageError: lists all faults.
+        UsageError: they do not; lists all faults.
     """
     parsed = parse(_configuration(answers).encode(), CONFIG)
     if parsed.faults:
@@ -190,7 +190,7 @@ def check(answers: Answers) -> None:
 
 def _configuration(answers: Answers) -> str:
     target = {"url": answers.url} if answers.url else {"region": answers.region, "stage": answers.stage}
-    return _file(
+    return _template(
         CONFIG,
         ENVIRONMENT=scalar(answers.environment),
         TARGET="\n".join(f"    {key}: {scalar(value)}" for key, value in target.items()),
@@ -200,9 +200,9 @@ def _configuration(answers: Answers) -> str:
     )
 
 
-def _file(name: str, **words: str) -> str:
-    """A file of this package with words in place of ``@WORD@``."""
+def _template(name: str, **replacements: str) -> str:
+    """A file of this package with the placeholders ``@NAME@`` replaced."""
     text = (_FILES / name).read_text(encoding="utf-8")
-    for word, value in words.items():
-        text = text.replace(f"@{word}@", value)
+    for placeholder, value in replacements.items():
+        text = text.replace(f"@{placeholder}@", value)
     return text
