@@ -84,7 +84,7 @@ class SeedObjects:
         found = self._objects.get((to.path.casefold(), object_id.casefold()))
         if found is None:
             return f"there is no {to.noun} {object_id} in this file"
-        name, wanted = to.demands or ("", "")
+        name, wanted = to.required_value or ("", "")
         is_of = found.get(name.casefold(), wanted)
         return "" if is_of == wanted else f"the {to.noun} {object_id} has {name} {is_of}, but {wanted} is required"
 

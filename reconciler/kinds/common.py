@@ -14,16 +14,18 @@ TO_SECURITY_PROFILE: Final = Reference(
     "security profile", "/securityprofiles", "SecurityProfileReader", kind="SecurityProfile"
 )
 TITLES: Final = ("AppName", "Name", "Username")
-"""Fields by which people know an object whose id says nothing."""
+"""Fields by which users recognise an object with a meaningless id."""
 
 
 def to_event(event_type: str) -> Reference:
     """A reference to an integration event of a type."""
-    demands = ("EventType", event_type)
-    return Reference("integration event", "/integrationEvents", "IntegrationEventReader", demands, "IntegrationEvent")
+    required_value = ("EventType", event_type)
+    return Reference(
+        "integration event", "/integrationEvents", "IntegrationEventReader", required_value, "IntegrationEvent"
+    )
 
 
-# Each takes what else is known of the field by the names that `Field` has.
+# Each passes further facts about the field to `Field` by name.
 
 
 def chosen_id(**known: Any) -> Field:

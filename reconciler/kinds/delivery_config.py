@@ -1,4 +1,4 @@
-"""DeliveryConfig: where OrderCloud delivers messages and data to, with the secrets that the receivers ask for."""
+"""DeliveryConfig: where OrderCloud delivers messages and data, with the secrets that the receivers require."""
 
 from typing import Any, Final
 

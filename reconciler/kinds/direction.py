@@ -1,7 +1,7 @@
 """Two canonical values of a field -> whether the change widens access, or narrows it.
 
 Swapping the two values flips the answer, except where neither side contains the other: such an exchange grants
-something that was not granted before, and is called widening both ways.
+something new, and is widening in both directions.
 """
 
 import math
@@ -12,11 +12,11 @@ from reconciler.model.json import Json, is_array
 from reconciler.model.plan import Direction, host_of
 
 DirectionOf: TypeAlias = Callable[[Json, Json], Direction]
-"""Says which way a change from one canonical value to another points."""
+"""The direction of a change from one canonical value to another."""
 
 
 def neutral(_before: Json, _after: Json) -> Direction:
-    """The field lets nobody in or out."""
+    """The field does not affect access."""
     return Direction.NEUTRAL
 
 
@@ -26,21 +26,21 @@ def _members(value: Json) -> frozenset[Json]:
 
 def grows(before: Json, after: Json) -> Direction:
     """A flag that grants access, or a duration: more is wider."""
-    old, new = int(before or 0), int(after or 0)  # type: ignore[arg-type]  # fields judged so are booleans and integers
+    old, new = int(before or 0), int(after or 0)  # type: ignore[arg-type]  # such fields are booleans and integers
     if old == new:
         return Direction.NEUTRAL
     return Direction.WIDENS if new > old else Direction.NARROWS
 
 
 def acts_as(before: Json, after: Json) -> Direction:
-    """The user as whom a client acts: any new one is somebody who was not reachable before."""
+    """The user that a client acts as: any new user was not reachable before."""
     if before == after:
         return Direction.NEUTRAL
     return Direction.NARROWS if after is None else Direction.WIDENS
 
 
 def granted(before: Json, after: Json) -> Direction:
-    """A cap on roles. The empty cap is no cap at all, so it is the widest (OrderCloud release 1.0.196)."""
+    """A cap on roles. An empty cap does not limit them, so it is the widest (OrderCloud release 1.0.196)."""
     old, new = _members(before), _members(after)
     if old == new:
         return Direction.NEUTRAL
@@ -50,7 +50,7 @@ def granted(before: Json, after: Json) -> Direction:
 
 
 def required_roles(before: Json, after: Json) -> Direction:
-    """Roles that a user must have: a longer list shuts more people out."""
+    """Roles that a user must have: a longer list excludes more users."""
     old, new = _members(before), _members(after)
     if old == new:
         return Direction.NEUTRAL
@@ -58,7 +58,7 @@ def required_roles(before: Json, after: Json) -> Direction:
 
 
 def holds(before: Json, after: Json) -> Direction:
-    """Roles that somebody is given: a new one is more than there was."""
+    """Granted roles: a new one widens access."""
     old, new = _members(before), _members(after)
     if old == new:
         return Direction.NEUTRAL
@@ -66,26 +66,26 @@ def holds(before: Json, after: Json) -> Direction:
 
 
 def sends_to(before: Json, after: Json) -> Direction:
-    """A URL that tokens or orders are sent to: another host is one that did not get them before."""
+    """A URL that tokens or orders are sent to: another host did not get them before."""
     if before == after or host_of(before) == host_of(after) is not None:
         return Direction.NEUTRAL
     return Direction.NARROWS if after is None else Direction.WIDENS
 
 
 def limited_to(before: Json, after: Json) -> Direction:
-    """The one that something is limited to, where none means everybody."""
+    """The party that something is limited to, where none means all."""
     if before == after:
         return Direction.NEUTRAL
     return Direction.NARROWS if before is None else Direction.WIDENS
 
 
 def at_least(before: Json, after: Json) -> Direction:
-    """A demand by a number or a flag: less of it is easier to meet, and none is the easiest."""
+    """A required minimum or flag: a lower one is easier to meet, and none is the easiest."""
     return _requirement(_number(before, -math.inf), _number(after, -math.inf))
 
 
 def at_most(before: Json, after: Json) -> Direction:
-    """A number that must not be exceeded: more of it is easier to meet, and none is the easiest."""
+    """An allowed maximum: a higher one is easier to meet, and none is the easiest."""
     return _requirement(-_number(before, math.inf), -_number(after, math.inf))
 
 
@@ -100,7 +100,7 @@ def _requirement(before: float, after: float) -> Direction:
 
 
 def any_of(members: Mapping[str, DirectionOf]) -> DirectionOf:
-    """Judge an object by its members: one that widens is enough."""
+    """The direction of an object from those of its members: a single one that widens is enough."""
 
     def direction_of(before: Json, after: Json) -> Direction:
         old, new = (side if isinstance(side, Mapping) else {} for side in (before, after))

@@ -1,7 +1,7 @@
-"""What a kind knows of each field, as data: its type, limits, meaning, secrecy, and what else the API says of it.
+"""The facts about each field of a kind, as data: its type, limits, meaning, secrecy, and more.
 
-Everything about a field follows from its row: the check of service bodies (`body`), the form in which two values are
-compared (in which those that mean the same are equal), and the JSON Schema of manifests (``tools/schemas.py``).
+Everything about a field follows from its row: the check of service bodies (`body`), the canonical form in which two
+values are compared, and the JSON Schema of manifests (``tools/schemas.py``).
 """
 
 import json
@@ -28,7 +28,7 @@ class Text:
     trimmed: bool = False
     """Whether it must not start or end with blanks."""
     schemes: tuple[str, ...] | None = None
-    """What it begins with if it is a URL, empty: anything, as in links to an app; None: it is no URL."""
+    """The allowed schemes of a URL; empty: any, as in links to an app; None: it is not a URL."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """A role that OrderCloud defines. The list of them grows, so an unknown one is the loader's business."""
+    """A role that OrderCloud defines. The list grows, so the loader checks unknown roles."""
 
 
 FULL_ACCESS: Final = "FullAccess"
@@ -105,44 +105,44 @@ Type: TypeAlias = Text | Flag | Whole | Choice | Role | Data | Record | Many
 
 
 class Secrecy(Enum):
-    """What the service does with a secret that it was given."""
+    """Whether the service shows a secret."""
 
     READABLE = "readable"
-    """It shows the value to everybody who may read the object."""
+    """It shows the value to every login that may read the object."""
     WRITE_ONLY = "write-only"
-    """No answer ever has it."""
+    """No answer ever contains it."""
 
 
 class Restore(Enum):
-    """What OrderCloud's restore of staging does to a field. The documents disagree: see docs/emulator.md."""
+    """The effect of OrderCloud's staging restore on a field. The documents disagree: see docs/emulator.md."""
 
     CLEARS = "clears"
-    """It is empty afterwards, whichever document is right."""
+    """It is empty afterwards, by both documents."""
     MAY_CLEAR = "may clear"
-    """It is empty according to one of them, and production's according to the other."""
+    """It is empty by one of them, and production's by the other."""
     COPIES = "copies"
-    """It may be production's, and sends data or people there. Neither document speaks of it."""
+    """It may be production's, and send data or users there. Neither document mentions it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """What the value of a field must be the id of."""
+    """The object whose id a field must contain."""
 
     noun: str
     path: str
     """The collection that it is looked up in."""
     role: str
-    """What the login needs for looking."""
-    demands: tuple[str, str] | None = None
+    """The role that the login needs to look it up."""
+    required_value: tuple[str, str] | None = None
     """A field of the referred object and the value that it must have."""
     kind: str = ""
-    """The kind of the referred object; empty where nothing manages it."""
+    """The kind of the referred object; empty if it is not managed."""
 
 
 USERS: Final = (("seller", "/adminusers", "AdminUserReader"), ("buyer", "/buyerusers", "BuyerUserReader"))
-"""The parties whose users one list has, the list, and what the login needs for looking."""
+"""The parties whose users a list contains, the list, and the role that the login needs to read it."""
 SUPPLIER_USERS: Final = "SupplierUserReader"
-"""What the login needs for looking at the users of one supplier; no list has those of all."""
+"""The role that the login needs to read the users of one supplier; no list contains those of all."""
 
 
 PARTIES: Final[Mapping[str, Reference]] = {
@@ -151,18 +151,18 @@ PARTIES: Final[Mapping[str, Reference]] = {
     "group": Reference("admin user group", "/usergroups", "AdminUserGroupReader", kind="AdminUserGroup"),
     "user": Reference("admin user", "/adminusers", "AdminUserReader"),
 }
-"""Word of a manifest -> what its value is the id of where no company is named."""
+"""Word of a manifest -> the object that its value refers to if no company is named."""
 _MEMBERS: Final[Mapping[tuple[str, str], tuple[str, str, str]]] = {
     ("buyer", "group"): ("user group", "usergroups", "UserGroupReader"),
     ("buyer", "user"): ("user", "users", "BuyerUserReader"),
     ("supplier", "group"): ("user group", "usergroups", "SupplierUserGroupReader"),
     ("supplier", "user"): ("user", "users", "SupplierUserReader"),
 }
-"""Company and member -> what the member is, where it is below the company, and what the login needs for looking."""
+"""Company and member -> the member's noun, its path below the company, and the role that the login needs to read it."""
 
 
 def member_of(company: str, company_id: str, word: str) -> Reference:
-    """What the id of a group or user of a company must be the id of."""
+    """The reference to a group or user of a company."""
     noun, below, role = _MEMBERS[company, word]
     path = f"{PARTIES[company].path}/{quote(company_id, safe='')}/{below}"
     return Reference(f"{company}'s {noun}", path, role)
@@ -178,15 +178,15 @@ class MemberReference:
     """``buyer`` or ``supplier``."""
     company_field: str
     or_seller: bool = False
-    """Whether it is one of the seller's where that field names no company, or the marketplace."""
+    """Whether it belongs to the seller if that field names no company, or the marketplace."""
 
     @property
     def of_seller(self) -> Reference | None:
-        """What it is where it is one of the seller's; None: it never is."""
+        """The seller's reference; None: it never belongs to the seller."""
         return PARTIES[self.word] if self.or_seller else None
 
     def reference(self, body: Body, marketplace: str) -> Reference | None:
-        """What it is in a body; None where nothing can be said of it."""
+        """The reference in a body; None if it is unknown."""
         company = body.get(self.company_field)
         if not isinstance(company, str) or not company or same_id(company, marketplace):
             return self.of_seller
@@ -194,13 +194,13 @@ class MemberReference:
 
     @property
     def roles(self) -> tuple[str, ...]:
-        """What the login needs for looking, wherever it is."""
+        """The roles that the login needs to look it up, wherever it is."""
         return (*([PARTIES[self.word].role] if self.or_seller else []), _MEMBERS[self.company, self.word][2])
 
 
 @dataclass(frozen=True, slots=True)
 class UserReference:
-    """The value of a field must be the name of an active user, and where a flag is set, of a buyer's user."""
+    """The value of a field must be the name of an active user, and of a buyer's user if a flag is set."""
 
     buyer_flag: str
 
@@ -209,7 +209,7 @@ _MOMENT: Final = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?(Z|[+-
 
 
 def with_moments(value: Json) -> Json:
-    """The comparable form of data in which two notations of one moment are the same."""
+    """The canonical form of data in which two notations of one moment are equal."""
     if isinstance(value, str):
         found = _MOMENT.fullmatch(value)
         return _in_utc(found) if found else value
@@ -237,14 +237,14 @@ def as_is(value: Json) -> Json:
 
 
 def as_set(value: Json) -> Json:
-    """A list whose order and repetitions mean nothing: sorted, each member once."""
+    """A list without order and repetitions: sorted, each member once."""
     return sorted({str(member) for member in value}) if is_array(value) else value
 
 
 def as_id(value: Json) -> Json:
-    """OrderCloud compares ids and usernames without case, and answers with another case than it was asked with.
+    """An id or username in one case: OrderCloud compares them without case, and may answer in another case.
 
-    Not by `str.casefold`, for which two users, strasse and straße, would be one.
+    Without `str.casefold`, which would make two users, strasse and straße, equal.
     """
     return value.lower() if isinstance(value, str) else value
 
@@ -255,7 +255,7 @@ def as_ids(value: Json) -> Json:
 
 
 def as_rows(value: Json) -> Json:
-    """A list of objects whose order and repetitions mean nothing, and in which null is the same as missing."""
+    """A list of objects without order and repetitions, in which null equals missing."""
     if not is_array(value):
         return value
     rows = {json.dumps(_named(member), sort_keys=True): _named(member) for member in value}
@@ -269,9 +269,9 @@ def _named(value: Json) -> Json:
 
 
 def record(members: Mapping[str, Canonical], *, may_be_empty: bool = False) -> Canonical:
-    """Give the canonical form of an object with known members: null is the same as missing, unknown ones stay.
+    """The canonical form of an object with known members: null equals missing, unknown members stay.
 
-    An object without members is the same as none, unless its members may be secrets, which nobody sees.
+    An object without members equals none, unless its members may be secrets, which are not visible.
     """
 
     def canonical(value: Json) -> Json:
@@ -295,40 +295,40 @@ class Field:
     source: str = ""
     """Where OrderCloud documents it."""
     default: Json = None
-    """What the API assumes where the field is missing or null."""
+    """The API's default if the field is missing or null."""
     direction_of: DirectionOf = neutral
     required: bool = False
-    """Whether the API creates nothing without it."""
+    """Whether the API requires it to create an object."""
     read_only: bool = False
-    """Whether the service makes it: never sent, never compared."""
+    """Whether the service sets it: never sent, never compared."""
     secret: Secrecy | None = None
     can_be_generated: bool = False
-    """Whether a manifest may ask for a new value of this secret."""
+    """Whether a manifest may request a generated value of this secret."""
     immutable: bool = False
-    """Whether it is fixed once the object is there."""
+    """Whether it cannot be changed after creation."""
     initial: bool = False
-    """Whether it is data once the object is there: neither compared nor written again."""
+    """Whether it is data after creation: neither compared nor written again."""
     is_owner: bool = False
-    """Whether it is the marketplace's ID unless somebody says another: where it is left out, the live value stays."""
+    """Whether it defaults to the marketplace's ID: if it is not named, the live value stays."""
     together: str = ""
-    """Another field, without which the API refuses this one."""
+    """Another field that the API requires with this one."""
     sent_to: str = ""
-    """The URL beside a secret whose host is sent its value. One that requests are signed with is sent to nobody."""
+    """The URL field to whose host a secret is sent. A secret that requests are signed with is not sent."""
     refers_to: Reference | MemberReference | UserReference | None = None
     restore: Restore | None = None
     varies: bool = False
-    """Whether each environment has a value of its own."""
+    """Whether its values differ between environments."""
     since: str = ""
     """The API version that introduced it."""
     until: str = ""
     """The last API version that is known to have it."""
     canonical: Canonical = field(default=as_is, init=False, repr=False, compare=False)
-    """The comparable form of a value that is there."""
+    """The canonical form of a value that is not null."""
     reference: Reference | None = field(default=None, init=False, repr=False, compare=False)
-    """What its value is the id of; where the body decides, the seller's."""
+    """The object that its value refers to; if that depends on the body, the seller's."""
 
     def __post_init__(self) -> None:
-        """Work out what follows from the others; for a record, the direction of a change, too."""
+        """Compute derived attributes, including the direction of changes for a record."""
         object.__setattr__(self, "canonical", _canonical(self))
         to = self.refers_to.of_seller if isinstance(self.refers_to, MemberReference) else self.refers_to
         object.__setattr__(self, "reference", to if isinstance(to, Reference) else None)
@@ -337,12 +337,12 @@ class Field:
 
     @property
     def is_set(self) -> bool:
-        """Whether a change is shown by the members that come and go."""
+        """Whether a change is shown by its added and removed members."""
         return isinstance(self.type, Many) and not isinstance(self.type.of, Record)
 
     @property
     def members(self) -> Mapping[str, "Field"]:
-        """What is known of the members of a record."""
+        """The members of a record by name."""
         return {one.name: one for one in self.type.fields} if isinstance(self.type, Record) else {}
 
     @property
@@ -351,16 +351,16 @@ class Field:
         return isinstance(self.type, Many) and isinstance(self.type.of, Role)
 
     def canonical_value(self, value: Json) -> Json:
-        """The comparable form of a value; null and the default are the same thing."""
+        """The canonical form of a value, in which null equals the default."""
         return self.canonical(self.default if value is None else value)
 
     def equal(self, left: Json, right: Json) -> bool:
-        """Whether two values mean the same. Most do as they stand, and need no canonical form."""
+        """Whether two values are equal. Most are equal as they are, without computing the canonical form."""
         return same(left, right) or same(self.canonical_value(left), self.canonical_value(right))
 
 
 def varying(fields: Iterable[Field], at: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    """The paths of the values that each environment has of its own."""
+    """The paths of values that differ between environments."""
     for one in fields:
         if one.varies:
             yield (*at, one.name)

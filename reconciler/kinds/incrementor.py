@@ -1,4 +1,4 @@
-"""Incrementor: a counter from which IDs are made. Its number is data: it is set at creation and never again."""
+"""Incrementor: a counter from which IDs are made. Its number is data, so it is set only at creation."""
 
 from typing import Final
 

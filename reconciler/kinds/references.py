@@ -1,6 +1,6 @@
-"""A body -> the other objects that it names; the kinds -> the order in which they are written.
+"""A body -> the objects that it refers to; the kinds -> the order in which they are written.
 
-A kind is written after every kind that its fields refer to, so that what they name is there.
+A kind is written after every kind that its fields refer to, so that the referenced objects exist.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,9 +15,9 @@ Path: TypeAlias = tuple[str, *tuple[int, ...]]
 
 
 def references(kind: Kind, body: Body, marketplace: str = "") -> Iterator[tuple[Path, Reference, Json]]:
-    """Each value that names another object: its path, what it must name, and the value.
+    """Each value that refers to another object: its path, its reference, and the value.
 
-    A body that names the marketplace as the owner of something is understood only where its id is given.
+    The marketplace as an owner is recognised only if its id is given.
     """
     for field in kind.referring:
         name, to = field.name, field.reference
@@ -35,7 +35,7 @@ def references(kind: Kind, body: Body, marketplace: str = "") -> Iterator[tuple[
 
 
 def with_references(kind: Kind, body: Body, new: Callable[[Reference, Json], Json]) -> Body:
-    """The body with other values where it names other objects."""
+    """The body with replaced references."""
     replaced: dict[str, Json] = {}
     for name, to in _referring(kind):
         value = body.get(name)
@@ -47,7 +47,7 @@ def with_references(kind: Kind, body: Body, new: Callable[[Reference, Json], Jso
 
 
 def referred(value: Json) -> str:
-    """The name that a reference says; empty where it is none."""
+    """The name in a reference; empty if it is not a reference."""
     match value:
         case {"ref": str(name), **others} if name and not others:
             return name
@@ -61,12 +61,12 @@ def _referring(kind: Kind) -> Iterator[tuple[str, Reference]]:
 
 
 def referred_kinds(kind: Kind) -> frozenset[str]:
-    """The kinds that its fields name objects of."""
+    """The kinds that its fields refer to."""
     return frozenset(to.kind for _, to in _referring(kind) if to.kind)
 
 
 def wave(name: str) -> int:
-    """When objects of a kind are written: 1 plus the highest wave that they refer to; what can veto writes is last."""
+    """The wave of a kind: 1 plus the highest wave that it refers to; kinds that can veto writes are last."""
     kind = KINDS[name]
     if kind.can_veto:
         return 1 + max((wave(other) for other in KINDS if not KINDS[other].can_veto), default=0)

@@ -1,7 +1,7 @@
-"""A table -> its secret fields; a service body -> the body without secrets, and what it tells of each.
+"""A table -> its secret fields; a service body -> the body without secrets, and what it shows of each secret.
 
 A secret is named by its path in the body: ``HashKey``, or ``DeliveryTargets/Http/Secret`` inside a record. No member
-of a list has any.
+of a list contains any.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,18 +18,18 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class NamedSecrets:
-    """Where the service keeps the named secrets of an object, whose values it shows once, when it makes them."""
+    """The named secrets of an object, whose values the service shows once, on creation."""
 
     path: str
     """Below an object's own path."""
     value_field: str
     """The field of the value, in the answer to the POST."""
     limit: int
-    """How many an object can have."""
+    """The most secrets of an object."""
     login_flags: tuple[str, ...]
-    """The flags by which an object lets parties in; with a secret, it demands it of them."""
+    """The flags by which an object allows parties; with a secret, their logins require it."""
     open_field: str
-    """The flag of an object that is meant to be open without any."""
+    """The flag of an object that is intended to work without a secret."""
     name_field: str = "Name"
     expiry_field: str = "Expiration"
 
@@ -48,7 +48,7 @@ def rows(table: Iterable[Field], above: str = "") -> Iterator[tuple[str, Field]]
 
 
 def without(body: Body, paths: Iterable[str]) -> Body:
-    """The body without what stands at these paths."""
+    """The body without the values at these paths."""
     for path in paths:
         parts = path.split("/")
         if get_at(body, parts) is not ABSENT:
@@ -57,7 +57,7 @@ def without(body: Body, paths: Iterable[str]) -> Body:
 
 
 def with_secrets(body: Body, values: Mapping[str, _T]) -> "dict[str, Json | _T]":
-    """The body with a value at each path whose record it has."""
+    """The body with values added at these paths, if it has their records."""
     found = dict(body)
     for path, value in values.items():
         *above, name = path.split("/")
@@ -69,7 +69,7 @@ def with_secrets(body: Body, values: Mapping[str, _T]) -> "dict[str, Json | _T]"
 
 
 def shown(secret_rows: Mapping[str, Field], body: Body) -> Iterator[tuple[str, Secret | None]]:
-    """What the service shows of each secret that a body has; of one that it never shows, that there is one."""
+    """What the service shows of each secret in a body; for a write-only one, that it may exist."""
     for path, one in secret_rows.items():
         record = record_of(path, body)
         if record is None:
@@ -78,18 +78,18 @@ def shown(secret_rows: Mapping[str, Field], body: Body) -> Iterator[tuple[str, S
             if one.name in record:
                 value = record[one.name]
                 yield path, Secret(str(value)) if value else None
-        elif not one.together:  # nobody can tell, and it must not be lost
+        elif not one.together:  # unknown, and it must not be lost
             yield path, Secret(HIDDEN)
         elif one.together in record:
             yield path, Secret(HIDDEN) if record[one.together] else None
 
 
 def record_of(path: str, body: Body) -> Body | None:
-    """The record that a secret belongs to; None where the body has none."""
+    """The record that a secret belongs to; None if the body has none."""
     record = get_at(body, path.split("/")[:-1])
     return record if isinstance(record, Mapping) else None
 
 
 def field_of(path: str) -> str:
-    """The field of the object that a secret is, or is in."""
+    """The top-level field that is or contains a secret."""
     return path.partition("/")[0]

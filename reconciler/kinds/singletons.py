@@ -1,4 +1,4 @@
-"""Kinds of which a marketplace has one object at most; EntitySync has one for each entity."""
+"""Kinds of which a marketplace has at most one object; EntitySync has one for each entity."""
 
 from functools import partial
 from typing import Any, Final

@@ -1,7 +1,7 @@
-"""A remote -> the marketplace that it opens, and what it has of the kinds in use: complete or not at all.
+"""A remote -> the marketplace of its login, and the complete live state of the kinds in use.
 
-The objects come first, and then what is beside some of them: assignments, named secrets, and what only a login tells of
-secrets that are not shown.
+Objects are read first, then related data of some of them: assignments, named secrets, and whether hidden secrets
+exist, which only a login reveals.
 """
 
 import re
@@ -39,19 +39,19 @@ _ME = RequestFacts("GET", "/v1/me")
 
 
 def check_marketplace(remote: ReadRemote, environment: str, marketplace: str | None) -> str:
-    """Ask the service who it is, before anything else is read or written.
+    """Check the marketplace of the service, before anything else is read or written.
 
     Raises:
-        WrongMarketplace: it is another marketplace than the environment names; None takes any.
+        WrongMarketplace: it is another marketplace than the environment names; None allows any.
     """
     return same_marketplace(identify(remote), environment, marketplace, "the credentials open", remote.base_url)
 
 
 def same_marketplace(found: str, environment: str, marketplace: str | None, whose: str, base_url: str) -> str:
-    """Give the marketplace that was found.
+    """Return the marketplace that was found.
 
     Raises:
-        WrongMarketplace: it is another than the environment names; `whose` starts the half of the sentence about it.
+        WrongMarketplace: it is another than the environment names; `whose` starts that part of the message.
     """
     if marketplace is not None and found.casefold() != marketplace.casefold():
         message = (
@@ -63,7 +63,7 @@ def same_marketplace(found: str, environment: str, marketplace: str | None, whos
 
 
 def identify(remote: ReadRemote) -> str:
-    """Ask the service which marketplace it is; a token does not say (OrderCloud's tokens carry no such claim).
+    """Read the marketplace from the service, because OrderCloud's tokens have no such claim.
 
     Raises:
         AccessDenied: the credentials are those of a buyer's or a supplier's user, who may not manage configuration.
@@ -90,31 +90,31 @@ _R = TypeVar("_R")
 
 @dataclass(frozen=True, slots=True)
 class Related:
-    """What is read besides the objects."""
+    """Which related data to read in addition to the objects."""
 
     assigned: AbstractSet[ObjectKey] | None = frozenset()
     """The objects whose assignments are read; None: all."""
     secret_owners: Sequence[ObjectKey] = ()
-    """Those whose named secrets are read."""
+    """The objects whose named secrets are read."""
     is_optional: bool = False
-    """Whether a service that has no named secrets at all has just none of these objects; else that is an error."""
+    """Whether the service may lack named secrets; otherwise that is an error."""
     in_doubt: Mapping[ObjectKey, Mapping[SecretKey, Secret | None]] = field(default_factory=dict)
-    """Those of which the service shows no secret, although they may have one: which, and of what value."""
+    """Secrets that may exist although the service does not show them, with their desired values, by object."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What is there, and what is beside some of it."""
+    """The live state and the related data that were read."""
 
     live: LiveState
-    """With the assignments that were asked for."""
+    """With the requested assignments."""
     secrets: Mapping[ObjectKey, tuple[LiveSecret, ...]]
     """Named secrets by object."""
     hidden: Mapping[SecretKey, bool]
-    """The secrets in doubt that are there, and whether a login proves that they have the value."""
+    """The secrets in doubt that exist, and whether a login proves their value."""
 
 
-def read(  # noqa: PLR0913  # what is checked, what is read, and what is read beside it
+def read(  # noqa: PLR0913  # what is checked, and what is read
     remote: ReadRemote,
     environment: str,
     marketplace: str | None,
@@ -124,7 +124,7 @@ def read(  # noqa: PLR0913  # what is checked, what is read, and what is read be
     expected: Container[str] = (),
     beside: Callable[[LiveState], Related] = lambda _: Related(),
 ) -> Reading:
-    """Check which marketplace it is, read as `read_objects` does, and then what is beside these objects.
+    """Check the marketplace, read as `read_objects` does, and then read the related data of these objects.
 
     Raises:
         WrongMarketplace: it is another than the environment names; nothing else was read.
@@ -137,10 +137,10 @@ def read(  # noqa: PLR0913  # what is checked, what is read, and what is read be
 
 
 def make_ready(kinds: Collection[str]) -> None:
-    """Have a thread import what checks bodies of these kinds: it takes as long as the first answers take to come."""
-    # A daemon, for which nobody waits at the end: it may hang in the lock of an import that was broken off.
+    """Import the checks of bodies in a thread, which takes as long as the first requests."""
+    # A daemon, so that exit does not wait for it: it may hang in the lock of an interrupted import.
     thread = Thread(target=lambda: [KINDS[name].faults for name in kinds], name="reconciler-kinds", daemon=True)
-    with suppress(RuntimeError):  # the machine starts no more: they are imported when they are needed
+    with suppress(RuntimeError):  # no more threads can be started: they are imported when needed
         thread.start()
 
 
@@ -151,11 +151,11 @@ def read_objects(
     optional: Container[str] = (),
     expected: Container[str] = (),
 ) -> LiveState:
-    """Read every object of the kinds, side by side.
+    """Read all objects of the kinds, in parallel.
 
-    An object with fields of unexpected types is there with its faults: whoever manages it must refuse it. A kind in
-    `optional` that the service does not have is not among the kinds that were read. Of kinds in `expected` and
-    `optional` it is found out whether the service has them at all, also where it has no object of them.
+    An object with fields of unexpected types is included with its faults; a plan that manages it is refused. A kind in
+    `optional` that the service does not have is not among the kinds that were read. For kinds in `expected` and
+    `optional`, the service is checked for the kind itself, even if it has no objects of it.
 
     Raises:
         RemoteError: a read failed, or gave something that the API does not promise; nothing can be concluded.
@@ -181,7 +181,7 @@ def read_objects(
 
 
 def _newer_than(remote: ReadRemote, names: Sequence[str]) -> Mapping[str, RequestFacts]:
-    """Those of the kinds that the service is too old for: what it does not know and what is not set are both a 404."""
+    """The kinds that the service is too old for: unknown kinds and unset singletons both answer 404."""
     singles = [KINDS[name] for name in names if KINDS[name].singles]
     version = _api_version(remote) if singles else ()
     return {
@@ -207,7 +207,8 @@ def _objects(remote: ReadRemote, kind: Kind) -> list[LiveResource]:
     with naming_roles(f"reading {kind.noun}s", kind.reading_roles):
         bodies = _all(remote, kind)
     bodies.reverse()
-    return [kind.seen(bodies.pop(), facts) for _ in range(len(bodies))]  # each is let go of, else all are there twice
+    # Each body is released, so that not all are in memory twice.
+    return [kind.seen(bodies.pop(), facts) for _ in range(len(bodies))]
 
 
 def _all(remote: ReadRemote, kind: Kind) -> list[Body]:
@@ -218,9 +219,9 @@ def _all(remote: ReadRemote, kind: Kind) -> list[Body]:
 
 
 def every_body(remote: ReadRemote, kind: Kind) -> list[Body]:
-    """All objects of a kind, wherever the service has them: in a list, alone at their paths, or as the rows of a set.
+    """All objects of a kind: in a list, as singletons at their paths, or as the rows of a set.
 
-    What is alone has no ID in its body; it gets the one of `Kind.singles`. A set is always there, be it empty.
+    A singleton has no ID in its body and gets the one of `Kind.singles`. A set always exists, even if it is empty.
     """
     if kind.singles:
         return [one for one in _side_by_side(partial(_if_set, remote, kind), list(kind.singles)) if one is not None]
@@ -248,7 +249,7 @@ def body_of(remote: ReadRemote, kind: Kind, object_id: str) -> Body:
     if below is not None:
         return remote.get(path, below)
     body = kind.identified(remote.single(path), object_id)
-    # What an object that was never set answers is documented nowhere: 404, or one without what every object has.
+    # The answer for an unset singleton is not documented: 404, or a body without the fields that every object has.
     if all(body.get(one.name) is None for one in kind.table if one.required):
         raise NotFound(f"the {kind.noun} is not set", RequestFacts("GET", f"/v1{path}"))
     return body
@@ -265,7 +266,7 @@ def _sets(rows: list[dict[str, Json]], names: tuple[str, str], path: str) -> dic
 
 
 def read_related(remote: ReadRemote, live: LiveState, wanted: Related) -> Reading:
-    """Read what is beside the objects.
+    """Read the related data of objects.
 
     Raises:
         ReconcilerError: this version of the service has no named secrets, and they are not optional.
@@ -283,10 +284,10 @@ def read_related(remote: ReadRemote, live: LiveState, wanted: Related) -> Readin
 
 
 def has_hidden_secret(remote: ReadRemote, key: ObjectKey, is_shown: bool) -> bool:  # noqa: FBT001  # bound by partial
-    """Whether an object of which no secret is shown has one that is none of the named ones.
+    """Whether an object without a shown secret has a secret other than named ones.
 
-    A service that shows those of others (`is_shown`) means null where it says so. But a run that is logged in with a
-    secret of the object knows that there is one.
+    If the service shows secrets of other objects (`is_shown`), null means none. But a run that is logged in with a
+    secret of the object knows that it exists.
     """
     if key != login_key(remote.client_id):
         return not is_shown and _needs_secret(remote, key)
@@ -294,10 +295,10 @@ def has_hidden_secret(remote: ReadRemote, key: ObjectKey, is_shown: bool) -> boo
 
 
 def _needs_secret(remote: ReadRemote, key: ObjectKey) -> bool:
-    """Whether logins need a secret that is none of the named ones.
+    """Whether logins require a secret other than named ones.
 
-    Through a client that is not active nothing logs in, unless the service looks at the secret first: there null is
-    taken for none (docs/decisions/0009).
+    Logins through an inactive client fail, unless the service checks the secret first: for it, null means none
+    (docs/decisions/0009).
     """
     return key.kind == LOGIN_KIND and remote.has_secret(key.id) and not _has_named_secrets(remote, key)
 
@@ -307,7 +308,7 @@ def _has_named_secrets(remote: ReadRemote, key: ObjectKey) -> bool:
 
 
 def with_assignments(remote: ReadRemote, live: LiveState, of: AbstractSet[ObjectKey] | None = None) -> LiveState:
-    """Read who is assigned to these objects, or to all of their kinds; of other objects it stays unknown.
+    """Read the assignments of these objects, or of all objects of their kinds; others stay unknown.
 
     Raises:
         RemoteError: a read failed, or gave something that the API does not promise.
@@ -338,7 +339,7 @@ def with_assignments(remote: ReadRemote, live: LiveState, of: AbstractSet[Object
 def _rows(
     remote: ReadRemote, kind: Kind, assignments: Assignments, path: str, ids: Sequence[str]
 ) -> Mapping[str, Mapping[str, tuple[str, ...]]]:
-    """Object id, case folded -> level -> rows, of one list; of all objects, if no ids are given."""
+    """Object id, case folded -> level -> rows, of one list; for all objects, if no ids are given."""
     level = next(one for one in assignments.levels if one.path == path)
     with naming_roles(f"reading assignments of {kind.noun}s", kind.assignment_reading_roles):
         found = remote.list_all(path, key=None, filters=level.filters(ids))
@@ -356,16 +357,16 @@ def _side_by_side(ask: Callable[[_T], _R], about: Sequence[_T]) -> list[_R]:
 
 
 _AT_A_TIME = 8
-"""Lists that are asked for side by side; the remote lets fewer through where it has to."""
+"""Lists that are read in parallel; the remote limits them further if necessary."""
 
 
 def read_secrets(
     remote: ReadRemote, objects: Sequence[ObjectKey], *, is_optional: bool = False
 ) -> dict[ObjectKey, tuple[LiveSecret, ...]]:
-    """Read the named secrets of several objects; of none there are values.
+    """Read the named secrets of several objects, without values.
 
     Raises:
-        ReconcilerError: this version of the service has no named secrets; where they are optional, there are just none.
+        ReconcilerError: this version of the service has no named secrets, and they are not optional.
         RemoteError: a read failed, or gave something that the API does not promise.
     """
     read_one = partial(_secrets_of, remote, is_optional)
@@ -398,7 +399,7 @@ def live_secret(body: Mapping[str, Json], named: NamedSecrets, facts: RequestFac
     """Read one secret as the service shows it.
 
     Raises:
-        BadAnswer: a field has another type than the API promises.
+        BadAnswer: a field has another type than the API documents.
     """
     found, name, expires = body.get("ID"), body.get(named.name_field), body.get(named.expiry_field)
     if not isinstance(found, str) or not isinstance(name, str) or not isinstance(expires, str | None):
@@ -415,5 +416,5 @@ def _moment(text: str, named: NamedSecrets, facts: RequestFacts) -> datetime:
 
 
 def unexpected_fields(live: LiveState) -> tuple[str, ...]:
-    """A warning for each object with fields of unexpected types; one that a manifest claims is refused elsewhere."""
+    """A warning for each object with fields of unexpected types; managed ones are refused separately."""
     return tuple(f"{KINDS[one.kind].unexpected_fields(one)}; it is not changed" for one in live.resources if one.faults)

@@ -66,8 +66,8 @@ _MIN_SIMILARITY: Final = 0.7
 def closest(word: str, choices: Iterable[str]) -> str | None:
     """The most similar choice for a misspelled word, or None.
 
-    Ignores case. Whole words count more than letters, so that ``AllowAnySeller`` suggests ``AllowSeller``
-    and not for ``AllowAnySupplier``, and ``baseUrl`` for ``url``.
+    Ignores case. Whole words count more than letters, so that ``AllowAnySeller`` suggests ``AllowSeller`` and not
+    ``AllowAnySupplier``, and ``baseUrl`` suggests ``url``.
     """
 
     def likeness(choice: str) -> tuple[bool, float]:

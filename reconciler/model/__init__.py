@@ -1,1 +1,1 @@
-"""Values that pass between the phases: no I/O, no third-party imports, nothing that knows how it is printed or sent."""
+"""Values that pass between the phases: no I/O, no third-party imports, no rendering or sending."""

@@ -1,7 +1,7 @@
-"""A class of annotated fields -> the dataclass that it describes, made in a tenth of the time.
+"""A class of annotated fields -> its dataclass, made in a tenth of the time.
 
-The standard decorator compiles up to ten methods for each class, which was half of the start of a command. Here a
-method is compiled when it is first called, which most are not in a run.
+The standard decorator compiles up to ten methods for each class, which took half of the start-up of a command. Here a
+method is compiled on its first call, and most are never called in a run.
 """
 
 import dataclasses
@@ -19,7 +19,7 @@ def _dataclass(*, frozen: bool = False, slots: bool = False, order: bool = False
     """As `dataclasses.dataclass`, whose `fields`, `replace` and `asdict` work with it, less `InitVar` and `kw_only`."""
 
     def made(described: type) -> type:
-        described.__doc__ = described.__doc__ or described.__name__  # else a signature is worked out, to be its text
+        described.__doc__ = described.__doc__ or described.__name__  # otherwise a signature is computed as its text
         cls: type = dataclasses.dataclass(init=False, repr=False, eq=False, slots=slots)(described)
         late = ["__init__", "__eq__", *(["__hash__"] if frozen else []), *(_ORDERING if order else [])]
         methods = {**{name: _late(cls, name) for name in late}, **(_FROZEN if frozen else _MUTABLE)}
@@ -37,7 +37,7 @@ else:
 
 
 def _late(cls: type, name: str) -> Callable[..., object]:
-    """A method that puts the compiled one in its place when it is called."""
+    """A method that replaces itself by the compiled one on its first call."""
 
     def call(*args: object, **kwargs: object) -> object:
         compiled = _compile(cls, name)
@@ -105,7 +105,7 @@ def _restore(self: object, state: Any) -> None:  # noqa: ANN401  # what `object.
 
 
 class _Signature:
-    """What `help` and editors show of a class: its fields with their types, ``...`` where a value is made."""
+    """The signature for `help` and editors: fields with their types, ``...`` for a default factory."""
 
     def __get__(self, _instance: object, cls: type) -> "Signature":
         from inspect import Parameter, Signature  # noqa: PLC0415  # no run needs it

@@ -1,4 +1,4 @@
-"""What is wrong with an input, and where; and all that one validation found."""
+"""Faults of inputs with their places, and the report of a validation."""
 
 from collections.abc import Iterable
 from datetime import date
@@ -8,7 +8,7 @@ from reconciler.model.dataclass import dataclass
 
 
 def listed(names: Iterable[str], word: str = "and") -> str:
-    """``a, b and c``; nothing where there is no name."""
+    """``a, b and c``; empty without names."""
     *others, last = list(names) or [""]
     return f"{', '.join(others)} {word} {last}" if others else last
 
@@ -26,7 +26,7 @@ class Place:
 
 
 class Severity(StrEnum):
-    """An error ends the run before anything is contacted; a warning is shown and the run goes on."""
+    """An error ends the run before any request; after a warning the run continues."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -39,11 +39,11 @@ class Diagnostic:
     place: Place
     message: str
     rule: str
-    """A short stable name, like ``unknown-field``: what `--format json` readers and waivers go by."""
+    """A short stable name, like ``unknown-field``, for readers of `--format json` and for waivers."""
     pointer: str = ""
     """JSON pointer into the document; empty for the document as a whole."""
     hint: str = ""
-    """What to do about it, where that is not plain from the message."""
+    """How to fix it, if the message does not show that."""
     severity: Severity = Severity.ERROR
 
     def __str__(self) -> str:
@@ -54,7 +54,7 @@ class Diagnostic:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Waiver:
-    """Why a finding is let pass, who answers for it, and until when."""
+    """Why a finding is waived, its owner, and its last day."""
 
     rule: str
     reason: str
@@ -65,7 +65,7 @@ class Waiver:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Waived:
-    """A finding that a waiver lets pass."""
+    """A waived finding."""
 
     diagnostic: Diagnostic
     waiver: Waiver
@@ -77,31 +77,31 @@ class Checked:
 
     diagnostic: Diagnostic
     environments: tuple[str, ...] = ()
-    """The environments that have it, where not all that were checked have it."""
+    """The environments that have it, unless all checked environments have it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All that one run of `validate` found."""
+    """The result of one run of `validate`."""
 
     found: tuple[Checked, ...]
     files: int
     documents: int | None
-    """None where faults kept documents from being counted."""
+    """None if faults prevented counting documents."""
     waived: tuple[tuple[Checked, Waiver], ...] = ()
-    """What is let pass, and is neither error nor warning."""
+    """Waived findings, which are neither errors nor warnings."""
 
     @property
     def error_count(self) -> int:
-        """How many faults forbid a plan."""
+        """The number of faults that prevent a plan."""
         return sum(one.diagnostic.severity is Severity.ERROR for one in self.found)
 
     @property
     def warning_count(self) -> int:
-        """How many faults are worth a look only."""
+        """The number of faults that do not prevent a plan."""
         return len(self.found) - self.error_count
 
     @property
     def valid(self) -> bool:
-        """Whether a plan can be made from the files, as far as can be said without the service."""
+        """Whether a plan can be made from the files, as far as this is known without the service."""
         return self.error_count == 0

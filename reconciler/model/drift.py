@@ -15,32 +15,32 @@ FINGERPRINT_DIGITS: Final = 16
 
 
 class DriftKind(StrEnum):
-    """In what a resource deviates from its manifest. `UNMANAGED` is drift only where the configuration says so."""
+    """How a resource deviates from its manifest. `UNMANAGED` is drift only if the configuration says so."""
 
     CHANGED = "changed"
     """A field has another value; there is a deviation for each field."""
     MISSING = "missing"
-    """A manifest asks for it, and it is not there."""
+    """A manifest declares it, but it does not exist."""
     SURPLUS = "surplus"
-    """A manifest asks for it to be absent, and it is there."""
+    """A manifest declares it absent, but it exists."""
     RESTORED = "restored"
-    """OrderCloud's restore of staging took it away, from many objects at once."""
+    """OrderCloud's staging restore removed it from many objects at once."""
     UNMANAGED = "unmanaged"
-    """It is there, and no manifest knows it."""
+    """It exists, but has no manifest."""
 
 
 class Side(StrEnum):
-    """Which side has moved since the last apply, as far as its receipt knows."""
+    """The side that changed since the last apply, according to its receipt."""
 
     GIT_AHEAD = "git-ahead"
-    """The service is as the apply left it: the manifests moved, and nobody has applied them yet."""
+    """The manifests changed and are not applied yet; the service is unchanged since the apply."""
     LIVE_DRIFTED = "live-drifted"
-    """The manifests ask for what was applied: somebody changed the service."""
+    """The service changed; the manifests are as applied."""
     BOTH = "both"
     NEITHER = "neither"
-    """It was so right after the apply."""
+    """Neither side changed: the difference existed right after the apply."""
     UNKNOWN = "unknown"
-    """There is no receipt, or it does not speak of this."""
+    """There is no receipt, or it does not contain this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +49,9 @@ class Deviation:
 
     kind: DriftKind
     change: Change
-    """What would bring the resource in step."""
+    """The change that would bring the resource in step."""
     field: FieldChange | None
-    """Of a changed resource, the field; its `before` is live, its `after` is wanted."""
+    """The field of a changed resource; its `before` is live, its `after` is desired."""
     fingerprint: str
     """See `fingerprint`."""
     side: Side = Side.UNKNOWN
@@ -70,7 +70,7 @@ class Deviation:
 
     @property
     def sides(self) -> tuple[Json | Absent, Json | Absent]:
-        """What is live and what is wanted: of a field, or the body of what is missing or still there."""
+        """The live and the desired value: of a field, or of the body of a missing or surplus object."""
         if self.field:
             return self.field.before, self.field.after
         is_missing = self.kind in {DriftKind.MISSING, DriftKind.RESTORED}
@@ -85,7 +85,7 @@ class Deviation:
 
 @dataclass(frozen=True, slots=True)
 class ReceiptFacts:
-    """Which apply the sides were judged by."""
+    """The apply that the sides refer to."""
 
     created_at: str
     git_commit: str | None
@@ -93,21 +93,21 @@ class ReceiptFacts:
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """What one look at a service found: all that is shown, and how much is not."""
+    """The drift of one service: the shown deviations, and the number of others."""
 
     plan: Plan
-    """The whole plan, whatever is shown of it."""
+    """The whole plan, independent of what is shown."""
     deviations: tuple[Deviation, ...]
-    """Those that are shown, sorted by address; the fields of a resource in its kind's order."""
+    """The shown deviations, sorted by address; the fields of a resource in its kind's order."""
     accepted: int = 0
-    """How many more there are that the baseline knows."""
+    """The number of further deviations that the baseline contains."""
     unmoved: int = 0
-    """How many more there are that the service had right after the apply, where those were not asked for."""
+    """The number of further deviations that existed right after the apply, if these are not shown."""
     receipt: ReceiptFacts | None = None
 
     @property
     def has_drift(self) -> bool:
-        """Counted from the very list that is shown."""
+        """Whether any shown deviation is drift."""
         return any(one.is_drift for one in self.deviations)
 
     @property
@@ -122,7 +122,7 @@ class Drift:
 
     @property
     def changes(self) -> tuple[Change, ...]:
-        """The changes of the plan as far as they are shown: of a changed resource, the fields that are."""
+        """The shown changes of the plan, with the shown fields of changed resources."""
         shown: dict[Address, list[Deviation]] = {}
         for one in self.deviations:
             shown.setdefault(one.address, []).append(one)
@@ -134,7 +134,7 @@ class Drift:
 
     @property
     def in_step(self) -> int:
-        """How many resources the plan would not touch and that are not shown."""
+        """The number of resources that the plan does not change and that are not shown."""
         shown = {one.address for one in self.deviations}
         return sum(one.action is Action.NO_OP and one.address not in shown for one in self.plan.changes)
 
@@ -148,24 +148,24 @@ def _as_shown(deviations: Sequence[Deviation]) -> Change:
 def fingerprint(  # one for each part
     environment: str, kind: DriftKind, address: Address, at: str, live: Json | Absent, wanted: Json | Absent
 ) -> str:
-    """Tell deviations apart: 16 hexadecimal digits, the same as long as nothing of the deviation itself changes.
+    """Identify a deviation: 16 hexadecimal digits, stable as long as the deviation itself does not change.
 
     Args:
         environment: its name: one deviation in two environments is two.
         kind: of the deviation.
         address: of the resource; of an unmanaged one with its id in one case.
         at: JSON pointer of the field, or empty.
-        live: the canonical live value; absent for the resource as a whole and for secrets, whose values nobody knows.
-        wanted: the same of the manifest.
+        live: the canonical live value; absent for the resource as a whole and for secrets, whose values are unknown.
+        wanted: the same for the manifest.
     """
     sides = [None if isinstance(value, Absent) else [with_whole_numbers(value)] for value in (live, wanted)]
     return digest([environment, kind.value, str(address), at, *sides])[:FINGERPRINT_DIGITS]
 
 
 def hashes_of(value: Json | Absent) -> Json | Absent:
-    """A value without what it says: an object keeps its keys, anything else becomes 16 hexadecimal digits.
+    """A value with its content hashed: an object keeps its keys, anything else becomes 16 hexadecimal digits.
 
-    Equal values (as `same` has it) have equal hashes, and paths lead to the same places in both.
+    Equal values (by `same`) have equal hashes, and paths are the same in both.
     """
     if isinstance(value, Mapping):
         return {key: hashes_of(child) for key, child in value.items()}  # type: ignore[misc]  # members are never absent
@@ -178,7 +178,7 @@ def _hash(value: Json) -> str:
     return digest(with_whole_numbers(value))[:FINGERPRINT_DIGITS]
 
 
-# Typed, for True is no 1. Most fields of most objects have one of few values.
+# Typed, because True is not 1. Most fields of most objects have one of few values.
 _hash_of_one: Final = lru_cache(maxsize=10_000, typed=True)(_hash)
 
 
@@ -196,7 +196,7 @@ class Applied:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What one apply left behind, for later looks at the service: hashes only, no value and no secret."""
+    """The result of one apply, for later comparisons with the service: only hashes, no values and no secrets."""
 
     created_at: str
     environment: str
@@ -205,17 +205,17 @@ class Receipt:
     manifest_digest: str
     git_commit: str | None
     is_complete: bool
-    """Whether it speaks of everything there was: nothing failed, and nothing had been left out."""
+    """Whether it covers everything: nothing failed, and nothing was left out."""
     resources: tuple[Applied, ...]
     """Sorted by address."""
     unmanaged: tuple[str, ...] = ()
-    """Addresses of what no manifest knew, ids in lower case; sorted."""
+    """Addresses of unmanaged objects, ids in lower case; sorted."""
     plan_digest: str = ""
     """Of the plan that was applied."""
     scope: Json = None
-    """What of the marketplace the manifests were of, see `Scope.document`; null: it does not say."""
+    """The scope of the manifests, see `Scope.document`; null: unknown."""
 
     @property
     def facts(self) -> ReceiptFacts:
-        """What is reported of it."""
+        """Its facts for reports."""
         return ReceiptFacts(self.created_at, self.git_commit)

@@ -1,4 +1,4 @@
-"""What goes into a plan besides manifests: the selection, the login, the commit, a snapshot, and freeze windows."""
+"""Inputs of a plan in addition to manifests: the selection, the login, the commit, a snapshot, and freeze windows."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import field
@@ -30,7 +30,7 @@ class Selection:
 
     Live objects that none of them claims are left out: manifests that were not loaded may claim them."""
     write_secrets: tuple[str, ...] = ()
-    """Write-only secrets that are written although nothing says that they differ: ``ADDRESS#FIELD``. Sorted."""
+    """Write-only secrets to write even if no difference is known: ``ADDRESS#FIELD``. Sorted."""
 
     @property
     def is_everything(self) -> bool:
@@ -44,34 +44,34 @@ class Selection:
 
 
 LEAST_TOKEN_MINUTES: Final = 30
-"""What a token should live, so that it outlives the run: 5,000 changes of three requests each, at the ten requests a
+"""The least lifetime of a token that outlives the run: 5,000 changes of three requests each, at the ten requests a
 second to which OrderCloud's own tools limit themselves, take 25 minutes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """The API client that a run goes through, and what its token holds."""
+    """The API client that a run is logged in with, and the content of its token."""
 
     client_id: str
     roles: frozenset[str] | None = None
-    """The roles that the token says it has; None: it does not say."""
+    """The roles in the token; None: unknown."""
     as_context_user: bool = True
-    """It acts as the client's default context user (client credentials), not as a user with a password."""
+    """Whether it acts as the client's default context user (client credentials), not as a user with a password."""
     with_secret: bool = True
-    """A secret of the client is part of the login."""
+    """Whether a secret of the client is part of the login."""
     user: str = ""
-    """The ID of the user that the run acts as; empty before anybody has asked."""
+    """The ID of the user that the run acts as; empty until it is read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Checkout:
-    """A commit, and whether the inputs of the run are those of it. Outside a repository nothing is known."""
+    """A commit, and whether the inputs of the run match it. Unknown outside a repository."""
 
     commit: str | None = None
     dirty: bool | None = None
-    """None: nobody can tell."""
+    """None: unknown."""
     problem: str = ""
-    """Why there is less to know than there should be."""
+    """Why the state is incomplete."""
     fix: str = ""
 
     @property
@@ -98,11 +98,11 @@ MIDNIGHT: Final = 24 * 60
 """Minutes of a day, which is also how its end is written: 24:00."""
 _MOST_SPANS: Final = 1000
 _MOST_SPANS_EACH: Final = 8
-"""Times of windows that are looked at: of one that holds every day for more than two years, of many for a week each."""
+"""Limits on the spans that are checked: more than two years of one daily window, a week of each of many."""
 _EVER: Final = datetime.min.replace(tzinfo=UTC)
 _NEVER: Final = datetime.max.replace(tzinfo=UTC)
 _LAST_MOMENT: Final = _NEVER - timedelta(days=1)
-"""Up to here every time zone has a day in the calendar."""
+"""The latest moment with a calendar day in every time zone."""
 Span: TypeAlias = tuple[datetime, datetime]
 """When a window begins and ends, in UTC."""
 
@@ -125,8 +125,8 @@ class Weekly:
     def next_span(self, moment: datetime, zone: "ZoneInfo") -> Span | None:
         """The first time that ends after this moment, in UTC; None: there is none."""
         today = moment.astimezone(UTC).toordinal()
-        # From yesterday's on, wherever the zone is; tomorrow's may have begun: an hour that is there twice begins
-        # before midnight. A calendar has a first and a last day.
+        # From yesterday's on, in any zone; tomorrow's may have begun, because a repeated hour begins before midnight.
+        # A calendar has a first and a last day.
         days = map(date.fromordinal, range(max(today - 2, 1), min(today + len(DAYS) + 1, date.max.toordinal()) + 1))
         spans = (self.span(day, zone) for day in days if day.weekday() in self.days)
         return next((span for span in spans if moment < span[1]), None)
@@ -156,8 +156,8 @@ class Dated:
 class Window:
     """A time in which nothing is applied to an environment.
 
-    Hours are those of its own time zone. Where the clocks are changed, an hour that is missing or there twice makes it
-    longer, never shorter: it begins at the earliest moment that its hour can mean, and ends at the latest.
+    Hours are in its own time zone. When clocks change, a missing or repeated hour makes it longer, never shorter: it
+    begins at the earliest possible moment, and ends at the latest.
     """
 
     when: Weekly | Dated
@@ -165,7 +165,7 @@ class Window:
     reason: str = ""
 
     def next_span(self, moment: datetime) -> Span | None:
-        """The first time that ends after this moment, whether it holds or is to come; None: there is none."""
+        """The first span that ends after this moment, present or future; None: there is none."""
         return self.when.next_span(moment, self.zone)
 
     def __str__(self) -> str:
@@ -178,7 +178,7 @@ def holding(windows: Iterable[Window], moment: datetime) -> tuple[Window, ...]:
 
 
 def opening(windows: Sequence[Window], moment: datetime) -> datetime | None:
-    """The first moment, in UTC, from this one on at which no window holds; None where there is none in sight."""
+    """The first moment, in UTC, from this one on at which no window holds; None if none was found."""
     spans = [(*span, number) for number, window in enumerate(windows) if (span := window.next_span(moment))]
     heapify(spans)
     for _ in range(_MOST_SPANS + _MOST_SPANS_EACH * len(windows)):
@@ -204,7 +204,7 @@ def _instant(day: date, minutes: int, zone: "ZoneInfo", pick: _Pick) -> datetime
 
 
 def _utc(wall: datetime, zone: "ZoneInfo", pick: _Pick) -> datetime:
-    """What a clock on the wall means: of the two moments that it can mean where it is changed, the picked one."""
+    """The UTC moment of a wall-clock time; if it is ambiguous, the picked one."""
     try:
         return pick([wall.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1)])
     except OverflowError:  # the first or the last day that a calendar has, west or east of Greenwich

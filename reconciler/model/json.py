@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 Json: TypeAlias = bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"] | None
 Body: TypeAlias = Mapping[str, Json]
-"""One object as the service sends it or takes it: field name -> value."""
+"""One object as the service sends or receives it: field name -> value."""
 
 
 class Absent:
@@ -31,8 +31,8 @@ _SCALARS: Final = frozenset({str, int, float, bool, type(None)})
 
 
 def same(left: Json | Absent, right: Json | Absent) -> bool:
-    """Equal as JSON: booleans are no numbers, 1 equals 1.0, the order of object keys does not count."""
-    if type(left) is type(right) and type(left) in _SCALARS:  # nearly all of the calls, and these questions are cheap
+    """Equality of JSON: booleans are not numbers, 1 equals 1.0, the order of object keys does not matter."""
+    if type(left) is type(right) and type(left) in _SCALARS:  # nearly all calls, and these checks are cheap
         return left == right
     if isinstance(left, Mapping) and isinstance(right, Mapping):
         return left.keys() == right.keys() and all(same(value, right[key]) for key, value in left.items())
@@ -44,12 +44,12 @@ def same(left: Json | Absent, right: Json | Absent) -> bool:
 
 
 def is_array(value: object) -> "TypeIs[Sequence[Json]]":
-    """Whether the value is a JSON array (a Python string is a sequence, too, but no array)."""
+    """Whether the value is a JSON array (a Python string is also a sequence, but not an array)."""
     return isinstance(value, list | tuple)
 
 
 def with_whole_numbers(value: Json) -> Json:
-    """The value with 1 in place of 1.0, in lists and below them, too."""
+    """The value with 1 in place of 1.0, at all levels."""
     if isinstance(value, Mapping):
         return {key: with_whole_numbers(child) for key, child in value.items()}
     if is_array(value):
@@ -61,7 +61,7 @@ _CANONICAL: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensu
 
 
 def canonical_text(value: Json) -> str:
-    """The one JSON text of a value: sorted keys, no spaces, ASCII only, so that equal values give equal bytes."""
+    """The canonical JSON text of a value: sorted keys, no spaces, ASCII only, so that equal values give equal bytes."""
     return _CANONICAL.encode(value)
 
 
@@ -71,7 +71,7 @@ def digest(value: Json) -> str:
 
 
 def digest_of_members(members: Mapping[str, Json | Iterator[Json]]) -> str:
-    """The digest of the object that has these members, where a long list may be made while it is read."""
+    """The digest of the object with these members, where a long list may be an iterator."""
     hashed = hashlib.sha256()
     for piece in _pieces(members):
         hashed.update(piece.encode("ascii"))
@@ -109,7 +109,7 @@ def pointer_parts(text: str) -> tuple[str, ...]:
 
 
 def is_nested_deeper(value: Json, levels: int) -> bool:
-    """Whether there are more arrays and objects inside of one another than so many: what reads such values recurses."""
+    """Whether arrays and objects are nested deeper than a limit, because readers of such values recurse."""
     inner = [value]
     for _ in range(levels):
         inner = [child for one in inner for child in _children(one) if type(child) not in _SCALARS]
@@ -127,7 +127,7 @@ def _children(value: Json) -> Collection[Json]:
 def get_at(value: Json | Absent, parts: Sequence[str]) -> Json | Absent:
     """Give the value at the end of a path, or `ABSENT`. Array members are addressed by their index."""
     for part in parts:
-        if type(value) is dict or isinstance(value, Mapping):  # nearly always a dict, which is seen four times as fast
+        if type(value) is dict or isinstance(value, Mapping):  # a dict check is four times as fast
             value = value.get(part, ABSENT)
         elif is_array(value) and part.isdecimal() and int(part) < len(value):
             value = value[int(part)]

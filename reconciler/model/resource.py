@@ -1,4 +1,4 @@
-"""Desired and live resources, the two states that hold them, and which of them belong to a repository (`Scope`).
+"""Desired and live resources, the two states that contain them, and the scope of a repository (`Scope`).
 
 The two states have one shape and two types: mypy refuses swapped arguments.
 """
@@ -26,25 +26,25 @@ class Scope:
     """Patterns of addresses, and values in the extended properties of API clients: their IDs say nothing."""
 
     include: tuple[str, ...] = ()
-    """``KIND/NAME`` with ``*``, ``?`` and ``[...]``; case does not count. Empty: everything."""
+    """``KIND/NAME`` with ``*``, ``?`` and ``[...]``; ignores case. Empty: everything."""
     exclude: tuple[str, ...] = ()
     xp: Mapping[str, Json] = field(default_factory=dict)
     """Key -> the value that it must have; ``{"not": [VALUE, ...]}``: it must have none of these, or be missing."""
 
     @property
     def is_everything(self) -> bool:
-        """Whether the repository has the marketplace for itself."""
+        """Whether the repository manages the whole marketplace."""
         return not (self.include or self.exclude or self.xp)
 
     def objection(self, kind: str, name: str) -> str:
-        """Why an object of this name is out of scope; empty: it is not."""
+        """Why an object with this name is out of scope; empty: it is in scope."""
         if self.include and not any(_matches(glob, kind, name) for glob in self.include):
             return f"no pattern of scope.include matches {kind}/{name}"
         excluding = next((glob for glob in self.exclude if _matches(glob, kind, name)), "")
         return f"{excluding} of scope.exclude matches {kind}/{name}" if excluding else ""
 
     def objection_to_xp(self, xp: Json) -> str:
-        """The same of its extended properties."""
+        """The same for its extended properties."""
         known = xp if isinstance(xp, Mapping) else {}
         return "; ".join(
             why for key, wanted in self.xp.items() if (why := _mismatch(key, known.get(key, ABSENT), wanted))
@@ -56,13 +56,13 @@ class Scope:
 
 
 def _matches(glob: str, kind: str, name: str) -> bool:
-    """Kinds and names are compared apart: no name can pass for a kind."""
+    """Match kinds and names separately, so that no name matches a kind."""
     of_kind, _, of_name = glob.partition("/")
     return matches(of_kind, kind) and matches(of_name, name)
 
 
 def matches(glob: str, text: str) -> bool:
-    """Whether all of a text is of a pattern, whatever the case."""
+    """Whether the whole text matches a pattern, ignoring case."""
     return bool(_pattern(glob).match(text))
 
 
@@ -94,7 +94,7 @@ class Address:
 SecretKey: TypeAlias = tuple[Address, str]
 """A resource and its secret field."""
 Values: TypeAlias = Mapping[SecretKey, Secret]
-"""What the secret references of manifests stand for, as far as it can be read."""
+"""The values of secret references in manifests, as far as they can be read."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -103,7 +103,7 @@ class ObjectKey:
 
     kind: str
     id: str = field(compare=False)
-    """In the case that it was given in."""
+    """The id in its original case."""
     _folded: str = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -112,36 +112,36 @@ class ObjectKey:
 
 @lru_cache(maxsize=65_536)
 def key_of(kind: str, object_id: str) -> ObjectKey:
-    """The key of an object, made once: phases ask for each a dozen times, and one key is found faster than two."""
+    """The key of an object, cached: phases use each a dozen times, and one key is found faster than two."""
     return ObjectKey(kind, object_id)
 
 
 def same_id(left: str | None, right: str | None) -> bool:
-    """Whether two ids are of one object; one that is not known is of none."""
+    """Whether two ids are equal; an unknown id equals none."""
     return bool(left and right) and str(left).casefold() == str(right).casefold()
 
 
 class FieldsPolicy(StrEnum):
-    """How fields that a manifest does not name are treated."""
+    """The treatment of fields that a manifest does not name."""
 
     MERGE = "merge"
     """They keep their live value."""
     EXCLUSIVE = "exclusive"
-    """They go to the API's default, where there is one. Secrets are excepted: they are never cleared by omission."""
+    """They go to the API's default, if there is one, except secrets, which are never cleared by omission."""
 
 
 class AssignmentsPolicy(StrEnum):
-    """What happens to assignments that a manifest does not name, at the levels that it names."""
+    """The treatment of assignments that a manifest does not name, at the levels that it names."""
 
     EXACT = "exact"
-    """They are deleted, and count in ``limits.deletes``."""
+    """They are deleted, and count towards ``limits.deletes``."""
     WATCH = "watch"
     """They are drift and are never deleted: applications assign parties at run time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The ``policy:`` block of a manifest, or what the configuration gives to those that do not say it."""
+    """The ``policy:`` block of a manifest, completed by the defaults of the configuration."""
 
     fields: FieldsPolicy = FieldsPolicy.MERGE
     assignments: AssignmentsPolicy = AssignmentsPolicy.EXACT
@@ -150,7 +150,7 @@ class Policy:
     protected: bool = False
     """Never deleted, never deactivated."""
     absent: bool = False
-    """``state: absent``: the resource is to be deleted."""
+    """``state: absent``: the resource should be deleted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,79 +159,79 @@ class DesiredResource:
 
     address: Address
     spec: Body
-    """The fields that the manifest names, less the secret ones."""
+    """The fields that the manifest names, except secret ones."""
     place: Place
     id: str | None = None
-    """The service's id, where the environment or the manifest knows it."""
+    """The service's id, if the environment or the manifest has it."""
     second_id: str | None = None
-    """The manifest's own id, where the environment knows another one: looked for where that is not live.
+    """The manifest's own id, if the environment has another one; used if that is not live.
 
-    The digest leaves it out: a plan says which object each change is of.
+    The digest excludes it: a plan names the object of each change.
     """
     labels: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, SecretReference | None] = field(default_factory=dict)
-    """Secret field -> where its value comes from; None clears it; a field that is not here stays as it is."""
+    """Secret field -> the source of its value; None clears it; a missing field keeps its live value."""
     named_secrets: tuple[NamedSecret, ...] | None = None
-    """The secrets that the service is to keep beside the object; None: they are not managed."""
+    """The named secrets of the object; None: they are not managed."""
     assignments: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Party (``buyers``) -> the ids of those assigned to it; a party that is not here is not managed."""
+    """Party (``buyers``) -> the assigned ids; a missing party is not managed."""
     policy: Policy = Policy()
     waived: frozenset[str] = frozenset()
-    """The rules whose findings are let pass, as of today."""
+    """The rules with valid waivers."""
     places: Mapping[str, Place] = field(default_factory=dict)
-    """JSON pointer into the document (``/spec/Active``) -> where it stands."""
+    """JSON pointer into the document (``/spec/Active``) -> its place."""
     is_disarmed: bool = False
-    """Whether its secrets were taken out, because this run is not about them: nobody can say what it lacks."""
+    """Whether its secrets were removed because they are not selected, so that missing ones are unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class EffectiveManifest:
-    """The document that a desired resource was made from, as it is in one environment."""
+    """The document of a desired resource in one environment."""
 
     resource: DesiredResource
     body: Body
-    """After overlays and substitution, less the secret fields."""
+    """The content after overlays and substitution, without secret fields."""
     values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """JSON pointer -> the values of the environment (``values.domain``) that what stands there was made of."""
+    """JSON pointer -> the environment values (``values.domain``) used there."""
     overlay: str | None = None
-    """The file, as messages call it, of the overlay that was laid over it."""
+    """The file of its overlay, as named in messages."""
 
 
 @dataclass(frozen=True, slots=True)
 class LiveResource:
-    """One object as the service has it."""
+    """One object of the service."""
 
     kind: str
     id: str
     body: Body
-    """Everything that the service sent, unknown and read-only fields included, less the secret values."""
+    """Everything that the service sent, including unknown and read-only fields, without secret values."""
     secrets: Mapping[str, Secret | None] = field(default_factory=dict)
-    """Secret fields that the service showed (the legacy generation does); a field it did not show is not here."""
+    """Secret fields that the service showed (the legacy generation does); others are missing."""
     assignments: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Party -> ids; empty where assignments were not read because nobody compares them."""
+    """Party -> ids; empty if assignments were not read because they are not compared."""
     faults: tuple[str, ...] = ()
-    """What is wrong with the types of its fields; such a field is neither in `body` nor in `secrets`."""
+    """The type faults of its fields; such a field is neither in `body` nor in `secrets`."""
 
     @property
     def key(self) -> ObjectKey:
-        """What it is known by."""
+        """Its key."""
         return key_of(self.kind, self.id)
 
 
 @dataclass(frozen=True, slots=True)
 class DesiredState:
-    """All that the manifests ask for in one environment."""
+    """Everything that the manifests declare in one environment."""
 
     resources: tuple[DesiredResource, ...]
     digest: str
     """SHA-256 over the content after substitution: the same content in other files has the same digest."""
     scope: Scope = field(default_factory=Scope)
-    """What of the marketplace these manifests are of; the digest covers it."""
+    """The part of the marketplace that these manifests cover; included in the digest."""
 
 
 @dataclass(frozen=True, slots=True)
 class LiveState:
-    """All that the service has of the kinds we know. Complete: a failed read gives no LiveState."""
+    """All objects of the kinds that were read. Complete: a failed read gives no LiveState."""
 
     resources: tuple[LiveResource, ...]
     marketplace: str

@@ -1,6 +1,6 @@
-"""A secret: its value, which can be sent and nothing else; what stands for it in manifests; and where it is delivered.
+"""A secret: its value, which can only be sent; its reference in manifests; and its deliveries.
 
-The value leaves this type by `reveal` only, which is called while a request is written or a delivery is made.
+The value leaves this type only by `reveal`, which is called when a request is written or a delivery is made.
 """
 
 import hashlib
@@ -117,7 +117,7 @@ REDACTED: Final = "(secret)"
 
 _MARK_LENGTH: Final = 16
 _UNGUESSABLE: Final = 40
-"""Characters of a random value that nobody finds by trying."""
+"""Characters of a random value that cannot be guessed."""
 
 PLAN_KEY_VARIABLE: Final = "RECONCILER_PLAN_KEY"
 """The environment variable with the key that signs plans and keys the fingerprints of secrets in them."""
@@ -125,13 +125,13 @@ _OWN_PREFIX: Final = "RECONCILER_"
 _INVISIBLE: Final = frozenset({"Cc", "Cf", "Zl", "Zp"})
 """Unicode categories of controls, formats (the byte order mark is one) and separators of lines."""
 _ENCODING: Final = ("utf-8", "surrogatepass")
-"""How values are compared: a service may show half a character, which no other encoding takes."""
+"""The encoding for comparisons: a service may show an unpaired surrogate, which other encodings refuse."""
 
 REDACTION: Final = "<Redacted. Leave unchanged.>"
-"""What exports of Sitecore's tools have in place of a secret. Sent back, it would become the secret."""
+"""The placeholder of a secret in exports of Sitecore's tools. If sent, it would become the secret."""
 
 HIDDEN: Final = "[hidden]"
-"""Stands for a secret that the service has and does not show; see `Secret.is_mask`."""
+"""Matches placeholders of hidden secrets; see `Secret.is_mask`."""
 
 _MASK: Final = re.compile(
     r"""[*\u2022\u25cf\u2217\u00b7\u2588]{3}                          # a run of asterisks, bullets or blocks, anywhere
@@ -149,7 +149,7 @@ def is_own_variable(name: str) -> bool:
 
 
 def unsendable(value: str) -> str:
-    """Say why a text cannot be sent as a secret, without quoting it; empty: it can."""
+    """Why a text cannot be sent as a secret, without quoting it; empty: it can."""
     if any("\ud800" <= letter <= "\udfff" for letter in value):
         return "is not UTF-8 text"
     if "\n" in value or "\r" in value:
@@ -162,8 +162,8 @@ def unsendable(value: str) -> str:
 class Secret:
     """A value that cannot be printed, formatted, compared by ``==``, pickled, copied into JSON or logged.
 
-    It is kept in a closure, so that whatever walks over attributes (a debugger, a traceback with locals, an error
-    reporter) finds a function.
+    It is stored in a closure, so that code that walks over attributes (a debugger, a traceback with locals, an error
+    reporter) finds only a function.
     """
 
     __slots__ = ("__open",)
@@ -178,18 +178,18 @@ class Secret:
         raise TypeError("a secret has no other kinds: one of them could be printed")
 
     def reveal(self) -> str:
-        """Give the value in clear. Only code that writes a request body or a delivery may call this."""
+        """The value as text. Only code that writes a request body or a delivery may call this."""
         return self.__open()
 
     def fingerprint(self, key: bytes, about: str) -> str:
-        """HMAC-SHA-256 in hexadecimal: tells the holder of the key 'the same value as then', and others nothing.
+        """HMAC-SHA-256 in hexadecimal: lets only the holder of the key recognise an equal value.
 
-        `about` says whose it is, so that two resources with one secret do not show that they have.
+        `about` identifies the owner, so that two resources with the same secret have different fingerprints.
         """
         return hmac.new(key, f"{about}\n{self.__open()}".encode(*_ENCODING), hashlib.sha256).hexdigest()
 
     def mark(self, about: str) -> str:
-        """Sixteen hexadecimal digits by which the holder of the value recognises it; empty where it could be guessed.
+        """Sixteen hexadecimal digits by which the holder of the value recognises it; empty if it could be guessed.
 
         Only for values that a service makes at random: OrderCloud's are 256 random bytes.
         """
@@ -202,17 +202,17 @@ class Secret:
 
     @property
     def is_redaction(self) -> bool:
-        """Whether it is no secret, but the text that an export has in place of one."""
+        """Whether it is the placeholder of an export instead of a secret."""
         return self.__open().strip() == REDACTION
 
     @property
     def is_mask(self) -> bool:
-        """Whether it is no secret, but what a service or a log shows in place of one: ``****``, ``[REDACTED]``."""
+        """Whether it is a mask of a service or a log instead of a secret: ``****``, ``[REDACTED]``."""
         return bool(_MASK.search(self.__open())) and not self.is_redaction
 
     @property
     def is_placeholder(self) -> bool:
-        """Whether it is no secret, whatever hides one. Sent, it would become the secret."""
+        """Whether it is any placeholder instead of a secret. If sent, it would become the secret."""
         return self.is_redaction or self.is_mask
 
     def __repr__(self) -> str:
@@ -234,7 +234,7 @@ class Secret:
 
 
 class SecretSource(StrEnum):
-    """Where a manifest says that a secret is to be taken from."""
+    """The source of a secret in a manifest."""
 
     ENVIRONMENT = "fromEnv"
     FILE = "fromFile"
@@ -249,11 +249,11 @@ class SecretReference:
     name: str = ""
     """Of the variable, or of the file: relative to the folder of the configuration, or absolute. Generated: empty."""
     deliver: tuple[Delivery, ...] = ()
-    """Of a generated one: where it is put, since nobody can read it afterwards."""
+    """The deliveries of a generated secret, which cannot be read afterwards."""
 
     @property
     def is_generated(self) -> bool:
-        """Whether there is no value to be looked up: one is made where the live object has none."""
+        """Whether the value is generated, if the live object has none."""
         return self.source is SecretSource.GENERATED
 
     def __str__(self) -> str:

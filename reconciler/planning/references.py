@@ -302,8 +302,8 @@ class _Task:
             return
         if found is None:
             yield self._missing(at, reference, value)
-        elif reference.demands and found.get(reference.demands[0]) != reference.demands[1]:
-            name, wanted = reference.demands
+        elif reference.required_value and found.get(reference.required_value[0]) != reference.required_value[1]:
+            name, wanted = reference.required_value
             message = f"the {reference.noun} {value} has {name} {found.get(name)}, but {wanted} is required"
             yield self._finding(at, "reference-type", message, f"name one whose {name} is {wanted}")
 

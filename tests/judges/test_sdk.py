@@ -46,7 +46,7 @@ DIFFERENT = {
 }
 _KEPT = "a secret that a manifest does not name is kept, so that it is not required"
 _GONE = "gone in 1.0.470, and kept for older services"
-_REQUIRED_ROLES = "required: the OpenAPI document demands it in a PUT, and the type of a body does not"
+_REQUIRED = "required: the OpenAPI document demands it in a PUT, and the type of a body does not"
 TABLE_DIFFERENT = {
     ("IntegrationEvent", "EventType"): "required: what the API takes in its place is documented nowhere",
     ("IntegrationEvent", "HashKey"): _KEPT,
@@ -54,15 +54,15 @@ TABLE_DIFFERENT = {
     ("MessageSender", "URL"): _GONE,
     ("MessageSender", "SharedKey"): _GONE,
     ("Locale", "OwnerID"): "read-only: the service sets it",
-    ("SubscriptionIntegration", "ApiClientID"): _REQUIRED_ROLES,
-    ("ProductSync", "DeliveryConfigID"): _REQUIRED_ROLES,
-    ("ProductSync", "SyncProductChanged"): _REQUIRED_ROLES,
-    ("ProductSync", "SyncProductDeleted"): _REQUIRED_ROLES,
-    ("EntitySync", "DeliveryConfigID"): _REQUIRED_ROLES,
-    ("EntitySync", "SyncEntityChanged"): _REQUIRED_ROLES,
-    ("EntitySync", "SyncEntityDeleted"): _REQUIRED_ROLES,
-    ("OrderSync", "DeliveryConfigID"): _REQUIRED_ROLES,
-    ("InventoryIntegration", "DeliveryConfigID"): _REQUIRED_ROLES,
+    ("SubscriptionIntegration", "ApiClientID"): _REQUIRED,
+    ("ProductSync", "DeliveryConfigID"): _REQUIRED,
+    ("ProductSync", "SyncProductChanged"): _REQUIRED,
+    ("ProductSync", "SyncProductDeleted"): _REQUIRED,
+    ("EntitySync", "DeliveryConfigID"): _REQUIRED,
+    ("EntitySync", "SyncEntityChanged"): _REQUIRED,
+    ("EntitySync", "SyncEntityDeleted"): _REQUIRED,
+    ("OrderSync", "DeliveryConfigID"): _REQUIRED,
+    ("InventoryIntegration", "DeliveryConfigID"): _REQUIRED,
     ("Incrementor", "LastNumber"): "sent when it is created, and never compared nor written again",
 }
 OPERATIONS = [each for each in ALL_OPERATIONS if not each.path.endswith("/catalogs")]
