@@ -1,4 +1,4 @@
-"""``reconciler`` and ``python -m reconciler``: the command line, which signals end from its first import on."""
+"""``reconciler`` and ``python -m reconciler``: the command line, which handles signals from its first import on."""
 
 import sys
 
@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 
 
 def run() -> None:
-    """Be the program."""
+    """Run the program."""
     sys.excepthook = _report
     from reconciler.cli import signals  # noqa: PLC0415  # Ctrl-C may come while it is imported
 
@@ -19,7 +19,7 @@ def run() -> None:
 
 
 def _report(kind: type[BaseException], error: BaseException, trace: "TracebackType | None") -> None:
-    """Say nothing of Ctrl-C before signals are handled: Python then ends by the signal."""
+    """Print no traceback for Ctrl-C before signals are handled; Python then ends by the signal."""
     if kind is not KeyboardInterrupt:
         sys.__excepthook__(kind, error, trace)
 

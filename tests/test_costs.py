@@ -24,7 +24,7 @@ from reconciler.export import Origin, export
 from reconciler.live import with_assignments
 from reconciler.manifests import schema
 from reconciler.manifests import yaml as document
-from reconciler.manifests.edit.live import bring_back
+from reconciler.manifests.edit.live import with_deviations
 from reconciler.manifests.load import LoadContext, inspect, load
 from reconciler.model.inputs import Access
 from reconciler.model.outcome import ApplyResult, Outcome, Status
@@ -372,7 +372,7 @@ def test_twice_as_many_manifests_of_one_file_are_about_twice_the_work_to_bring_b
                 )
             ),
         )
-        return partial(bring_back, drift.deviations, loaded.manifests, "test")
+        return partial(with_deviations, drift.deviations, loaded.manifests, "test")
 
     less, more = brought_back(40), brought_back(80)
     less()

@@ -34,7 +34,7 @@ from reconciler.export.manifest import (
 from reconciler.export.overlaying import OverlayCollector, changes, differences
 from reconciler.kinds import KINDS, Kind, login_key
 from reconciler.manifests.edit import At, write_contents
-from reconciler.manifests.edit.live import Contents, Names, bring_in
+from reconciler.manifests.edit.live import Contents, Names, with_changes
 from reconciler.manifests.load import LoadContext
 from reconciler.manifests.yaml import shown
 from reconciler.model.json import Body, Json, pointer, pointer_parts
@@ -358,7 +358,7 @@ class _Collector:
             self.objects += self.overlays.objects
             return self.overlays.changed
         wanted = [(one.address, change) for one, fields in self._updated for change in fields]
-        contents, refused = bring_in(wanted, manifests, self.context.environment or "the environment", self.others)
+        contents, refused = with_changes(wanted, manifests, self.context.environment or "the environment", self.others)
         left: dict[Address, list[LeftOut]] = defaultdict(list)
         for each in refused:
             left[each.address].append(LeftOut(".".join(pointer_parts(each.at)[1:]), f"{each.message}; {each.hint}"))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from reconciler.applying import receipt as receiptfile
 from reconciler.errors import InputError, ReconcilerError, UsageError
 from reconciler.manifests.edit import write_contents
-from reconciler.manifests.edit.live import Contents, Names, bring_back, misfits
+from reconciler.manifests.edit.live import Contents, Names, invalid_deviations, with_deviations
 from reconciler.manifests.files import require_inside
 from reconciler.manifests.git import Untrusted, untrusted
 from reconciler.manifests.replacing import read_own, replace_file
@@ -194,12 +194,15 @@ def _valid_contents(session: Session, drift: Drift) -> _ValidContents:
     misfitting: dict[tuple[Address, str], Diagnostic] = {}
     while True:
         accepted = [one for one in drift.deviations if (one.address, one.pointer) not in misfitting]
-        contents, refused = bring_back(accepted, manifests, environment, names)
+        contents, refused = with_deviations(accepted, manifests, environment, names)
         try:
             changed = session.with_contents(contents) if contents else session
         except InputError as error:
             faults = [replace(one, message=f"with the live values: {one.message}") for one in error.diagnostics]
-            found = {(one.address, one.pointer): fault for one, fault in misfits(contents, faults, accepted, manifests)}
+            found = {
+                (one.address, one.pointer): fault
+                for one, fault in invalid_deviations(contents, faults, accepted, manifests)
+            }
             if not found:
                 raise InputError(faults) from error
             misfitting |= found

@@ -177,7 +177,7 @@ def test_what_the_restore_took_is_not_written_back_to_the_manifests(staging: Pro
     staging.ask("POST", "/_emulator/staging-restore")
     refused = run("drift", "--write-back", "--write")
     assert refused.code == 1
-    assert "OrderCloud's restore of staging took it away" in refused.err
+    assert "OrderCloud's restore of staging removed it" in refused.err
 
 
 def test_the_key_is_refused_for_another_stage(project: Project, run: Runner) -> None:

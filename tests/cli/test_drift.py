@@ -224,7 +224,7 @@ def test_write_back_names_all_that_it_does_not_own_and_brings_in_the_rest(projec
     assert done.code == 2
     assert "ApiClient/front AccessTokenDuration is not written back: values.minutes gives its value" in done.err
     assert "live is 300: change it under environments.test" in done.err
-    assert "ApiClient/gone is not written back: it is not in the service" in done.err
+    assert "ApiClient/gone is not written back: it does not exist in the service" in done.err
     assert "2 errors found" in done.err
     assert '"xp": {"a": 2}' in Path("manifests/front.yaml").read_text(encoding="utf-8")
     assert "Drift: 1 missing, 1 differs" in done.out

@@ -146,7 +146,7 @@ def test_ids_are_added_to_a_file_of_their_own(before: str, after: str) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("shop: OTHER", "shop is bound to OTHER already, under ids.yaml"),
+        ("shop: OTHER", "shop is bound to OTHER already under ids.yaml"),
         ("- a", "ids.yaml can no longer be read as ids"),
         ("---\n...\n", "ids.yaml cannot be edited to add ids without changing other lines"),
         ("a: X\n" + "#" * (8 << 20), "ids.yaml can no longer be read as ids"),

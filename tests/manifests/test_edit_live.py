@@ -10,7 +10,7 @@ import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
 
-from reconciler.manifests.edit.live import Contents, Refused, bring_back
+from reconciler.manifests.edit.live import Contents, Refused, with_deviations
 from reconciler.manifests.load import LoadContext, Loaded, load
 from reconciler.model.drift import Drift
 from reconciler.model.plan import Plan
@@ -59,7 +59,7 @@ class Case:
 
     def brought_back(self) -> tuple[Contents, tuple[Refused, ...]]:
         loaded = self.loaded({})
-        return bring_back(self.drift(loaded).deviations, loaded.manifests, "test")
+        return with_deviations(self.drift(loaded).deviations, loaded.manifests, "test")
 
 
 def case_of(folder: Path) -> Case:
@@ -143,7 +143,7 @@ def test_after_whatever_was_brought_back_there_is_no_drift(
         (folder / "overlay.yaml").write_text(data.draw(layouts(manifest(overlay))), encoding="utf-8")
     case = Case(folder, client(1, now))
     loaded = case.loaded({})
-    contents, refused = bring_back(case.drift(loaded).deviations, loaded.manifests, "test")
+    contents, refused = with_deviations(case.drift(loaded).deviations, loaded.manifests, "test")
     for one in refused:
         event(one.message)
     left = {(one.address, f"/spec{one.pointer}") for one in case.drift(case.loaded(contents)).deviations}

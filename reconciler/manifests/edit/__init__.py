@@ -1,12 +1,11 @@
-"""A YAML file, what one of its documents is to say -> the same file saying so, and nothing else changed.
+"""A YAML file and new values -> the same file with these values, and nothing else changed.
 
-What the document says and what it is to say are compared, and only where they differ is the text touched: comments,
-order, quotes, anchors and blank lines stay. What comes out is read again and must say exactly what was asked for, in
-every document of the file. Where it does not, as in a value that an anchor shares with another place, nothing is
-changed.
+Only text whose value differs is edited: comments, order, quotes, anchors and blank lines are kept. The result is parsed
+and every document must have exactly the requested values. Otherwise, e.g. because an anchor shares a value with another
+place, nothing is changed.
 
-New ids get into reconciler.yaml, or a file of ids, likewise. What drift brings back into manifests is worked out by
-`live`; all files are written here.
+New ids are added to reconciler.yaml or a file of ids in the same way. The changes for drift are computed by `live`; all
+files are written here.
 """
 
 import re
@@ -31,13 +30,13 @@ _MARK: Final = "\ufeff"
 At: TypeAlias = tuple[str, ...]
 """Keys from the root of a document to a value."""
 _Wanted: TypeAlias = tuple[int, At, Json | Absent]
-"""The number of a document, a path into it, and what is to stand there."""
+"""The number of a document, a path into it, and the value to set."""
 
 _ANCHOR: Final = re.compile(r"(?:![^\s]*\s+)?(&[^\s]+ +)")
 
 
-class _TooIntricate(Exception):  # never leaves this module
-    """The text cannot be changed there without losing what belongs to somebody."""
+class _NotEditable(Exception):  # only raised and caught in this module
+    """The text cannot be edited there without losing something else."""
 
 
 def with_values(
@@ -56,17 +55,16 @@ def with_documents(
     Args:
         content: a file that `yaml.parse` reads without a fault.
         file: its name in messages.
-        wanted: for each document, by its number, what is to stand where; a path leads through mappings only, and
-            mappings that lack are made.
-        limit: how large the file may become, in bytes.
+        wanted: the values by document number and path; a path has only mappings, and missing mappings are created.
+        limit: the maximum size of the new file in bytes.
 
     Returns:
-        The new bytes, and the documents and paths that are as they were because they cannot be set without changing
-        more: to be changed by hand.
+        The new bytes, and the documents and paths that are unchanged because they cannot be set without changing
+        more.
     """
     refused: list[tuple[int, At]] = []
     pending = [[(index, path, value) for index, values in wanted.items() for path, value in values.items()]]
-    while pending:  # all at once; where that fails, each half by itself, down to the values at fault
+    while pending:  # all at once; if that fails, each half separately, down to single values
         values = pending.pop()
         changed = _with_all(content, file, values, limit)
         if changed is not None:
@@ -91,14 +89,14 @@ def _with_all(content: bytes, file: str, values: Sequence[_Wanted], limit: int) 
     decoded = content.decode("utf-8")
     mark = _MARK if decoded.startswith(_MARK) else ""
     text = Text(decoded.removeprefix(_MARK))
-    roots = parse_nodes(str(text))  # libyaml takes no other class
+    roots = parse_nodes(str(text))  # libyaml only takes this class
     ends = [*(root.outer for root in roots[1:]), len(text)]
     try:
         parts = [
             text.applied(list(_Editor(text, root.step).changes(root, before, after)), start, end)
             for root, before, after, start, end in zip(roots, old, new, (0, *ends), ends, strict=False)
         ]
-    except _TooIntricate:
+    except _NotEditable:
         return None
     result = (mark + "".join(parts)).encode("utf-8")
     parsed = parse(result, file, limit)
@@ -108,14 +106,14 @@ def _with_all(content: bytes, file: str, values: Sequence[_Wanted], limit: int) 
 
 @dataclass(frozen=True, slots=True)
 class _Editor:
-    """Gives the edits of one document, in the order of their positions."""
+    """Yields the edits of one document, in the order of their positions."""
 
     text: Text
     step: int
-    """By how much this document indents."""
+    """The indentation of this document."""
 
     def changes(self, node: Node, old: Json, new: Json, key: Node | None = None) -> Iterator[Edit]:
-        """What makes a node say something else; `key` is that of its entry in a mapping."""
+        """Yield the edits that change the value of a node; `key` is that of its entry in a mapping."""
         if same(old, new):
             return
         if node.is_mapping and isinstance(old, Mapping) and isinstance(new, Mapping):
@@ -126,29 +124,29 @@ class _Editor:
             yield self._instead(node, new, key)
 
     def _instead(self, node: Node, new: Json, key: Node | None) -> Edit:
-        """Put a value in place of another. The end of a block scalar is the start of the next line, which stays one.
+        """Replace a value. A block scalar ends at the start of the next line, which is kept.
 
-        The anchor of a value stays; where somebody refers to it, what comes out says too much, and is not taken.
+        The anchor of a value is kept; if it is used elsewhere, the result has wrong values and is rejected.
         """
         text, start, end = self.text, node.outer, node.end
         if (node.is_mapping or node.is_list) and "#" in text[start:end]:
-            raise _TooIntricate
+            raise _NotEditable
         style = style_of(key)
         written = flow(new, replace(style, value=node.quote) if isinstance(new, str) and node.quote else style)
         if anchor := _ANCHOR.match(text, start, end):
             written = f"{anchor[1]}{written}"
-        if text[start - 1] == ":":  # nothing stood there
+        if text[start - 1] == ":":  # there was no value
             written = f" {written}"
         if not node.in_braces and end > start and text[end - 1] in "\r\n":
             written += text.line_end_before(end)
         return Edit(start, written, end - start)
 
     def _mapping(self, node: Node, old: Body, new: Body, key: Node | None) -> Iterator[Edit]:
-        """Remove, change and add entries. One that a merge key or an alias brings is written out to be changed."""
+        """Remove, change and add entries. One from a merge key or an alias is written out to be changed."""
         here = {name.text for name, _ in node.entries}
         gone = {name for name in old if name not in new}
         if not gone <= here:
-            raise _TooIntricate
+            raise _NotEditable
         kept = [name.text not in gone for name, _ in node.entries]
         if here and not any(kept) and (node.in_braces or not new):
             yield from self._emptied(node, new, key)
@@ -166,32 +164,32 @@ class _Editor:
             yield from self.text.insertion(node, added, replace(style_of(key), step=self.step))
 
     def _emptied(self, node: Node, new: Json, key: Node | None) -> Iterator[Edit]:
-        """Replace all that a container holds. Comments on lines of their own stay where they are."""
+        """Replace the content of a container. Comments on their own lines are kept."""
         written = flow(new, style_of(key))
         if node.in_braces:
             yield Edit(node.start, written[1:-1], node.end - node.start - 1)
             return
         first = self.text.start_of_line(node.spans[0][0])
         if key is None or first <= key.end:
-            raise _TooIntricate
+            raise _NotEditable
         yield Edit(self.text.index(":", key.end) + 1, f" {written}")
         for start, end in node.spans:
             yield self.text.without_lines(start, end)
 
     def _removals(self, node: Node, kept: Sequence[bool]) -> list[list[Edit]]:
-        """For each entry the edits that remove it, where it is not kept."""
+        """For each entry the edits that remove it; none for a kept entry."""
         if node.in_braces:
             return node.removals_in_braces(kept)
         return [[] if keep else [self._removed_lines(node, number)] for number, keep in enumerate(kept)]
 
     def _removed_lines(self, node: Node, number: int) -> Edit:
-        """Take out the lines of an entry; where it follows a dash, what stands up to the next entry."""
+        """Remove the lines of an entry; after a dash, the text up to the next entry."""
         start, end = node.spans[number]
         line = self.text.start_of_line(start)
         before = self.text[line:start].strip()
         if before and not (node.is_list and before == "-"):
             if number + 1 == len(node.spans):
-                raise _TooIntricate
+                raise _NotEditable
             return Edit(start, "", node.spans[number + 1][0] - start)
         return self.text.without_lines(start, end)
 
@@ -217,7 +215,7 @@ class _Editor:
             yield Edit(start, "".join(f"{flow(value, style)}, " for value in values))
             return
         line, column = self._dash(start)
-        if number:  # what stands between belongs to the member that follows
+        if number:  # text in between belongs to the next member
             line = self.text.start_of_next_line(node.spans[number - 1][1])
         end = self.text.line_end_before(start)
         yield Edit(line, "".join(f"{written}{end}" for value in values for written in item(value, column, style)))
@@ -234,20 +232,20 @@ class _Editor:
         yield self.text.after_block(node.end, column, lines)
 
     def _dash(self, start: int) -> tuple[int, int]:
-        """Where the line of a member of a list starts, and the column of its dash."""
+        """The start of the line of a list member, and the column of its dash."""
         line = self.text.start_of_line(start)
         before = self.text[line:start]
         if before.strip() != "-":
-            raise _TooIntricate
+            raise _NotEditable
         return line, before.index("-")
 
 
 def _steps(
     old: Sequence[Json], new: Sequence[Json]
 ) -> tuple[list[bool], Mapping[int, Json], Mapping[int, Sequence[Json]]]:
-    """Which members stay, which of those change inside, and what is added before each of them.
+    """Which members are kept, which of those change inside, and what is added before each of them.
 
-    A mapping or a list that becomes another one is the same member, changed; a text is not: its comment goes with it.
+    A mapping or a list that changes is the same member; a changed text is a new member without the old comment.
     """
     matcher = SequenceMatcher(None, [*map(canonical_text, old)], [*map(canonical_text, new)], autojunk=False)
     kept, changed, added = [True] * len(old), dict[int, Json](), dict[int, Sequence[Json]]()
@@ -269,19 +267,19 @@ _SCHEMA: Final = "config.v1.schema.json"
 
 
 def write_ids(path: Path, at: Sequence[str], ids: Mapping[Address, str]) -> None:
-    """Add ids to a file; a symbolic link is followed, a crash leaves the old file.
+    """Add ids to a file. Follows a symbolic link; a crash leaves the old file.
 
     Raises:
-        ReconcilerError: as `with_ids` does, or the file cannot be written; it is as it was.
+        ReconcilerError: as `with_ids`, or the file cannot be written; it is unchanged.
     """
     _rewrite(path, lambda content: with_ids(content, at, ids, shown(path)))
 
 
 def write_contents(contents: Mapping[str, bytes]) -> None:
-    """Give files new contents, each as `write_ids` does.
+    """Write files atomically, as `write_ids` does.
 
     Raises:
-        ReconcilerError: one of them cannot be written; those before it are.
+        ReconcilerError: a file cannot be written; those before it are written.
     """
     for file, content in contents.items():
         _rewrite(Path(file), lambda _, content=content: content)  # type: ignore[misc]  # bound at once
@@ -290,7 +288,7 @@ def write_contents(contents: Mapping[str, bytes]) -> None:
 def _rewrite(path: Path, new: Callable[[bytes], bytes]) -> None:
     try:
         target = path.resolve(strict=True)
-        with target.open("r+b") as file:  # a file that may not be written is not replaced either
+        with target.open("r+b") as file:  # a read-only file is not replaced
             content = file.read()
         wanted = new(content)
         if wanted != content:
@@ -300,13 +298,13 @@ def _rewrite(path: Path, new: Callable[[bytes], bytes]) -> None:
 
 
 def with_ids(content: bytes, at: Sequence[str], ids: Mapping[Address, str], file: str) -> bytes:
-    """The bytes of a file with ids added; ids that are there already are left alone.
+    """The bytes of a file with ids added; existing ids are kept.
 
     Args:
         content: a configuration without faults, or a file of ids.
-        at: where the ids are in it: ``("environments", "staging", "ids")``, or nowhere below, in a file of ids.
+        at: the path of the ids: ``("environments", "staging", "ids")``; empty for a file of ids.
         ids: manifest -> id.
-        file: what messages call the file.
+        file: its name in messages.
 
     Raises:
         ReconcilerError: a name is bound to another id, or the ids cannot be added without changing other lines.
@@ -326,13 +324,13 @@ def with_ids(content: bytes, at: Sequence[str], ids: Mapping[Address, str], file
         message = f"{file} cannot be edited to add ids{to} without changing other lines"
         raise ReconcilerError(message, hint=f"add by hand{under}: {by_hand}")
     if len(result) > limit:
-        hint = "keep the ids in a file of their own, with ids: {file: ids/ENV.yaml}" if at else ""
-        raise ReconcilerError(f"with the new ids {file} would be larger than {limit:,} bytes", hint=hint)
+        hint = "keep the ids in a separate file, with ids: {file: ids/ENV.yaml}" if at else ""
+        raise ReconcilerError(f"with the new ids, {file} would be larger than {limit:,} bytes", hint=hint)
     return result
 
 
 def _added(content: bytes, data: Body | None, at: Sequence[str], ids: Body, file: str) -> bytes | None:
-    """The bytes with all ids, or None where more would change; a file of ids may be empty, or comments alone."""
+    """The bytes with all ids, or None if more would change; a file of ids may be empty or have only comments."""
     text = Text(content.decode("utf-8"))
     if data is not None:
         changed, refused = with_values(content, file, {tuple(at): ids}, sys.maxsize)
@@ -344,7 +342,7 @@ def _added(content: bytes, data: Body | None, at: Sequence[str], ids: Body, file
 
 
 def _is_written_out(text: str, at: Sequence[str], data: Body) -> bool:
-    """Whether what the ids are in stands there itself: neither an alias nor a merge key brings it."""
+    """Whether the mapping of the ids is written out, not from an alias or a merge key."""
     node: Node | None = parse_nodes(text.removeprefix(_MARK))[0]
     for count, key in enumerate(at, 1):
         node = node.get(key) if node else None
@@ -354,7 +352,7 @@ def _is_written_out(text: str, at: Sequence[str], data: Body) -> bool:
 
 
 def _missing(known: Body, ids: Mapping[Address, str], where: str) -> Mapping[str, str]:
-    """The ids that are not there yet."""
+    """The ids that the file does not have."""
     bound = {address_of(name): str(value) for name, value in known.items()}
     owners = {ObjectKey(address.kind, value): address for address, value in bound.items()}
     for address, new in ids.items():
@@ -365,20 +363,20 @@ def _missing(known: Body, ids: Mapping[Address, str], where: str) -> Mapping[str
         elif not same_id(bound.get(address, new), new):
             bond = f"{short(address)} is bound to {bound[address]}"
         if bond:
-            raise ReconcilerError(f"{bond} already, under {where}", hint="nothing is overwritten; correct it by hand")
+            raise ReconcilerError(f"{bond} already under {where}", hint="ids are not overwritten; correct it by hand")
     return {short(address): new for address, new in ids.items() if address not in bound}
 
 
 def _check(wanted: Body, file: str, at: Sequence[str]) -> None:
-    """Refuse ids that a configuration cannot hold."""
+    """Reject ids that make the configuration invalid."""
     found = validator(_SCHEMA).faults(wanted) if at else part_validator(_SCHEMA, "ids").faults({"ids": wanted})
     for fault in found:
         why = f"{fault.message} (at {fault.pointer})"
-        raise ReconcilerError(f"with the new ids {file} would be no configuration: {why}")
+        raise ReconcilerError(f"with the new ids, {file} would be invalid: {why}")
 
 
 def _data(content: bytes, file: str, at: Sequence[str]) -> Body | None:
-    """The one document, as all commands read it; a file of ids may have none."""
+    """The only document of the file; a file of ids may have none."""
     parsed = parse(content, file, SIZE_LIMIT if at else IDS_LIMIT)
     if not parsed.faults and len(parsed.documents) == 1 and isinstance(data := parsed.documents[0].data, Mapping):
         return data
@@ -388,7 +386,7 @@ def _data(content: bytes, file: str, at: Sequence[str]) -> Body | None:
 
 
 def _replace(path: Path, content: bytes) -> None:
-    """Put a file with the same mode, and the same owner where this user may give it away, in its place."""
+    """Replace the file, with the same mode, and the same owner if permitted."""
     try:
         replace_file(path, content, keeps_owner=True)
     except PermissionError:

@@ -1,8 +1,8 @@
-"""Deviations, manifests -> the files of these manifests as they must be to ask for what is live.
+"""Deviations, manifests -> the files of these manifests with the live values.
 
-A value goes where it is owned: into the environment's overlay if that says it, else into the manifest. What a value of
-the environment or a secret gives is not a manifest's to change, and is refused; so is what cannot be changed in a file
-without changing more. What is refused stays as it is, and the rest is written.
+A value is set where it is defined: in the overlay of the environment if that sets it, else in the manifest. Values of
+the environment, secrets, and values that cannot be edited without changing more are refused and stay unchanged; the
+rest is written.
 """
 
 import json
@@ -28,40 +28,40 @@ from reconciler.model.plan import FieldChange
 from reconciler.model.resource import Address, EffectiveManifest, ObjectKey, same_id
 
 Contents: TypeAlias = Mapping[str, bytes]
-"""File, as messages call it -> what it is to hold."""
+"""File, by its name in messages -> its new content."""
 
 _RULE: Final = "write-back"
 _LONGEST: Final = 200
 _GONE: Final = {
-    DriftKind.MISSING: ("it is not in the service", "apply creates it again; else remove its manifest"),
-    DriftKind.RESTORED: ("OrderCloud's restore of staging took it away", "apply puts it back"),
-    DriftKind.SURPLUS: ("it is in the service", "apply deletes it; else take policy.state out of its manifest"),
+    DriftKind.MISSING: ("it does not exist in the service", "apply creates it again; else remove its manifest"),
+    DriftKind.RESTORED: ("OrderCloud's restore of staging removed it", "apply puts it back"),
+    DriftKind.SURPLUS: ("it exists in the service", "apply deletes it; else remove policy.state from its manifest"),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """The objects that have or get a manifest."""
+    """The objects that have or will have a manifest."""
 
     addresses: dict[ObjectKey, Address] = field(default_factory=dict)
     marketplace: str = ""
 
     def values(self, kind: Kind, values: Mapping[At, Json], said: Body) -> dict[At, Json]:
-        """The values of a manifest with references."""
+        """Values with references in place of ids."""
         return {
             at: one if self._is_of_company(kind, at, values) else self.value(kind, at, one, get_at(said, at))
             for at, one in values.items()
         }
 
     def _is_of_company(self, kind: Kind, at: At, values: Mapping[At, Json]) -> bool:
-        """Whether a value is the id of a group of a buyer or a supplier, which no manifest has."""
+        """Whether a value is the id of a group of a buyer or a supplier, which are not managed."""
         to = kind.fields[at[1]].refers_to if at[0] == "spec" and at[1] in kind.fields else None
         company = values.get(("spec", to.company_field)) if isinstance(to, MemberReference) else None
         return isinstance(company, str) and bool(company) and not same_id(company, self.marketplace)
 
     def value(self, kind: Kind, at: At, ids: Json, said: Json | Absent) -> Json:
-        """One value with references. What the manifest says already keeps its spelling and its order."""
-        return _as_said(self._named(kind, at, ids), ids, said)
+        """One value with references. Existing values keep their spelling and order."""
+        return _with_ids(self._named(kind, at, ids), ids, said)
 
     def _named(self, kind: Kind, at: At, ids: Json) -> Json:
         if at[0] == "assignments" and kind.assignments and is_array(ids):
@@ -76,7 +76,7 @@ class Names:
         return {"ref": address.name} if address else value
 
     def ids(self, kind: Kind, name: str, said: Json | Absent) -> Json | Absent:
-        """What a manifest says of one field, with ids in place of the names that are known."""
+        """The value of a field in the manifest, with ids in place of known names."""
         if isinstance(said, Absent):
             return said
         known = {(one.kind, one.name): key.id for key, one in self.addresses.items()}
@@ -91,8 +91,8 @@ def refers(kind: Kind, at: At) -> bool:
     return to is not None and bool(to.kind)
 
 
-def _as_said(named: Json, ids: Json, said: Json | Absent) -> Json:
-    """A list of references: members that a manifest has already stay as they stand there, others come last."""
+def _with_ids(named: Json, ids: Json, said: Json | Absent) -> Json:
+    """A list of references: existing members are kept, new ones come last."""
     if named is ids or not (is_array(named) and is_array(ids) and is_array(said)):
         return named
     live = list(zip(ids, named, strict=True))
@@ -120,19 +120,19 @@ class Refused:
 
     @property
     def diagnostic(self) -> Diagnostic:
-        """The same as an error."""
+        """The refusal as an error."""
         what = f"{self.address}{' ' if self.at else ''}{self.at.removeprefix('/spec').removeprefix('/')}"
         return Diagnostic(self.place, f"{what} is not written back: {self.message}", _RULE, self.at, self.hint)
 
 
-def bring_back(
+def with_deviations(
     deviations: Iterable[Deviation], manifests: Iterable[EffectiveManifest], environment: str, names: Names = NAMELESS
 ) -> tuple[Contents, tuple[Refused, ...]]:
-    """Give the new contents of all files that must change, and report what cannot be written back.
+    """Return the new contents of all files that change, and what cannot be written back.
 
     Args:
-        deviations: what to write back; unmanaged objects have no manifest, and are skipped, drift or not.
-        manifests: those that the deviations are of.
+        deviations: what to write back; unmanaged objects are skipped.
+        manifests: the manifests of the deviations.
         environment: its name, for messages.
         names: the objects that have a manifest.
     """
@@ -143,17 +143,17 @@ def bring_back(
     return run.contents(), tuple(run.refused)
 
 
-def bring_in(
+def with_changes(
     changes: Iterable[tuple[Address, FieldChange]],
     manifests: Iterable[EffectiveManifest],
     environment: str,
     names: Names,
 ) -> tuple[Contents, tuple[Refused, ...]]:
-    """Do the same for what can be written back, and report the rest.
+    """Do the same for field changes.
 
     Args:
         changes: fields of resources; `before` is live, `after` is what the manifest asks for.
-        manifests: those that the changes are of.
+        manifests: the manifests of the changes.
         environment: its name, for messages.
         names: the objects that have a manifest.
     """
@@ -163,10 +163,10 @@ def bring_in(
     return run.contents(), tuple(run.refused)
 
 
-def misfits(
+def invalid_deviations(
     contents: Contents, faults: Iterable[Diagnostic], among: Iterable[Deviation], manifests: Iterable[EffectiveManifest]
 ) -> Iterator[tuple[Deviation, Diagnostic]]:
-    """The deviations that contents are no manifests with; each with its fault, placed in the manifest as it is."""
+    """The deviations that would make a manifest invalid, each with its fault, at the place in the current manifest."""
     known = _by_address(manifests)
     taken = [(one, _keys(one.field)) for one in among if one.field]
     for fault in (one for one in faults if one.severity is Severity.ERROR and one.place.file in contents):
@@ -190,7 +190,7 @@ class Sources:
     _documents: dict[str, Mapping[Address | None, tuple[int, Document]]] = field(default_factory=dict)
 
     def content(self, file: str) -> bytes:
-        """What a file holds.
+        """The content of a file.
 
         Raises:
             InputError: it cannot be read.
@@ -203,10 +203,10 @@ class Sources:
         return self._contents[file]
 
     def find(self, file: str, address: Address) -> tuple[int, Document]:
-        """The manifest of an object in a file, or its overlay, and which document it is.
+        """The manifest or the overlay of an object in a file, and the number of its document.
 
         Raises:
-            InputError: the file cannot be read, or has it no longer.
+            InputError: the file cannot be read, or no longer has it.
         """
         if file not in self._documents:
             numbered = enumerate(parse(self.content(file), file).documents)
@@ -216,13 +216,13 @@ class Sources:
         return self._documents[file][address]
 
     def data(self, file: str, address: Address) -> Json:
-        """What that document says; raises as `find` does."""
+        """The data of that document; raises as `find` does."""
         return self.find(file, address)[1].data
 
 
 @dataclass(slots=True)
 class _Edits:
-    """Collects what is to stand where, and what is wrong with it."""
+    """Collects the values to set, and the refusals."""
 
     manifests: Mapping[Address, EffectiveManifest]
     environment: str
@@ -232,30 +232,30 @@ class _Edits:
     _wanted: dict[str, dict[Address, dict[At, Json | Absent]]] = field(default_factory=dict)
 
     def take(self, deviation: Deviation) -> None:
-        """Find the place of one deviation."""
+        """Add the changes of a deviation."""
         if deviation.kind in _GONE:
             place = self.manifests[deviation.address].resource.place
             self._refuse(place, deviation.address, deviation.pointer, *_GONE[deviation.kind])
-        elif deviation.field and not _goes_along(deviation):
+        elif deviation.field and not _is_sent_along(deviation):
             self.put(deviation.address, deviation.field)
 
     def put(self, address: Address, changed: FieldChange) -> None:
-        """Find the place of one value."""
+        """Add the change of one value."""
         manifest = self.manifests[address]
         keys = _keys(changed)
-        reason = self._objection(manifest, keys, changed)
+        reason = self._not_defined_here(manifest, keys, changed)
         if not reason:
             owner, value = self._owned(manifest, keys, _live_value(manifest, keys, changed, self.names))
-            reason = self._unsayable(manifest, keys, changed) if owner == manifest.overlay else None
+            reason = self._not_expressible(manifest, keys, changed) if owner == manifest.overlay else None
             if not reason:
                 self._wanted.setdefault(owner, {}).setdefault(address, {})[keys] = value
                 return
         self._refuse(_place(manifest, keys), address, pointer(*keys), *reason)
 
-    def _objection(self, manifest: EffectiveManifest, keys: At, changed: FieldChange) -> tuple[str, str] | None:
-        """Why a manifest does not own a value."""
+    def _not_defined_here(self, manifest: EffectiveManifest, keys: At, changed: FieldChange) -> tuple[str, str] | None:
+        """Why a manifest does not define a value."""
         if changed.sensitive:
-            return "a secret is never written into a manifest", "apply sets it; else take it out of the manifest"
+            return "a secret is never written into a manifest", "apply sets it; else remove it from the manifest"
         for at, names in manifest.values.items():
             there = pointer_parts(at)
             if there[: len(keys)] == keys or keys[: len(there)] == there:
@@ -263,33 +263,33 @@ class _Edits:
                 return f"{', '.join(names)} gives its value", f"live is {value}: change it under {where}"
         return None
 
-    def _unsayable(self, manifest: EffectiveManifest, keys: At, changed: FieldChange) -> tuple[str, str] | None:
-        """Why an overlay, in which null removes, cannot say what is live."""
+    def _not_expressible(self, manifest: EffectiveManifest, keys: At, changed: FieldChange) -> tuple[str, str] | None:
+        """Why an overlay, in which null removes a key, cannot contain the live value."""
         if _has_null(changed.before):
-            return "the live value is null or contains one, which an overlay cannot express", "let the manifest say so"
+            return "the live value is null or contains one, which an overlay cannot express", "set it in the manifest"
         address, place = manifest.resource.address, manifest.resource.place
         above, below = self._sources.data(str(manifest.overlay), address), self._sources.data(place.file, address)
         for prefix in (keys[:count] for count in range(2, len(keys))):
             if get_at(above, prefix) is None and isinstance(get_at(below, prefix), Mapping):
-                return "its overlay removes what it would be in", "take the null out of the overlay"
+                return "its overlay removes the value that contains it", "remove the null from the overlay"
         return None
 
     def _owned(self, manifest: EffectiveManifest, keys: At, value: Json | Absent) -> tuple[str, Json | Absent]:
-        """The file that a value belongs to. What an overlay takes away that the manifest has, it takes away by null."""
+        """The file that a value belongs to. An overlay removes a value of the manifest with null."""
         base, overlay = manifest.resource.place.file, manifest.overlay
-        if overlay is None or not self._says(overlay, manifest, keys):
+        if overlay is None or not self._sets(overlay, manifest, keys):
             return base, value
         below = self._sources.data(base, manifest.resource.address)
         return overlay, None if value is ABSENT and get_at(below, keys) is not ABSENT else value
 
-    def _says(self, overlay: str, manifest: EffectiveManifest, keys: At) -> bool:
-        """Whether the overlay says the value, or to remove it, or something else of the field that it would be in."""
+    def _sets(self, overlay: str, manifest: EffectiveManifest, keys: At) -> bool:
+        """Whether the overlay sets the value, removes it, or replaces the field that contains it."""
         data = self._sources.data(overlay, manifest.resource.address)
         first = len(keys) if pointer(*keys) in manifest.resource.places else 2
         return any(get_at(data, keys[:count]) is not ABSENT for count in range(first, len(keys) + 1))
 
     def contents(self) -> Contents:
-        """Put everything in its place."""
+        """Edit all files."""
         changed: dict[str, bytes] = {}
         for file, wanted in self._wanted.items():
             addresses = {self._sources.find(file, address)[0]: address for address in wanted}
@@ -308,20 +308,20 @@ class _Edits:
 
 
 def _keys(changed: FieldChange) -> At:
-    """The path into the document: fields stand in its spec, assignments in a block of their own."""
+    """The path into the document: fields are in spec, assignments in their own block."""
     parts = pointer_parts(changed.pointer)
     return parts if parts[0] == "assignments" else ("spec", *parts)
 
 
 def _place(manifest: EffectiveManifest, keys: At) -> Place:
-    """Where a value stands, or what it would be in."""
+    """The place of a value, or of what would contain it."""
     places = manifest.resource.places
     above = (pointer(*keys[:count]) for count in range(len(keys), 0, -1))
     return next((places[at] for at in above if at in places), manifest.resource.place)
 
 
 def _live_value(manifest: EffectiveManifest, keys: At, changed: FieldChange, names: Names) -> Json | Absent:
-    """What is live, written for a manifest: of a set, the members that stay keep their order and their spelling."""
+    """The live value for a manifest: members of a set that are kept retain order and spelling."""
     value, kind = changed.before, KINDS[manifest.resource.address.kind]
     named = get_at(manifest.body, keys)
     if isinstance(value, Absent):
@@ -338,9 +338,9 @@ def _live_value(manifest: EffectiveManifest, keys: At, changed: FieldChange, nam
 
 
 def _rows(manifest: EffectiveManifest, keys: At, changed: FieldChange) -> Json:
-    """The rows of a level of assignments; ids of parties have no case."""
+    """The rows of an assignment level; ids of parties are compared without case."""
     assignments = KINDS[manifest.resource.address.kind].assignments
-    assert assignments is not None  # noqa: S101  # else its manifest has none
+    assert assignments is not None  # noqa: S101  # its manifest has one
     level, named = assignments.level(keys[1]), get_at(manifest.body, keys)
     if level.is_flag:
         return bool(changed.before)
@@ -353,14 +353,14 @@ def _rows(manifest: EffectiveManifest, keys: At, changed: FieldChange) -> Json:
 
 
 def _has_null(value: Json | Absent) -> bool:
-    """Whether a mapping says null somewhere, which would remove a key if it stood in an overlay."""
+    """Whether a value contains null in a mapping, which would remove a key in an overlay."""
     if isinstance(value, Mapping):
         return any(map(_has_null, value.values()))
     return value is None
 
 
-def _goes_along(deviation: Deviation) -> bool:
-    """Whether it is a secret that no answer has, and is only sent along with what differs."""
+def _is_sent_along(deviation: Deviation) -> bool:
+    """Whether it is an unreadable secret, which is only sent together with other changes."""
     field, change = deviation.field, deviation.change
     unseen = field is not None and field.pointer[1:] in KINDS[change.address.kind].write_only_fields
     return unseen and any(not one.sensitive for one in change.fields)

@@ -1,14 +1,14 @@
-"""YAML text -> where its nodes stand; a JSON value -> text that all readers take for it; entries -> edits of a mapping.
+"""YAML text -> the positions of its nodes; a JSON value -> portable YAML text; entries -> edits of a mapping.
 
-Nothing is left to a reader's taste: a text that some YAML would take for a number, a date or a boolean is in quotes,
-and so is whatever has more in it than letters, digits and a few marks. Characters that do not show are escaped.
+Text that any YAML version could read as a number, a date or a boolean is quoted, and so is text with more than letters,
+digits and a few marks. Invisible characters are escaped.
 
-In a block new entries follow the last one, on lines of their own. In braces they follow the last one on its line, or
-each on a line of its own where the last one has its own. An entry's comment stays with it.
+In a block, new entries follow the last one on their own lines. In braces, they follow the last one on its line, or each
+on its own line if the last one has its own. Comments of entries are kept.
 
-Where nodes stand is asked of the parser that reads every document: ruamel.yaml's round-trip loader keeps no ends of
-nodes. Positions count characters. A node ends where its last visible part ends: the parser itself lets a block mapping
-run on to whatever follows, comments included.
+Positions come from the parser that reads every document, since the round-trip loader of ruamel.yaml does not keep the
+ends of nodes. They count characters. A node ends at its last visible part; for the parser itself, a block mapping
+extends to the next token, including comments.
 """
 
 import json
@@ -49,27 +49,27 @@ class Node:
     """A mapping in braces, or a list in brackets."""
     is_alias: bool = False
     outer: int = 0
-    """Where an anchor or a tag before it starts; else the same place as `start`, or the brace before it."""
+    """The start of an anchor or a tag before it; else `start`, or the brace before it."""
 
     @property
     def spans(self) -> tuple[tuple[int, int], ...]:
-        """From where to where each entry of a mapping goes, or each member of a list."""
+        """The start and end of each entry of a mapping, or member of a list."""
         if self.is_mapping:
             return tuple((key.outer, max(key.end, value.end)) for key, value in self.entries)
         return tuple((member.outer, member.end) for member in self.items)
 
     @property
     def step(self) -> int:
-        """By how much the first block in this block is indented."""
+        """The indentation of the first block in this block."""
         for _, value in self.entries:
             if value.is_mapping and not value.in_braces and value.column > self.column:
                 return value.column - self.column
         return Style().step
 
     def removals_in_braces(self, kept: Sequence[bool]) -> "list[list[Edit]]":
-        """For each entry in braces the edits that remove it, where it is not kept.
+        """For each entry in braces the edits that remove it; none for a kept entry.
 
-        It goes with what separates it from the next one, those at the end with what is before them.
+        An entry is removed with its separator to the next one; entries at the end with the separator before them.
         """
         spans = self.spans
         last = max((number for number, keep in enumerate(kept) if keep), default=-1)
@@ -84,12 +84,12 @@ class Node:
         return edits
 
     def get(self, key: str) -> "Node | None":
-        """The value of a key that is written out here; what an alias or a merge key brings is not."""
+        """The value of a key that is written out here, not from an alias or a merge key."""
         return next((value for name, value in self.entries if name.text == key), None)
 
 
 def parse_nodes(text: str) -> tuple[Node, ...]:
-    """Give the root of each document of a text that `yaml.parse` has read without a fault."""
+    """Return the root of each document of a text that `yaml.parse` reads without a fault."""
     reader, roots = _Reader(text), []
     while not isinstance(event := reader.next(), events.StreamEndEvent):
         if isinstance(event, events.DocumentStartEvent):
@@ -98,12 +98,12 @@ def parse_nodes(text: str) -> tuple[Node, ...]:
 
 
 class _Reader:
-    """Turns events into nodes; documents that are nested too deeply for it were refused before."""
+    """Turns events into nodes; too deeply nested documents were refused before."""
 
     def __init__(self, text: str) -> None:
         self.next = Parser(text).get_event
         self._end = 0
-        """Where the last thing that was seen ends."""
+        """The end of the last event."""
 
     def node(self, event: _Event) -> Node:
         """Read one node to its end."""
@@ -139,16 +139,16 @@ class _Reader:
         )
 
 
-Way: TypeAlias = tuple[str | int, ...]
+NodePath: TypeAlias = tuple[str | int, ...]
 """Keys and indices from the root to a value."""
-Comment: TypeAlias = Callable[[Way], str]
-"""The way to a value -> what stands behind it on its line: two blanks, ``#`` and more, or nothing."""
+Comment: TypeAlias = Callable[[NodePath], str]
+"""The path of a value -> the comment after it on its line, with two blanks and ``#``, or empty."""
 WIDTH: Final = 120
 _LONGEST_KEY: Final = 500
-"""Characters of a key that is written without a question mark; YAML allows a thousand."""
+"""The maximum length of a key without a question mark; YAML allows 1024 characters."""
 _PLAIN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*|[A-Za-z](?:[A-Za-z0-9._/@+ -]*[A-Za-z0-9._/@+])?")
 _WORDS_OF_YAML_1_1: Final = frozenset({"y", "n", "yes", "no", "on", "off"})
-"""Texts to us, and booleans to many an editor."""
+"""Texts in YAML 1.2, booleans in many editors."""
 _LIKE_A_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}.*")
 _LAST_OF_TWO_BYTES: Final = 0xFFFF
 
@@ -158,21 +158,21 @@ class Style:
     """How entries are written."""
 
     step: int = 2
-    """By how much a block inside of a block is indented."""
+    """The indentation of a block in a block."""
     key: str = ""
-    """The quotes around keys; none where they are empty."""
+    """The quotes around keys; empty: none."""
     value: str = ""
     comment: Comment = lambda _: ""
 
 
 def style_of(key: Node | None) -> Style:
-    """Whoever quotes keys means JSON, and quotes values, too."""
+    """The style of a node; if its keys are quoted as in JSON, values are quoted, too."""
     quote = key.quote if key else ""
     return Style(key=quote, value=quote)
 
 
 def scalar(value: Json, quote: str = "") -> str:
-    """A value that is not a mapping and no list; a text in these quotes, or in others where these do not do."""
+    """A value that is not a mapping or a list; a text in these quotes, or in double quotes if required."""
     if not isinstance(value, str):
         return json.dumps(value)
     if not _PLAIN.fullmatch(value):
@@ -197,7 +197,7 @@ def flow_entry(key: str, value: Json, style: Style) -> str:
     return f"{name if len(name) <= _LONGEST_KEY else f'? {name} '}: {flow(value, style)}"
 
 
-def block(entries: Body, column: int, style: Style, at: Way = ()) -> Iterator[str]:
+def block(entries: Body, column: int, style: Style, at: NodePath = ()) -> Iterator[str]:
     """The lines of a mapping's entries, without line ends."""
     for key, value in entries.items():
         start = f"{' ' * column}{scalar(key, style.key)}"
@@ -207,8 +207,8 @@ def block(entries: Body, column: int, style: Style, at: Way = ()) -> Iterator[st
         yield from _entry(f"{start}:", value, column, style, (*at, key))
 
 
-def _entry(start: str, value: Json, column: int, style: Style, at: Way) -> Iterator[str]:
-    """A key with its value, beside it where that is short and without a mapping below."""
+def _entry(start: str, value: Json, column: int, style: Style, at: NodePath) -> Iterator[str]:
+    """A key with its value, on the same line if that is short and has no mapping."""
     if isinstance(value, Mapping) and value:
         yield start
         yield from block(value, column + style.step, style, at)
@@ -220,7 +220,7 @@ def _entry(start: str, value: Json, column: int, style: Style, at: Way) -> Itera
         yield f"{start} {flow(value, style)}{style.comment(at)}"
 
 
-def item(value: Json, column: int, style: Style, at: Way = ()) -> Iterator[str]:
+def item(value: Json, column: int, style: Style, at: NodePath = ()) -> Iterator[str]:
     """The lines of one member of a list in lines."""
     dash = " " * column + "- "
     if isinstance(value, Mapping) and value:
@@ -253,7 +253,7 @@ _NOTHING_MORE: Final = re.compile(r"[ \t]*(,?)[ \t]*(?:#[^\r\n]*)?(?=[\r\n])")
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """Text to be put in at a position, in place of as many characters."""
+    """Text to insert at a position, replacing a number of characters."""
 
     at: int
     text: str
@@ -261,12 +261,12 @@ class Edit:
 
 
 class Text(str):
-    """A file as it was, with the edits that change it."""
+    """The original text of a file, with edits."""
 
     __slots__ = ()
 
     def applied(self, edits: Sequence[Edit], start: int, end: int) -> str:
-        """A part with all edits of it, which come in the order of their positions in the text as it was."""
+        """A part with its edits, which are in the order of their positions in the original text."""
         part = self[start:end]
         for edit in reversed(edits):
             at = edit.at - start
@@ -277,9 +277,9 @@ class Text(str):
         """Add entries to a mapping.
 
         Args:
-            mapping: where they belong.
+            mapping: the mapping.
             entries: the keys and values.
-            style: how they are written where `mapping` has no entry to take it from.
+            style: the style if `mapping` has no entries.
         """
         if mapping.entries:
             key, value = mapping.entries[-1]
@@ -290,7 +290,7 @@ class Text(str):
         return [self.after_block(mapping.end, mapping.column, list(block(entries, mapping.column, style)))]
 
     def after_block(self, end: int, column: int, lines: Sequence[str]) -> Edit:
-        """Follow the last line of a block and the comments that are indented more than it; end like that line."""
+        """Insert after the last line of a block and its more indented comments, with the same line end."""
         at = self.start_of_next_line(end)
         while (comment := _COMMENT.match(self, at)) and len(comment[1]) > column:
             at = comment.end()
@@ -300,24 +300,24 @@ class Text(str):
         return Edit(at, new + line_end if is_complete else line_end + new)
 
     def start_of_next_line(self, position: int) -> int:
-        """A position that starts a line already (the end of a block scalar) stays."""
+        """The start of the next line; a position at the start of a line (the end of a block scalar) is kept."""
         if position and self[position - 1] in "\r\n":
             return position
         found = _LINE_END.search(self, position)
         return found.end() if found else len(self)
 
     def without_lines(self, start: int, end: int) -> Edit:
-        """Take out the lines from that of one position to that of another."""
+        """Remove the lines from one position to another."""
         line = self.start_of_line(start)
         return Edit(line, "", self.start_of_next_line(end) - line)
 
     def line_end_before(self, position: int) -> str:
-        """The last line end up to here, else the first one of the file."""
+        """The last line end before the position, else the first one of the file."""
         found = list(_LINE_END.finditer(self, 0, position)) or list(_LINE_END.finditer(self))[:1]
         return found[-1][0] if found else "\n"
 
     def in_braces(self, container: Node, new: Sequence[str]) -> list[Edit]:
-        """Follow the last entry of a mapping in braces, or the last member of a list in brackets."""
+        """Insert after the last entry of a mapping in braces, or the last member of a list in brackets."""
         if not container.spans:
             return [Edit(container.start, self._separator(container.start, new).join(new))]
         start, end = container.spans[-1]
@@ -328,7 +328,7 @@ class Text(str):
         return self._on_own_lines(end, [indent + entry for entry in new])
 
     def _on_own_lines(self, end: int, lines: Sequence[str]) -> list[Edit]:
-        """Follow the last entry, which ends here. On its line its comma and its comment follow, or a brace."""
+        """Insert after the last entry, which ends here, followed by its comma and comment, or a brace."""
         line_end = self.line_end_before(end)
         rest = _NOTHING_MORE.match(self, end)
         if rest is None:
@@ -338,7 +338,7 @@ class Text(str):
         return [added] if comma else [Edit(end, ","), added]
 
     def _separator(self, at: int, new: Sequence[str]) -> str:
-        """Between entries: one line for all, or, where that would make a short line too long, one for each."""
+        """The separator of entries: one line for all, or one line each if that would be too long."""
         start = self.start_of_line(at)
         length = self.start_of_next_line(at) - start
         if length > WIDTH or length + len(", ".join(new)) <= WIDTH:
@@ -347,5 +347,5 @@ class Text(str):
         return "," + self.line_end_before(at) + " " * (len(line) - len(line.lstrip(" ")) + 2)
 
     def start_of_line(self, position: int) -> int:
-        """Where the line of a position starts."""
+        """The start of the line of a position."""
         return max(self.rfind("\n", 0, position), self.rfind("\r", 0, position)) + 1

@@ -61,7 +61,7 @@ def _receipt(found: Plan | Drift) -> Html:
 
 
 def _origin(plan: Plan) -> Html:
-    """What it was made from and for."""
+    """The marketplace, commit and validity of a plan."""
     binding = plan.binding
     commit = [" · commit ", el("code", binding.git_commit[:12])] if binding.git_commit else []
     dirty = " with uncommitted changes" if binding.git_dirty else None
@@ -71,7 +71,7 @@ def _origin(plan: Plan) -> Html:
 
 
 def _refused(findings: Sequence[Finding]) -> Html:
-    """The findings of guards; nothing if there are none."""
+    """The guard findings; empty if there are none."""
     if not findings:
         return NOTHING
     title = el("h2", "Guards refuse to apply these changes")
@@ -85,7 +85,7 @@ def _finding(finding: Finding) -> Html:
 
 
 def _besides(seen: View) -> Html:
-    """Warnings, notices, and what is live without a manifest."""
+    """Warnings, notices, and unmanaged objects."""
     return join(
         page.bullets("Warnings", [brief(text, LONGEST_MESSAGE) for text in seen.plan.warnings]),
         page.bullets("Notices", [brief(text, LONGEST_MESSAGE) for text in seen.notices]),
@@ -94,7 +94,7 @@ def _besides(seen: View) -> Html:
 
 
 def _how_to_apply(found: Plan | Drift, digest: str, style: Style) -> Html:
-    """How it is applied, acknowledged or taken over into the manifests, and the digest of its changes."""
+    """How to apply, acknowledge or accept it, and the digest of its changes."""
     of_changes = el("p", "Digest ", el("code", digest)) if digest else None
     return join(
         *map(_offer, how_to_accept(found, style)),
@@ -173,7 +173,7 @@ _FEW: Final = 10
 
 
 def several(planned: Sequence[Planned], _text_of: TextOf, style: Style) -> str:
-    """One page of all."""
+    """One page for all environments."""
     found = groups(planned)
     numbers = {end: sum(len(one.parts) for one in found if one.end is end) for end in End}
     tones = {_TONES[one.end] for one in found}
@@ -210,7 +210,7 @@ def _title(group: Group) -> str:
 
 
 def _filters(found: Sequence[Group]) -> page.Choices | None:
-    """By environment, however it is grouped, and by what can be chosen in each."""
+    """Filters by environment, and by the choices of each part."""
     names: list[str] = []
     chosen: dict[str, set[str]] = {}
     for group in found:
@@ -222,7 +222,7 @@ def _filters(found: Sequence[Group]) -> page.Choices | None:
 
 
 def _choices(found: Document | None) -> page.Choices:
-    """Empty where no change is shown."""
+    """Empty if no change is shown."""
     match found:
         case ApplyResult():
             return {"status": [one.status.value for one in found.outcomes]} if found.outcomes else {}

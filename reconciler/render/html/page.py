@@ -1,7 +1,7 @@
-"""Changes, outcomes, faults and other parts of a document -> one HTML file; no markup but our own survives in it.
+"""Changes, outcomes, faults and other parts of a document -> one HTML file, in which all text is escaped.
 
-The content security policy allows exactly this style and this script, by their SHA-256. Whatever else might get into
-the page, it is not carried out and cannot reach any server.
+The content security policy allows only this style and this script, by their SHA-256. Anything else in the page is not
+executed and cannot reach a server.
 """
 
 import base64
@@ -25,13 +25,13 @@ _VOID = frozenset({"meta", "input", "link", "br"})
 
 
 class Html(str):
-    """Finished HTML. A plain `str` is text, and is escaped when it is put into an element."""
+    """Finished HTML. A plain `str` is text and is escaped in an element."""
 
     __slots__ = ()
 
 
 Child: TypeAlias = str | None
-"""`Html` as it is, any other text escaped, None left out."""
+"""Join children: `Html` unchanged, other text escaped, None left out."""
 
 
 NOTHING = Html("")
@@ -50,7 +50,7 @@ def join(*children: Child) -> Html:
 
 
 def text(value: str) -> Html:
-    """Text as one line of visible characters that is no markup."""
+    """Text as one line of visible characters, escaped for HTML."""
     return Html(in_html(escape(value), quote=True))
 
 
@@ -68,8 +68,8 @@ def _attribute(name: str, value: str | bool | None) -> str:  # noqa: FBT001  # a
 
 
 Choices: TypeAlias = Mapping[str, Sequence[str]]
-"""By what the items of a page can be chosen, besides a part of their name: name of a ``data-`` attribute -> the values
-that occur; a choice of one value only is not offered."""
+"""Filters of a page, in addition to the name: name of a ``data-`` attribute -> its values; a filter with one value is
+not shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +83,9 @@ class Page:
     meta: Html
     numbers: Sequence[Count]
     before: Html = NOTHING
-    """Between the numbers and the filter."""
+    """Content between the numbers and the filter."""
     choices: Choices | None = None
-    """None: there is nothing to choose from."""
+    """None: no filter."""
     items: Html = NOTHING
     after: Html = NOTHING
 
@@ -139,13 +139,13 @@ def html(page: Page) -> str:
 
 
 def _number(count: Count) -> Html:
-    """In a box."""
+    """A number in a box."""
     class_ = "none" if not count.number else "alarm" if count.is_alarming else None
     return el("li", el("b", f"{count.number:,}"), el("span", count.name), class_=class_)
 
 
 def _form(choices: Choices) -> Html:
-    """Shown by the script, without which it could do nothing."""
+    """The filter, shown by the script."""
     search = el("input", type="search", name="text", placeholder="press / to search", autocomplete="off")
     return el(
         "form",
@@ -167,7 +167,7 @@ def _choice(name: str, values: Sequence[str]) -> Html:
 
 
 def timeline(history: Sequence[Moment]) -> Html:
-    """The runs of the journal, the oldest first; nothing where there is none."""
+    """The runs of the journal, the oldest first; empty if there are none."""
     if not history:
         return NOTHING
     return join(el("h2", "Runs of the journal"), el("ol", *map(_moment, history), class_="timeline"))
@@ -179,7 +179,7 @@ def _moment(one: Moment) -> Html:
 
 
 def bullets(title: str, texts: Sequence[str]) -> Html:
-    """A list under a heading; nothing where there is nothing."""
+    """A list under a heading; empty without items."""
     if not texts:
         return NOTHING
     items = [el("li", el("code", one)) for one in texts]
@@ -190,11 +190,11 @@ def bullets(title: str, texts: Sequence[str]) -> Html:
 
 _ACTION_TONES: Final = {Action.CREATE: "good", Action.UPDATE: "warn", Action.DELETE: "bad"}
 _OPEN: Final = 8
-"""So many changes are open at first, if there are no more than that."""
+"""Up to this number, changes are expanded initially."""
 
 
 def changes(seen: View, environments: str = "") -> list[Html]:
-    """Every change that would be made, in the order in which they must not be overlooked."""
+    """Every change, alarming ones first."""
     made = seen.written
     return [_change(one, seen, environments, is_open=len(made) <= _OPEN) for one in made]
 
@@ -226,7 +226,7 @@ def _change(change: Change, seen: View, environments: str, *, is_open: bool) -> 
 
 
 def _item(summary: Iterable[Child], inside: Iterable[Child], **attributes: str | bool | None) -> Html:
-    """What opens at a click, and can be chosen by its attributes."""
+    """A collapsed item that can be filtered by its attributes."""
     return el("details", el("summary", *summary), el("div", *inside, class_="inside"), **attributes)
 
 
@@ -238,7 +238,7 @@ _SEEN_FROM_LIVE: Final = {Direction.NARROWS: "wider", Direction.WIDENS: "narrowe
 
 
 def _direction(change: Change, words: Words) -> str:
-    """What the change does; of drift, how the live side is compared with the wanted one."""
+    """What the change does; of drift, the direction of the live side."""
     if words is wording.PLAN_WORDS:
         return change.direction.value
     return _SEEN_FROM_LIVE.get(change.direction, change.direction.value)
@@ -249,7 +249,7 @@ def _place(place: Place | None) -> Html | None:
 
 
 def _pairs(shown: Sequence[Row], words: Words) -> Html:
-    """The fields of one change, the two sides side by side."""
+    """The fields of a change, with both sides side by side."""
     if not shown:
         return el("p", "No field is set.", class_="none-here")
     head = el("tr", *(el("th", name, scope="col") for name in ("Field", *words.columns)))
@@ -273,7 +273,7 @@ def _pair(row: Row, words: Words) -> Html:
 
 
 def _side(tag: str, label: str, members: Sequence[str], value: str, row: Row) -> Html:
-    """One side of a field: its members, or its value, which opens at a click where the differences are shown."""
+    """One side of a field: its members, or its value, collapsed if the differences are shown."""
     shown = [el(tag, member) for member in members]
     if row.differences and value:
         whole = el("summary", f"the whole value ({len(value):,} characters)")
@@ -286,7 +286,7 @@ def _side(tag: str, label: str, members: Sequence[str], value: str, row: Row) ->
 
 
 def kinds_of(seen: View) -> dict[str, list[str]]:
-    """What changes can be chosen by: the values that occur."""
+    """The filters of changes."""
     made, words = seen.written, seen.words
     return {
         "action": sorted({words.verbs[change.action].replace(" ", "-") for change in made}),
@@ -300,7 +300,7 @@ _STATUS_TONES: Final = {Status.APPLIED: "good", Status.SKIPPED: "warn"}
 
 
 def outcomes(given: Iterable[Outcome], environments: str = "") -> list[Html]:
-    """What became of each change, failures first."""
+    """The outcome of each change, failures first."""
     return [_outcome(one, environments) for one in wording.failures_first(given)]
 
 
