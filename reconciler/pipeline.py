@@ -138,7 +138,7 @@ def live(remote: ReadRemote, target: Target, kinds: Collection[str], optional: C
     """
     everything = reader.Related(assigned=None)
     found = reader.read(
-        remote, target.environment, target.marketplace, kinds, optional=optional, beside=lambda _: everything
+        remote, target.environment, target.marketplace, kinds, optional=optional, related=lambda _: everything
     )
     return found.live
 

@@ -396,8 +396,8 @@ class Kind:
 
     def may_have(self, secret: str, body: Body) -> bool:
         """Whether an object with this body may have a value of a secret: it has its record and companion field."""
-        record, beside = secrecy.record_of(secret, body), self.secret_rows[secret].together
-        return record is not None and (not beside or record.get(beside) is not None)
+        record, companion = secrecy.record_of(secret, body), self.secret_rows[secret].together
+        return record is not None and (not companion or record.get(companion) is not None)
 
     def writable(self, body: Body) -> dict[str, Json]:
         """The body without read-only fields. Unknown fields stay, because they may be writable."""

@@ -122,7 +122,7 @@ def read(  # noqa: PLR0913  # what is checked, and what is read
     *,
     optional: Container[str] = (),
     expected: Container[str] = (),
-    beside: Callable[[LiveState], Related] = lambda _: Related(),
+    related: Callable[[LiveState], Related] = lambda _: Related(),
 ) -> Reading:
     """Check the marketplace, read as `read_objects` does, and then read the related data of these objects.
 
@@ -133,7 +133,7 @@ def read(  # noqa: PLR0913  # what is checked, and what is read
     """
     make_ready(kinds)
     live = read_objects(remote, kinds, check_marketplace(remote, environment, marketplace), optional, expected)
-    return read_related(remote, live, beside(live))
+    return read_related(remote, live, related(live))
 
 
 def make_ready(kinds: Collection[str]) -> None:

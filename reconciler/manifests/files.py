@@ -224,15 +224,15 @@ class AllowedPaths:
     resolved: dict[tuple[Path, ...], frozenset[str]] = field(default_factory=dict, compare=False)
     """The resolved inputs, `_folded`: computed once for all environments of a run."""
 
-    def kept(self, path: str, beside: str) -> str:
-        """Convert a path that is relative to the folder of the file `beside` to one that is relative to the root.
+    def kept(self, path: str, source: str) -> str:
+        """Convert a path that is relative to the folder of the file `source` to one that is relative to the root.
 
         A path that is not below the root becomes absolute, and an empty one stays empty.
         """
         if not path:
             return ""
         root = Path(os.path.abspath(self.root))  # noqa: PTH100  # resolves ".." lexically, not through links
-        target = Path(os.path.abspath(Path(beside).parent / path))  # noqa: PTH100
+        target = Path(os.path.abspath(Path(source).parent / path))  # noqa: PTH100
         return target.relative_to(root).as_posix() if target.is_relative_to(root) else target.as_posix()
 
     def objection(self, kept: str, *, to_write: bool = False) -> str:

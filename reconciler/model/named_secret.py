@@ -1,16 +1,16 @@
-"""Named secrets of an object: what manifests want, what the service has, how these compare, and steps of a rotation.
+"""Named secrets of an object: the desired and the live ones, their comparison, and the steps of a rotation.
 
-The service keeps several secrets beside an object, each with a name and perhaps an expiry, and shows a value once, when
-it makes it. So whether a value was ever delivered cannot be read from it. Endings of the name say it instead:
+The service keeps several secrets of an object, each with a name and an optional expiry, and shows a value only once, on
+creation. So the service does not know whether a value was delivered. Suffixes of the name record it instead:
 
-UNDELIVERED made; no delivery has begun, or none was made, so nobody has its value
-UNPROVEN    a delivery has begun, so somebody may have its value; not known to be delivered everywhere
-UNTRIED     delivered everywhere; whether it opens a login could not be tried, because nobody can log in yet
-RETIRED     another one has taken its place
+UNDELIVERED created; no delivery has started, so its value is lost
+UNPROVEN    a delivery has started, so a receiver may have its value; not known to be delivered everywhere
+UNTRIED     delivered everywhere; not tested by a login, because logins through the client are not possible yet
+RETIRED     replaced by another one
 
-UNPROVEN may be followed by a mark of the deliveries that may have its value, where not all may; the first three by a
-mark of the value, by which a later run recognises it where it was delivered.
-Whoever is interrupted anywhere finds in the service how far it had come.
+UNPROVEN may be followed by a mark of the deliveries that may have its value, if not all may; the first three by a mark
+of the value, by which a later run recognises it in a delivery.
+So an interrupted run can continue from the state in the service.
 """
 
 import re
@@ -46,7 +46,7 @@ def duration_of(value: str | int) -> timedelta:
 
 
 def duration_text(duration: timedelta) -> str:
-    """Write a duration in the largest unit of days or less that it is a whole number of."""
+    """Write a duration in the largest unit, up to days, of which it is a multiple."""
     if not duration:
         return "0"
     unit = next(unit for unit in "dhm" if not duration % _UNITS[unit])
@@ -62,7 +62,7 @@ def moment_of(text: str) -> datetime:
     """Read a date or an ISO 8601 date-time; without an offset it is UTC.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is neither.
     """
     moment = datetime.fromisoformat(text)
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
@@ -81,40 +81,40 @@ class NamedSecret:
     name: str
     expires: datetime | None = None
     max_age: timedelta | None = None
-    """A new one expires so long after it was made. Neither this nor `expires`: it does not expire."""
+    """The lifetime of a new secret. With neither this nor `expires`, it does not expire."""
     overlap: timedelta = DEFAULT_OVERLAP
-    """How long the old one stays valid beside a new one; also how long before its expiry one counts as expiring."""
+    """How long the old secret stays valid after a rotation; also how long before its expiry a secret is expiring."""
     deliver: tuple[Delivery, ...] = ()
 
     def expiry(self, now: datetime) -> datetime | None:
-        """When one that is made now is to expire."""
+        """The expiry of a secret created now."""
         return self.expires or (later(now, self.max_age) if self.max_age is not None else None)
 
     def due_at_once(self, now: datetime) -> str:
-        """Why one that is made now would have to be replaced at once; empty: it would not."""
+        """Why a secret created now would be due for rotation immediately; empty: it would not."""
         expiry = self.expiry(now)
         if expiry is None or expiry > later(now, self.overlap):
             return ""
         overlap = duration_text(self.overlap)
-        return f"expires at {moment_text(expiry)}, within its overlap of {overlap}: a new one would be due at once"
+        return f"expires at {moment_text(expiry)}, within its overlap of {overlap}: a new one would be due immediately"
 
     @property
     def policy(self) -> str:
-        """What the manifest demands, in words."""
+        """The manifest's requirements, in words."""
         age = f"max age {duration_text(self.max_age)}" if self.max_age is not None else ""
         expiry = f"expires {moment_text(self.expires)}" if self.expires else ""
         return f"{age or expiry or 'no expiry'}, overlap {duration_text(self.overlap)}"
 
     def holders(self, one: "LiveSecret") -> tuple[Delivery, ...]:
-        """The deliveries that may have the value of a secret of this name; all where that is not known."""
+        """The deliveries that may have the value of a secret with this name; all if that is unknown."""
         count = len(self.deliver)
         some = (self._from(start)[:size] for start in range(count) for size in range(1, count))
         return next((each for each in some if held_by(each) == f"{one.ending}-{one.holders_mark}"), self.deliver)
 
     def round_after(self, one: "LiveSecret | None") -> tuple[Delivery, ...]:
-        """The deliveries in their order, beginning with the one that failed for a secret.
+        """The deliveries in order, starting with the one that failed for a secret.
 
-        If it fails again, nobody has the new secret, so it can be deleted, and the earlier one stays valid.
+        If it fails again, no receiver has the new secret, so it can be deleted, and the earlier one stays valid.
         """
         holders = self.holders(one) if one else ()
         return self._from(self.deliver.index(holders[-1]) + 1 if holders else 0)
@@ -124,12 +124,12 @@ class NamedSecret:
 
 
 def held_by(deliveries: Collection[Delivery]) -> str:
-    """The ending of a secret that these deliveries may have, and no others."""
+    """The suffix of a secret that only these deliveries may have."""
     return f"{UNPROVEN}-{digest([*sorted({str(one) for one in deliveries})])[:8]}"
 
 
 def secret_of(entry: Mapping[str, Any]) -> NamedSecret:
-    """Read one entry of ``secrets`` that fits the schema, its paths as they stand.
+    """Read one entry of ``secrets`` that matches the schema, with unchanged paths.
 
     Raises:
         ValueError: `expires` is not a date.
@@ -154,7 +154,7 @@ def secret_entry(secret: NamedSecret) -> dict[str, Json]:
 
 @dataclass(frozen=True, slots=True)
 class LiveSecret:
-    """One secret as the service lists it: without its value."""
+    """One secret as the service lists it, without its value."""
 
     id: str
     name: str
@@ -162,7 +162,7 @@ class LiveSecret:
 
     @property
     def base(self) -> str:
-        """The name without its ending."""
+        """The name without its suffix."""
         return _ENDING.sub("", self.name)
 
     @property
@@ -172,12 +172,12 @@ class LiveSecret:
 
     @property
     def mark(self) -> str:
-        """By what its value is recognised, see `Secret.mark`; empty: by nothing."""
+        """The mark that identifies its value, see `Secret.mark`; empty: none."""
         return self._part(3)
 
     @property
     def holders_mark(self) -> str:
-        """Which deliveries may have its value, see `NamedSecret.holders`; empty: nobody knows."""
+        """The mark of the deliveries that may have its value, see `NamedSecret.holders`; empty: unknown."""
         return self._part(2)
 
     def _part(self, number: int) -> str:
@@ -186,7 +186,7 @@ class LiveSecret:
 
     @property
     def made_at(self) -> datetime | None:
-        """When it was made, which only an id of ours tells."""
+        """When it was created, from an id that this program made; None for other ids."""
         stamp = _STAMP.search(self.id)
         try:
             return datetime.strptime(stamp[1], _STAMP_FORMAT).replace(tzinfo=UTC) if stamp else None
@@ -194,18 +194,18 @@ class LiveSecret:
             return None
 
     def is_over(self, now: datetime) -> bool:
-        """Whether it opens nothing any more."""
+        """Whether it has expired."""
         return self.expires is not None and self.expires <= now
 
 
 def new_id(name: str, live: Iterable[LiveSecret], now: datetime, salt: str) -> str:
-    """An id that tells when the secret was made; later than any there is, even where clocks differ or stand still.
+    """An id with the creation time of a secret; later than all existing ones, even if clocks differ or stand still.
 
     Args:
         name: the secret's.
         live: all secrets of the object.
         now: the present time.
-        salt: a few hexadecimal digits that nobody else draws.
+        salt: random hexadecimal digits.
     """
     known = [one.made_at for one in live if one.made_at]
     moment = max([now.replace(microsecond=0), *(later(made_at, timedelta(seconds=1)) for made_at in known)])
@@ -215,19 +215,19 @@ def new_id(name: str, live: Iterable[LiveSecret], now: datetime, salt: str) -> s
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """The live secrets that belong to one name, by how far they have come."""
+    """The live secrets of one name, by their state."""
 
     current: LiveSecret | None = None
-    """The one in use: delivered, and proven or untried; or made by somebody else under this very name."""
+    """The secret in use: delivered, and proven or untried; or created by another program with exactly this name."""
     superseded: tuple[LiveSecret, ...] = ()
-    """Older ones that were not retired yet, unproven ones among them if the current one is proven."""
+    """Older ones that are not retired yet, including unproven ones if the current one is proven."""
     pending: tuple[LiveSecret, ...] = ()
-    """Unproven ones, the newest first: somebody may have them until another one is delivered wherever they were."""
+    """Unproven ones, the newest first: receivers may have them until another one is delivered to the same places."""
     undelivered: tuple[LiveSecret, ...] = ()
-    """Nobody has their values."""
+    """Undelivered ones, whose values are lost."""
     retired: tuple[LiveSecret, ...] = ()
     is_unfinished: bool = False
-    """Whether a rotation has begun and not come to its end."""
+    """Whether a rotation has started and not finished."""
 
     @property
     def members(self) -> tuple[LiveSecret, ...]:
@@ -240,7 +240,7 @@ _NEVER: Final = datetime.min.replace(tzinfo=UTC)
 
 
 def family(name: str, live: Sequence[LiveSecret]) -> Family:
-    """Part the live secrets of one name. One whose age is not known counts as older than any that was made by us."""
+    """Group the live secrets of one name. One of unknown age counts as older than all that this program made."""
     by_age = sorted(live, key=lambda one: (one.made_at or _NEVER, one.id), reverse=True)
     members = [one for one in by_age if one.base == name]
     in_use = [one for one in members if one.ending in {"", UNTRIED}]
@@ -259,10 +259,10 @@ def family(name: str, live: Sequence[LiveSecret]) -> Family:
 
 
 class StepKind(StrEnum):
-    """What is done in one step."""
+    """The action of one step."""
 
     TRY = "try"
-    """See whether a secret of the client can be tried at all."""
+    """Check whether a secret of the client can be tested."""
     CREATE = "create"
     DELIVER = "deliver"
     PROVE = "prove"
@@ -270,12 +270,12 @@ class StepKind(StrEnum):
     EXPIRE = "expire"
     DELETE = "delete"
     WAIT = "wait"
-    """Nothing, until a moment has come."""
+    """Wait until a moment."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step, in words and as far as it is known before it is taken."""
+    """One step, in words, as far as it is known in advance."""
 
     kind: StepKind
     text: str
@@ -291,24 +291,24 @@ class Step:
 
 
 class Begin(StrEnum):
-    """When a new secret is made."""
+    """When a new secret is created."""
 
     IF_MISSING = "if-missing"
-    """Where there is none in use, as `apply` does."""
+    """If there is none in use, as `apply` does."""
     IF_DUE = "if-due"
-    """Where the one in use ends soon, ends later than its manifest allows, or could not be tried."""
+    """If the one in use expires soon, expires later than its manifest allows, or is untested."""
     ANYWAY = "anyway"
-    """Wherever no rotation is under way."""
+    """Unless a rotation is in progress."""
 
 
 @dataclass(frozen=True, slots=True)
 class Provided:
-    """What became of the new secrets of one object."""
+    """The result for the new secrets of one object."""
 
     note: str
-    """What there is to say of those that could not be tried; empty where there are none."""
+    """A message about those that could not be tested; empty if there are none."""
     error: "ReconcilerError | None" = None
-    """Why one was not made, not delivered, or is not taken; those after it were not begun."""
+    """Why one was not created, not delivered, or is not accepted; later ones were not started."""
     has_written: bool = False
     """Whether anything was or may have been changed or delivered."""
 
@@ -317,22 +317,22 @@ class Ended(StrEnum):
     """How the rotation of one secret ended."""
 
     COMPLETED = "completed"
-    """All that was due was done."""
+    """All due steps were done."""
     POSTPONED = "postponed"
-    """Whether the service takes the new secret could not be tried; nothing old was touched."""
+    """The new secret could not be tested; old ones are unchanged."""
     FAILED = "failed"
     INTERRUPTED = "interrupted"
     NOT_STARTED = "not-started"
 
 
 class Standing(StrEnum):
-    """How one secret stands to what the manifest asks for."""
+    """The state of one secret compared with its manifest."""
 
     IN_STEP = "in-step"
     UNMANAGED = "unmanaged"
-    """The manifest says nothing of secrets."""
+    """The manifest does not manage secrets."""
     OVERLAP = "overlap"
-    """Retired, and valid for a while yet, so that nobody is locked out."""
+    """Retired, but still valid, so that its users are not locked out."""
     MISSING = "missing"
     EXPIRING = "expiring"
     """It expires within the overlap."""
@@ -340,28 +340,28 @@ class Standing(StrEnum):
     OFF_POLICY = "off-policy"
     """It expires later than the manifest allows, or never."""
     UNPROVEN = "unproven"
-    """Made, but not proven: a rotation did not end."""
+    """Created, but not proven: a rotation did not finish."""
     UNTRIED = "untried"
-    """Delivered, but whether it opens a login could not be tried."""
+    """Delivered, but not tested by a login."""
     SUPERSEDED = "superseded"
-    """There is a newer one of this name, and it was not retired: a rotation was interrupted."""
+    """There is a newer one with this name, but it was not retired: a rotation was interrupted."""
     OVER = "over"
-    """Retired and expired: to be deleted."""
+    """Retired and expired: it can be deleted."""
     UNKNOWN = "unknown"
     """Its name is in no manifest that lists secrets."""
     DIFFERS = "differs"
-    """The field has another value than its reference, or the last apply wrote another one."""
+    """The value differs from its reference, or from the one that the last apply wrote."""
     UNVERIFIABLE = "unverifiable"
-    """The service does not show it, so that it cannot be compared."""
+    """The service does not show it, so it cannot be compared."""
 
     @property
     def needs_attention(self) -> bool:
-        """Whether somebody, or a run of ours, has something to do."""
+        """Whether a user or a run must act."""
         return self not in {Standing.IN_STEP, Standing.UNMANAGED, Standing.OVERLAP, Standing.UNVERIFIABLE}
 
     @property
     def is_for_rotation(self) -> bool:
-        """Whether a rotation is what there is to do."""
+        """Whether a rotation is required."""
         return self in _FOR_ROTATION
 
 
@@ -379,32 +379,32 @@ _FOR_ROTATION: Final = frozenset(
 
 
 _CLOCKS_DIFFER: Final = timedelta(minutes=5)
-"""Between the machine that made a secret and this one, at most."""
+"""The largest clock difference between the machine that created a secret and this one."""
 
 
 @dataclass(frozen=True, slots=True)
 class SecretState:
-    """How one secret of one resource stands."""
+    """The state of one secret of one resource."""
 
     name: str
     standing: Standing
     live: LiveSecret | None = None
     wanted: NamedSecret | None = None
     is_active: bool = True
-    """Whether anybody can log in through the client, so that a secret of it can be tried."""
+    """Whether logins through the client are possible, so that its secrets can be tested."""
     note: str = ""
-    """What to say of it beyond its standing."""
+    """Further information in addition to its standing."""
 
     @property
     def is_due(self) -> bool:
-        """Whether a rotation has something to do now. Through an inactive client no new secret could be proven."""
+        """Whether a rotation is due now. New secrets of an inactive client cannot be proven."""
         return self.standing is Standing.OVER or (self.is_active and self.standing.is_for_rotation)
 
 
 def states(
     wanted: Sequence[NamedSecret] | None, live: Sequence[LiveSecret], now: datetime, *, is_active: bool
 ) -> tuple[SecretState, ...]:
-    """Judge every secret that is wanted or there. None: the manifest says nothing of secrets."""
+    """The state of every desired or live secret. `wanted` is None: the manifest does not manage secrets."""
     if wanted is None:
         return tuple(SecretState(one.name, Standing.UNMANAGED, one) for one in sorted(live, key=_by_name))
     found: list[SecretState] = []
@@ -432,7 +432,7 @@ def _of_family(secret: NamedSecret, relatives: Family, now: datetime) -> Iterato
 
 
 def standing_of(secret: NamedSecret, current: LiveSecret | None, now: datetime) -> Standing:
-    """How the secret in use stands to what the manifest asks for."""
+    """The standing of the secret in use."""
     if current is None:
         return Standing.MISSING
     if current.is_over(now):

@@ -1,4 +1,4 @@
-"""How each change of a run ended: the outcomes, who records them as they happen, and what a journal tells of a run."""
+"""How each change of a run ended: outcomes, their recorder, and the content of a journal."""
 
 from collections.abc import Mapping
 from dataclasses import field
@@ -20,37 +20,37 @@ class Status(StrEnum):
     NOT_CONVERGED = "not-converged"
     """Written, but the service holds something else: see `Outcome.fields`."""
     FAILED = "failed"
-    """The service refused it, or nobody can say whether it was written: see `Outcome.message`."""
+    """The service refused it, or it is unknown whether it was written: see `Outcome.message`."""
     SKIPPED = "skipped"
     """Never started, because an earlier change failed or the run was interrupted."""
     CONFLICT = "conflict"
-    """Somebody changed the object since it was planned: not written."""
+    """The object changed after planning: not written."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One change's end. `fields` has what was sent as `before` and what the service holds as `after`."""
+    """The result of one change. In `fields`, `before` was sent and `after` is what the service has."""
 
     change: Change
     status: Status
     message: str = ""
     id: str | None = None
-    """The id that the service knows the object by after the write; a created one may differ from the planned."""
+    """The id of the object after the write; for a created object it may differ from the planned id."""
     fields: tuple[FieldChange, ...] = ()
     uncertain: bool = False
-    """Not applied as far as we know, and may have been written all the same: the answer to a write was lost."""
+    """Whether it may have been written although it counts as failed: the answer to a write was lost."""
 
     partly: bool = False
-    """It failed after some of it was written for certain."""
+    """Whether it failed after a part of it was certainly written."""
     restored: bool = False
-    """It was written, and the body of before was put back."""
+    """Whether it was written, and then the previous body was restored."""
     delivered: bool = False
-    """A new secret was delivered for it and could not be taken back, although it opens nothing."""
+    """Whether a new secret was delivered and could not be withdrawn, although it is not valid."""
 
     body: Body | None = field(default=None, compare=False)
-    """What the service answered to the write, less secret values; None: there was no such answer."""
+    """The service's answer to the write, without secret values; None: there was none."""
     fingerprints: Mapping[str, str] = field(default_factory=dict)
-    """Of the secret values that the plan set, by field; empty where there is no plan key."""
+    """Fingerprints of the secret values that the plan set, by field; empty without a plan key."""
 
     @property
     def may_be_written(self) -> bool:
@@ -68,37 +68,37 @@ class ApplyResult:
     """Resources that the plan found in step."""
     interrupted: bool = False
     run: str = ""
-    """What the journal calls the run; empty: nothing was about to be written, so that there is none."""
+    """The name of the run in the journal; empty: there was nothing to write, so there is no journal."""
     is_recorded: bool = True
-    """Whether the journal is whole; where it is not, the run is no success."""
+    """Whether the journal is complete; if it is not, the run did not succeed."""
 
     def count(self, status: Status) -> int:
-        """How many changes ended so."""
+        """The number of changes with this status."""
         return sum(outcome.status is status for outcome in self.outcomes)
 
     @property
     def planned(self) -> int:
-        """How many resources the plan was about; the sum of all statuses and of `unchanged`."""
+        """The number of resources in the plan: the sum of all statuses and of `unchanged`."""
         return len(self.outcomes) + self.unchanged
 
     @property
     def is_complete(self) -> bool:
-        """Whether every planned change was written and the service holds it."""
+        """Whether every planned change was written and verified."""
         return all(outcome.status is Status.APPLIED for outcome in self.outcomes)
 
 
 class Step(StrEnum):
-    """What part of a change a write is."""
+    """The part of a change that a write is."""
 
     BODY = "body"
     ASSIGNMENT = "assignment"
     RESTORE = "restore"
-    """The body of before is put back."""
+    """The previous body is restored."""
 
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """One request that may change something, as it is about to be sent."""
+    """One request that may change something, before it is sent."""
 
     change: Change
     step: Step
@@ -106,31 +106,31 @@ class Write:
     path: str
     """Below ``/v1``."""
     assignment: AssignmentChange | None = None
-    """The party, for a step that assigns one or no longer."""
+    """The party, for a step that adds or removes an assignment."""
 
 
 class Ending(StrEnum):
-    """What came of a write, as far as its answer tells."""
+    """The result of a write, according to its answer."""
 
     ANSWERED = "answered"
     REFUSED = "refused"
-    """It was certainly not carried out."""
+    """It was certainly not executed."""
     LOST = "lost"
-    """Nobody knows whether it was carried out."""
+    """It is unknown whether it was executed."""
 
 
 class Recorder(Protocol):
     """Keeps the record of a run. Thread-safe."""
 
     def make_ready(self) -> None:
-        """Do now, while the first objects are looked at, what the first write would else wait for. Never raises."""
+        """Do the preparation of the first write early, while the first objects are read. Never raises."""
         ...
 
     def intend(self, write: Write) -> int:
-        """Keep that this write is about to be sent; gives its number.
+        """Record that this write is about to be sent; returns its number.
 
         Raises:
-            ReconcilerError: it cannot be kept, so the write must not be sent.
+            ReconcilerError: it cannot be recorded, so the write must not be sent.
         """
         ...
 
@@ -139,26 +139,26 @@ class Recorder(Protocol):
         ...
 
     def ended(self, outcome: Outcome) -> None:
-        """Keep how a change ended; said again where the last look at it changes that. Never raises."""
+        """Record how a change ended; called again if verification changes that. Never raises."""
         ...
 
     def note(self, event: str, facts: Mapping[str, Json]) -> None:
-        """Keep a step of another sort, before or after it is taken.
+        """Record another kind of step, before or after it is taken.
 
         Raises:
-            ReconcilerError: it cannot be kept.
+            ReconcilerError: it cannot be recorded.
         """
         ...
 
 
 class NoRecord:
-    """Keeps nothing."""
+    """Records nothing."""
 
     def make_ready(self) -> None:
-        """There is nothing to do."""
+        """Do nothing."""
 
     def intend(self, _write: Write) -> int:
-        """Let it be sent."""
+        """Allow the write."""
         return 0
 
     def settle(self, _number: int, _ending: Ending, _message: str) -> None:
@@ -172,23 +172,23 @@ class NoRecord:
 
 
 class Certainty(StrEnum):
-    """What the journal of a run can say of one change."""
+    """What the journal of a run records of one change."""
 
     ENDED = "ended"
-    """How it ended is recorded: see `RecordedChange.status`."""
+    """Its result is recorded: see `RecordedChange.status`."""
     WRITTEN = "written"
-    """Each write that was announced was answered; how the change ended is not recorded."""
+    """Each announced write was answered; the result of the change is not recorded."""
     REFUSED = "refused"
-    """The service refused the only writes that were announced."""
+    """The service refused all announced writes."""
     NOT_STARTED = "not-started"
     """No write of it was announced."""
     UNCERTAIN = "uncertain"
-    """A write was announced, and whether it was carried out is not recorded."""
+    """A write was announced, but whether it was executed is not recorded."""
 
 
 @dataclass(frozen=True, slots=True)
 class RecordedWrite:
-    """One write that was announced."""
+    """One announced write."""
 
     number: int
     step: Step
@@ -200,22 +200,22 @@ class RecordedWrite:
 
     @property
     def may_be_carried_out(self) -> bool:
-        """Whether the service may have done it."""
+        """Whether the service may have executed it."""
         return self.ending is not Ending.REFUSED
 
 
 @dataclass(frozen=True, slots=True)
 class RecordedChange:
-    """One change of the plan that the run carried out."""
+    """One change of the plan of a run."""
 
     address: Address
     action: Action
     id: str | None
-    """As it was planned; for what was created, as the outcome gives it where there is one."""
+    """The planned id; for a created object, the id in the outcome, if there is one."""
     before: Body | None
     after: Body | None
     secrets: tuple[str, ...] = ()
-    """The secret fields and named secrets that it set, made or cleared."""
+    """The secret fields and named secrets that it set, created or cleared."""
     assignments: tuple[AssignmentChange, ...] = ()
     writes: tuple[RecordedWrite, ...] = ()
     status: Status | None = None
@@ -223,17 +223,17 @@ class RecordedChange:
     uncertain: bool = False
     restored: bool = False
     left: Body | None = None
-    """The body that the service answered to the last write of it, less secret values; None: none is recorded."""
+    """The service's answer to its last write, without secret values; None: not recorded."""
     made: tuple[LiveSecret, ...] = ()
-    """The named secrets that it made, as it left them."""
+    """The named secrets that it created, in their final state."""
     fingerprints: Mapping[str, str] = field(default_factory=dict)
-    """Of the secret values that it set, by field, keyed with the plan key of the run."""
+    """Fingerprints of the secret values that it set, by field, keyed with the plan key of the run."""
     not_held: tuple[str, ...] = ()
-    """JSON pointers of what the service was found to hold otherwise than it was sent."""
+    """JSON pointers of values that differ between the request and the service."""
 
     @property
     def certainty(self) -> Certainty:
-        """What can be said of it."""
+        """What is recorded of it."""
         if self.status is Status.SKIPPED:
             return Certainty.NOT_STARTED
         if self.status is not None and not self.uncertain:
@@ -246,12 +246,12 @@ class RecordedChange:
 
     @property
     def open_writes(self) -> tuple[RecordedWrite, ...]:
-        """The writes of which nobody knows whether they were carried out."""
+        """The writes for which it is unknown whether they were executed."""
         return tuple(write for write in self.writes if write.ending in {None, Ending.LOST})
 
     @property
     def may_be_written(self) -> bool:
-        """Whether the service may hold something of it."""
+        """Whether a part of it may have been written."""
         return any(write.may_be_carried_out for write in self.writes) and not self.restored
 
 
@@ -276,23 +276,23 @@ class RecordedRun:
     interrupted: bool = False
     unchanged: int = 0
     torn: bool = False
-    """The last line of its journal is there in part only."""
+    """Whether the last line of its journal is incomplete."""
     follows_up: tuple[str, ...] = ()
-    """Runs that were cut off, and that this one has looked at."""
+    """Interrupted runs that this run has checked."""
     rolls_back: str | None = None
 
     def count(self, certainty: Certainty) -> int:
-        """How many changes of which so much can be said."""
+        """The number of changes with this ending."""
         return sum(change.certainty is certainty for change in self.changes)
 
     def ended(self, status: Status) -> int:
-        """How many changes that ended so."""
+        """The number of changes with this status."""
         return sum(change.status is status for change in self.changes)
 
 
 @dataclass(frozen=True, slots=True)
 class RecordedStep:
-    """One step of a rotation that was due."""
+    """One due step of a rotation."""
 
     kind: str
     text: str
@@ -331,5 +331,5 @@ class RecordedRotation:
     interrupted: bool = False
 
     def ended(self, ended: Ended | None) -> tuple[RecordedTurn, ...]:
-        """The turns that ended so."""
+        """The turns with this ending."""
         return tuple(turn for turn in self.turns if turn.ended is ended)

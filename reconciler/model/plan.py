@@ -1,4 +1,4 @@
-"""A plan: what would be done, complete enough to be shown, saved, compared and carried out without thinking again."""
+"""A plan: complete enough to be shown, saved, compared and applied without further computation."""
 
 import re
 from collections.abc import Mapping
@@ -29,7 +29,7 @@ class Action(StrEnum):
     | no-op     | body   | body  | no      |
     | unmanaged | body   | None  | no      |
 
-    A no-op has `before` equal to `after`; `state: absent` of what is not there is a no-op with both None.
+    A no-op has `before` equal to `after`; `state: absent` of an object that does not exist is a no-op with both None.
     """
 
     CREATE = "create"
@@ -45,7 +45,7 @@ class Action(StrEnum):
 
 
 class Direction(StrEnum):
-    """Whether a change lets more people in (or longer, or with more roles), fewer, or neither."""
+    """Whether a change widens access (more users, longer, or more roles), narrows it, or neither."""
 
     WIDENS = "widens"
     NARROWS = "narrows"
@@ -63,11 +63,11 @@ class FieldChange:
     sensitive: bool = False
     added: tuple[Json, ...] = ()
     removed: tuple[Json, ...] = ()
-    """For a field that is a set: its members that come and go."""
+    """The added and removed members of a field that is a set."""
     place: Place | None = None
-    """Where the wanted value is written, in the manifest or in an overlay; None: nowhere, it is the API's default."""
+    """The place of the desired value in the manifest or an overlay; None: it is the API's default."""
     is_left: bool = False
-    """Whether an apply leaves `before`, or the members in `removed`, as they are: what no manifest names."""
+    """Whether an apply keeps `before`, or the members in `removed`, because no manifest names them."""
 
     @property
     def path(self) -> tuple[str, ...]:
@@ -76,7 +76,7 @@ class FieldChange:
 
     @property
     def name(self) -> str:
-        """The field of the object that it is, or is in."""
+        """The top-level field that it is or belongs to."""
         return self.path[0]
 
     @property
@@ -89,30 +89,30 @@ _HOST: Final = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#]+")
 
 
 def host_of(url: object) -> str | None:
-    """Scheme, host and port, with whatever else stands before the path; `casefold` would make one host of two."""
+    """Everything before the path: scheme, host and port; not by `casefold`, which would make some hosts equal."""
     found = _HOST.match(url.lower()) if isinstance(url, str) else None
     return found[0] if found else None
 
 
 def known_after(address: Address) -> str:
-    """What stands for the id of an object that the service is yet to make: no id has blanks or parentheses."""
+    """The placeholder for an id that the service creates later: ids have no blanks or parentheses."""
     return f"(known after apply: {address})"
 
 
 @dataclass(frozen=True, slots=True)
 class SecretIntent:
-    """What is to become of one secret field, free of any value."""
+    """The planned change of one secret field, without its value."""
 
     field: str
     reference: SecretReference | None
     """None: it is cleared."""
     fingerprint: str
-    """Of the value when it was planned, see `Secret.fingerprint`; empty without a key or without the value."""
+    """The fingerprint of the planned value, see `Secret.fingerprint`; empty without a key or value."""
 
 
 @dataclass(frozen=True, slots=True)
 class AssignmentChange:
-    """One party that is to be assigned to the object, or no longer."""
+    """One party to assign to the object, or to remove."""
 
     party: str
     """``buyers`` or ``suppliers``."""
@@ -122,41 +122,41 @@ class AssignmentChange:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What is to be done about one resource, and all that is needed to do it."""
+    """The planned change of one resource, with everything needed to apply it."""
 
     address: Address
     action: Action
     id: str | None
     """The service's id. For a create: the id that the PUT goes to."""
     before: Body | None
-    """The live body, unknown and read-only fields included, less secret values."""
+    """The live body, including unknown and read-only fields, without secret values."""
     after: Body | None
-    """The complete body that will be PUT, less secret values (those are taken from the live object when it is sent)."""
+    """The complete body for the PUT, without secret values (these are taken from the live object when it is sent)."""
     fields: tuple[FieldChange, ...] = ()
     secrets: tuple[SecretIntent, ...] = ()
     assignments: tuple[AssignmentChange, ...] = ()
-    """Carried out after the body was written, each by a request of its own."""
+    """Applied after the body was written, each by a separate request."""
     place: Place | None = None
-    """Where the manifest stands."""
+    """The place of the manifest."""
     protected: bool = False
     new_secrets: tuple[NamedSecret, ...] = ()
-    """Made and delivered after all of that."""
+    """Secrets that are created and delivered after everything else."""
     wave: int = 1
-    """Changes of one wave are written side by side, one wave after another; deletions in the opposite order."""
+    """Changes of one wave are written in parallel, one wave after another; deletions in the opposite order."""
     depends_on: tuple[Address, ...] = ()
     """The changes that must have succeeded before."""
     is_patch: bool = False
-    """Whether exactly the changed fields are sent by PATCH: a PUT would erase a write-only secret that is not named."""
+    """Whether only the changed fields are sent, by PATCH, because a PUT would erase an unnamed write-only secret."""
 
     def deliveries(self, at: str) -> tuple[Delivery, ...]:
-        """Where the value goes that is made for a secret; `at` is the pointer of its field. Empty: none is made."""
+        """The deliveries of a generated secret; `at` is the pointer of its field. Empty: it is not generated."""
         generated = {pointer(one.field): one.reference.deliver for one in self.secrets if one.reference}
         named = {pointer("secrets", one.name): one.deliver for one in self.new_secrets}
         return (generated | named).get(at, ())
 
     @property
     def key(self) -> ObjectKey | None:
-        """The object that it is about; None where nobody knows its id."""
+        """The key of its object; None if the id is unknown."""
         return key_of(self.address.kind, self.id) if self.id else None
 
     @property
@@ -166,7 +166,7 @@ class Change:
 
     @property
     def direction(self) -> Direction:
-        """Widening outweighs narrowing: a change that does both needs the same look as one that only widens."""
+        """The direction of all fields together: a change that widens and narrows counts as widening."""
         if self.action is Action.DELETE:
             return Direction.NARROWS
         found = {field.direction for field in self.fields}
@@ -178,15 +178,15 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """What is live, that no manifest names and that applying the plan leaves as it is."""
+    """Live values that no manifest names and that an apply does not change."""
 
     address: Address
     fields: tuple[FieldChange, ...]
-    """`before` is live; `after` is what would be there if only manifests had a say."""
+    """`before` is live; `after` is the value without anything unmanaged."""
     message: str
     """A sentence for readers."""
     is_watched: bool = False
-    """Whether it is drift: assignments that a manifest watches. Else it is fields that the manifest does not own."""
+    """Whether it is drift: assignments that a manifest watches. Otherwise, fields that the manifest does not own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +202,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """What a plan was made from and for; `apply PLANFILE` refuses where any of it no longer holds."""
+    """The inputs and the target of a plan; `apply PLANFILE` refuses if any of it no longer holds."""
 
     environment: str
     base_url: str
@@ -211,14 +211,14 @@ class Binding:
     tool_version: str
     git_commit: str | None = None
     git_dirty: bool | None = None
-    """Whether the inputs differ from that commit; None: nobody can tell."""
+    """Whether the inputs differ from that commit; None: unknown."""
     expires_at: str | None = None
     """UTC, ISO 8601 with seconds and a Z; None: never."""
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """How many resources of each action."""
+    """The number of resources of each action."""
 
     create: int
     update: int
@@ -229,28 +229,28 @@ class Summary:
 
     @property
     def writes(self) -> int:
-        """How many resources applying the plan would change."""
+        """The number of resources that an apply would change."""
         return self.create + self.update + self.delete
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All changes of one run against one environment: those that let more in first, each part sorted by address."""
+    """All changes of one run against one environment: those that widen access first, each part sorted by address."""
 
     changes: tuple[Change, ...]
     binding: Binding
     guards: tuple[Finding, ...] = ()
     warnings: tuple[str, ...] = ()
     selection: Selection = field(default_factory=Selection)
-    """What the changes were restricted to; the guards have judged the whole."""
+    """The selection of the changes; guards have checked the whole marketplace."""
     snapshot: str | None = None
-    """When the snapshot was taken that it was made from. Such a plan is for reading: it is never carried out."""
+    """When its snapshot was taken. A plan from a snapshot is for reading and is never applied."""
     notices: tuple[Notice, ...] = ()
     """Sorted by address."""
     scope: Scope = field(default_factory=Scope, compare=False)
-    """What of the marketplace the manifests were of; a plan that was saved does not say."""
+    """The part of the marketplace that the manifests cover; unknown for a saved plan."""
     out_of_scope: int = 0
-    """How many live objects belong to other repositories; they are no changes of this one."""
+    """The number of live objects of other repositories, which are not changes of this one."""
     login: ObjectKey | None = field(default=None, compare=False)
     """The client that the run was logged in with; None for a plan from a snapshot."""
     created_at: str = field(default="", compare=False)
@@ -262,7 +262,7 @@ class Plan:
 
     @property
     def summary(self) -> Summary:
-        """Counted from the very list that is rendered and applied."""
+        """The counts of the changes that are rendered and applied."""
         count = dict.fromkeys(Action, 0)
         for change in self.changes:
             count[change.action] += 1
@@ -277,7 +277,7 @@ class Plan:
 
     @property
     def has_changes(self) -> bool:
-        """Whether applying it would write anything. Unmanaged resources are no changes."""
+        """Whether an apply would write anything. Unmanaged resources are not changes."""
         return self.summary.writes > 0
 
 
@@ -289,22 +289,22 @@ class Limits:
     changes_percent: float | None = None
     deletes: int | None = 0
     widens: int | None = None
-    """Resources whose change may widen access."""
+    """The number of resources whose change may widen access."""
     restore: bool = False
-    """Whether changes that put back what OrderCloud's restore of staging took are not counted, deletions aside."""
+    """Whether changes that undo OrderCloud's staging restore are not counted, except deletions."""
     kinds: Mapping[str, "Limits"] = field(default_factory=dict)
-    """The same for the resources of one kind alone."""
+    """Separate limits for the resources of one kind."""
     name: str = "limits"
-    """Where it stands in the configuration of an environment."""
+    """Its key in the configuration of an environment."""
 
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """Whether a plan does what somebody has reviewed."""
+    """Whether a plan matches the reviewed one."""
 
     is_reviewed: bool
     reason: str
     unseen: Plan
-    """The plan, with the changes that nobody has reviewed."""
+    """The plan, with only the changes that were not reviewed."""
     gone: tuple[str, ...] = ()
-    """What was reviewed and is no longer planned, in words."""
+    """Reviewed changes that are no longer planned, in words."""

@@ -12,44 +12,44 @@ from reconciler.model.resource import Address
 
 
 class State(StrEnum):
-    """How a manifest stands to the live objects. `AMBIGUOUS` and `TAKEN` are faults: somebody must decide."""
+    """The relation of a manifest to live objects. `AMBIGUOUS` and `TAKEN` are faults that the user must resolve."""
 
     BIND = "bind"
-    """It is one live object, and no id says so yet."""
+    """It matches one live object, but is not bound to its id yet."""
     BOUND = "bound"
     """Its known id is live."""
     NOT_LIVE = "not-live"
-    """No live object is it, and no id is known."""
+    """It matches no live object, and no id is known."""
     STALE = "stale"
-    """An id is known that is not live here. It is left as it is."""
+    """Its known id is not live here. It is not changed."""
     AMBIGUOUS = "ambiguous"
     """Several live objects have its name."""
     TAKEN = "taken"
-    """The one live object that it may be is bound to another name."""
+    """The only live object that it matches is bound to another name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A live object that a manifest may be."""
+    """A live object that a manifest may match."""
 
     id: str
     active: bool
     labels: Mapping[str, str] = field(default_factory=dict)
-    """What somebody has written on it, by which people recognise it."""
+    """Entries by which users recognise it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """What is to be done about one manifest."""
+    """The proposal for one manifest."""
 
     address: Address
     state: State
     id: str | None = None
-    """The id to be bound or the one that is known; None where there is none, or no one of several."""
+    """The id to bind or the known one; None if there is none, or several."""
     note: str = ""
-    """How the object was found, or what follows from there being none."""
+    """How the object was matched, or the consequence if there is none."""
     candidates: tuple[Candidate, ...] = ()
-    """For an ambiguous one, all that it could be."""
+    """All matches of an ambiguous manifest."""
     fault: Diagnostic | None = None
 
 
@@ -64,30 +64,30 @@ class Adoption:
 
     @property
     def ids(self) -> Mapping[Address, str]:
-        """Manifest -> id, for those to be bound."""
+        """Manifest -> id to bind."""
         return {one.address: one.id for one in self.proposals if one.state is State.BIND and one.id}
 
     @property
     def faults(self) -> tuple[Diagnostic, ...]:
-        """What nobody but a human can decide; as long as there is any, nothing is written."""
+        """Faults that the user must resolve; while there are any, nothing is written."""
         return tuple(one.fault for one in self.proposals if one.fault)
 
     def count(self, state: State) -> int:
-        """How many manifests stand so."""
+        """The number of manifests in this state."""
         return sum(one.state is state for one in self.proposals)
 
 
 class ExportStatus(StrEnum):
-    """What an export does, or would do, with one object."""
+    """The result of an export for one object, done or planned."""
 
     NEW = "new"
-    """It gets a file of its own."""
+    """It gets a new file."""
     CHANGED = "changed"
-    """Its manifest gets what is live."""
+    """Its manifest is updated to the live state."""
     SAME = "same"
-    """Its manifest says what is live."""
+    """Its manifest equals the live state."""
     LEFT = "left out"
-    """Nothing is written for it; the reasons are among what is left out."""
+    """Nothing is written for it; the reasons are in the list of what is left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +104,13 @@ class Exported:
     """One live object."""
 
     address: Address
-    """Of an object that gets no manifest, its kind and its id."""
+    """Kind and id of an object without a manifest."""
     status: ExportStatus
     title: str
-    """The name that people know it by: an API client's AppName."""
+    """Its name for users: an API client's AppName."""
     id: str = ""
     file: str = ""
-    """As messages call it."""
+    """Its name in messages."""
     left_out: tuple[LeftOut, ...] = ()
 
 
@@ -119,12 +119,12 @@ class Verdict(StrEnum):
 
     OK = "ok"
     WARNING = "warning"
-    """Something will not work, or will end soon, that not everybody needs."""
+    """Something optional will not work, or will end soon."""
     FAILED = "failed"
     SKIPPED = "skipped"
     """It depends on a check that failed."""
     INFO = "info"
-    """Good to know, and neither right nor wrong."""
+    """Information, neither right nor wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,11 +132,11 @@ class Check:
     """One check and its result."""
 
     name: str
-    """Stable: programs may look for it."""
+    """A stable name for programs."""
     verdict: Verdict
     found: str
     fix: str = ""
-    """What to do about it; empty where there is nothing to do."""
+    """How to fix it; empty if there is nothing to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +152,7 @@ class Diagnosis:
         return not self.count(Verdict.FAILED)
 
     def count(self, verdict: Verdict) -> int:
-        """How many checks ended so."""
+        """The number of checks with this verdict."""
         return sum(check.verdict is verdict for check in self.checks)
 
 
@@ -164,12 +164,12 @@ class Sort(StrEnum):
     WRITE_ONLY = "write-only"
     """In a field of the object, and never shows it."""
     NAMED = "named"
-    """Beside the object, one of several with names; shown once."""
+    """Separate from the object, one of several with names; shown once."""
 
 
 @dataclass(frozen=True, slots=True)
 class SecretRow:
-    """One secret, or one that is wanted and not there."""
+    """One secret, live or missing."""
 
     address: Address
     id: str | None
@@ -177,7 +177,7 @@ class SecretRow:
     sort: Sort
     state: SecretState
     policy: str = ""
-    """What the manifest demands; empty where it says nothing."""
+    """The manifest's requirements; empty if there are none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,14 +189,14 @@ class SecretReport:
     now: datetime
     rows: tuple[SecretRow, ...]
     left_out: int = 0
-    """Live objects without a manifest, whose secrets were not looked at."""
+    """Live objects without a manifest, whose secrets were not checked."""
 
     @property
     def due(self) -> tuple[SecretRow, ...]:
-        """The rows that a rotation has something to do about."""
+        """The rows that are due for rotation."""
         return tuple(row for row in self.rows if row.state.is_due)
 
     @property
     def needing_attention(self) -> tuple[SecretRow, ...]:
-        """The rows with which somebody has something to do."""
+        """The rows that need attention."""
         return tuple(row for row in self.rows if row.state.standing.needs_attention)

@@ -151,8 +151,8 @@ def read(desired: DesiredState, remote: ReadRemote, target: Target, resolve: Res
         secrets = look_up(considered, resolve)
         if target.requires_secrets:
             secrets.require()
-        beside = partial(_related, considered, secrets.values, target.selection)
-        found = reader.read(remote, target.environment, target.marketplace, kinds, expected=named, beside=beside)
+        related = partial(_related, considered, secrets.values, target.selection)
+        found = reader.read(remote, target.environment, target.marketplace, kinds, expected=named, related=related)
     return Sides(considered, found.live, secrets, found.secrets, found.hidden, remote.client_id)
 
 

@@ -91,11 +91,11 @@ def _with_fields(change: Change, more: Mapping[str, FieldChange]) -> Change:
 def _deviations(plan: Plan, change: Change, past: "_Past | None") -> Iterator[Deviation]:
     environment = plan.binding.environment
     if change.action is Action.UPDATE:
-        judge = _FieldSides(change, KINDS[change.address.kind], past)
+        field_sides = _FieldSides(change, KINDS[change.address.kind], past)
         for field in change.fields:
-            live, wanted = judge.sides(field)
+            live, wanted = field_sides.sides(field)
             known_by = fingerprint(environment, DriftKind.CHANGED, change.address, field.pointer, live, wanted)
-            yield Deviation(DriftKind.CHANGED, change, field, known_by, judge.side_of(field, live, wanted))
+            yield Deviation(DriftKind.CHANGED, change, field, known_by, field_sides.side_of(field, live, wanted))
     elif change.action in _KINDS:
         kind = _KINDS[change.action]
         known_by = fingerprint(environment, kind, _stable_address(change), "", ABSENT, ABSENT)
@@ -253,13 +253,13 @@ def _applied(
     ids_by_address = {one.address: ids.get(one.address) or one.id for one in plan.changes}
     made = known_ids(ids_by_address)
     managed = {one.address: with_ids(one.assignments, made) for one in desired.resources if one.assignments}
-    beside = _watched(plan)
+    watched_assignments = _watched(plan)
     for change in plan.changes:
         if change.action is Action.NO_OP or change.address in done:
             yield Applied(
                 change.address,
                 ids_by_address[change.address],
-                _hashes(_with_ids(change, made), managed.get(change.address, {}), beside),
+                _hashes(_with_ids(change, made), managed.get(change.address, {}), watched_assignments),
                 _fingerprints(change, done.get(change.address), known),
             )
 
@@ -286,13 +286,13 @@ def _with_ids(change: Change, made: Mapping[str, str]) -> Change:
 def _hashes(
     change: Change,
     assignments: Mapping[str, tuple[str, ...]],
-    beside: Mapping[tuple[Address, str], FieldChange],
+    watched_assignments: Mapping[tuple[Address, str], FieldChange],
 ) -> Json:
     if change.after is None:
         return None
     parties: dict[str, Json] = {}
     for party, ids in assignments.items():
-        watched = beside.get((change.address, pointer(_ASSIGNMENTS, party)))
+        watched = watched_assignments.get((change.address, pointer(_ASSIGNMENTS, party)))
         parties[party] = _parties([*ids, *(watched.removed if watched else ())])
     canonical = KINDS[change.address.kind].canonical(change.after)
     hashes = hashes_of({**canonical, **({_ASSIGNMENTS: parties} if parties else {})})

@@ -170,9 +170,9 @@ def _is_needed(change: Change, one: LiveResource, name: str) -> bool:
         return False
     field = KINDS[one.kind].secret_rows[name]
     # How deep a PATCH merges is not documented, so a record with a secret in it is written as a whole or not at all.
-    beside = field.together if field_of(name) == name else field_of(name)
+    companion = field.together if field_of(name) == name else field_of(name)
     parts = [(each.path, each.after) for each in change.fields]
-    return any(at[0] == beside or (len(at) > 1 and after is ABSENT) for at, after in parts)
+    return any(at[0] == companion or (len(at) > 1 and after is ABSENT) for at, after in parts)
 
 
 def _unpatchable(change: Change, name: str) -> Finding:

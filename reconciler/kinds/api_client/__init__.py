@@ -78,8 +78,7 @@ _FIELDS: Final = (
     ),
     flag(
         "Active",
-        "Whether anybody can log in through this client. false locks everybody out at once. null: the API's default, "
-        "false.",
+        "Whether users can log in through this client. false ends all access at once. null: the API's default, false.",
         direction_of=grows,
     ),
     Field(

@@ -82,8 +82,8 @@ def is_patch(kind: Kind, resource: DesiredResource, found: LiveResource, after: 
 def goes_with(kind: Kind, name: str, fields: Iterable[FieldChange]) -> bool:
     """Whether a change affects what a secret is sent with: its header, its URL or its record."""
     row = kind.secret_rows[name]
-    beside = {row.together, row.sent_to} if field_of(name) == name else {field_of(name)}
-    return any(change.name in beside for change in fields)
+    companions = {row.together, row.sent_to} if field_of(name) == name else {field_of(name)}
+    return any(change.name in companions for change in fields)
 
 
 def is_sent_elsewhere(row: Field, fields: Iterable[FieldChange]) -> bool:
@@ -164,14 +164,14 @@ def with_named_secrets(
             continue
         there = live.get(change.key, ()) if change.key else ()
         is_active = bool(change.after.get(KINDS[change.address.kind].active_field))
-        judged = states(secrets, there, now, is_active=is_active)
-        missing = [one.wanted for one in judged if one.standing is Standing.MISSING and one.wanted]
+        compared = states(secrets, there, now, is_active=is_active)
+        missing = [one.wanted for one in compared if one.standing is Standing.MISSING and one.wanted]
         new = [secret for secret in missing if secret.deliver]
         due = [(secret, why) for secret in new if (why := secret.due_at_once(now))]
         findings += [_due(change.address, secret, why) for secret, why in due]
         found.append(_with(change, new, is_first=not there) if new else change)
-        warnings += [f"{change.address}: {text}" for one in judged for text in _warnings_of(one)]
-        warnings += list(_over_limit(change, judged, new))
+        warnings += [f"{change.address}: {text}" for one in compared for text in _warnings_of(one)]
+        warnings += list(_over_limit(change, compared, new))
     return tuple(found), tuple(findings), tuple(warnings)
 
 
@@ -225,10 +225,10 @@ def _warnings_of(state: SecretState) -> Iterator[str]:
             return
 
 
-def _over_limit(change: Change, judged: Sequence[SecretState], new: Sequence[NamedSecret]) -> Iterator[str]:
+def _over_limit(change: Change, compared: Sequence[SecretState], new: Sequence[NamedSecret]) -> Iterator[str]:
     """Warn of secrets above the limit, or of one that is deleted to make room: see `secrets.rotation.due`."""
     named, names = KINDS[change.address.kind].named_secrets, {secret.name for secret in new}
-    there = [one.live for one in judged if one.live]
+    there = [one.live for one in compared if one.live]
     count = len(there) + len(new)
     if not named or count <= named.limit:
         return

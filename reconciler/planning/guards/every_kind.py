@@ -29,24 +29,24 @@ def incomplete_create(changes: Sequence[Change], context: Context) -> Iterator[F
     """
     for change in changes:
         kind = KINDS[change.address.kind]
-        for path, beside in _lacking(change, kind):
+        for path, companion in _lacking(change, kind):
             if path in kind.secret_fields and not context.has_secrets:
                 continue
             above, _, name = path.rpartition("/")
             example = f": {name}: {{fromEnv: NAME}}" if path in kind.secret_fields else ""
             yield Finding(
                 "incomplete-create",
-                f"{_named(change)} {_what(change, above, beside)} cannot be created without {name}",
+                f"{_named(change)} {_what(change, above, companion)} cannot be created without {name}",
                 f"add {name} to {above or 'the spec'}{example}",
                 (change.address,),
                 can_be_acknowledged=False,
             )
 
 
-def _what(change: Change, above: str, beside: str) -> str:
+def _what(change: Change, above: str, companion: str) -> str:
     if change.before is None:
         return f"has no {above} yet, which" if above else "does not exist, and"
-    return f"has no {beside or above} yet, which"
+    return f"has no {companion or above} yet, which"
 
 
 def _lacking(change: Change, kind: Kind) -> Iterator[tuple[str, str]]:
@@ -54,12 +54,12 @@ def _lacking(change: Change, kind: Kind) -> Iterator[tuple[str, str]]:
     if change.action not in {Action.CREATE, Action.UPDATE} or change.after is None:
         return
     written: dict[str, Json] = {one.field: "any" for one in change.secrets if one.reference}
-    for path, beside in _unnamed(kind.table, with_secrets(change.after, written)):
+    for path, companion in _unnamed(kind.table, with_secrets(change.after, written)):
         record = None if change.before is None else record_of(path, change.before)
         if record is None:
             yield path, ""
-        elif beside and record.get(beside) is None:
-            yield path, beside
+        elif companion and record.get(companion) is None:
+            yield path, companion
 
 
 def unnamed_secrets(resource: DesiredResource) -> Iterator[str]:
