@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 _CHECKING: Final = frozenset({"plan", "apply"})
-"""The commands besides `validate` that check manifests."""
+"""The commands, other than `validate`, that check manifests."""
 Report: TypeAlias = Callable[[Outcome], None]
 
 PROGRESS_DELAY: Final = 1.0

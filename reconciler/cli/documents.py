@@ -114,7 +114,7 @@ def show(
     *,
     sequential: bool = False,
 ) -> ExitCode:
-    """Show what is found in the chosen environment, or in each of several, in one document.
+    """Show the result of `find` in the selected environment, or in each of several, in one document.
 
     For `end` and `sequential` see `Project.each`.
 

@@ -45,7 +45,7 @@ class Common:
     reads: list[Path] = field(default_factory=list)
     """Input files of options and arguments."""
     writes: list[Path] = field(default_factory=list)
-    """Those that they name for writing; see `environment.protect_inputs`."""
+    """Output files of options; see `environment.protect_inputs`."""
     jobs: int = 0
     """How many environments run in parallel; 0: not given."""
     warned: "dict[str, Sequence[Diagnostic]]" = field(default_factory=dict)

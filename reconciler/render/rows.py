@@ -88,11 +88,11 @@ def _whole(change: Change, words: Words) -> Iterator[Row]:
         for leaf in leaves(value, ABSENT):
             if leaf.before not in (None, "", [], {}) and (name != "ID" or change.action is Action.DELETE):
                 yield Row(_leaf_name(_name(pointer(name)), leaf), show(leaf.before))
-    if change.action is Action.DELETE and words.gone and (beside := _beside(change)):
-        yield Row(beside, note=words.gone)
+    if change.action is Action.DELETE and words.gone and (others := _deleted_with_it(change)):
+        yield Row(others, note=words.gone)
 
 
-def _beside(change: Change) -> str:
+def _deleted_with_it(change: Change) -> str:
     """Parts of the object that are not in its body, such as secrets."""
     kind, body = KINDS.get(change.address.kind), change.before or {}
     if kind is None:

@@ -205,7 +205,7 @@ def _row_lines(found: Iterable[Row], words: Words, style: Style, action: Action)
         said = [_text_value(row, words, style, action), row.note, mark, _said_of(row.side, style)]
         said.append(f"({row.place})" if row.place else "")
         yield "  ".join([f"    {row.name:<{width}}", *filter(None, said)]).rstrip()
-        yield from _besides(row, words, style, action)
+        yield from _extra_lines(row, words, style, action)
 
 
 def _text_value(row: Row, words: Words, style: Style, action: Action) -> str:
@@ -218,7 +218,7 @@ def _text_value(row: Row, words: Words, style: Style, action: Action) -> str:
             return row.differences if row.is_long else pair(row, words.pair)
 
 
-def _besides(row: Row, words: Words, style: Style, action: Action) -> Iterator[str]:
+def _extra_lines(row: Row, words: Words, style: Style, action: Action) -> Iterator[str]:
     for prefix, members, tone in ((words.come, row.added, Tone.CREATE), (words.go, row.removed, Tone.DELETE)):
         yield from (f"      {style.paint(tone, f'{prefix}{member}')}" for member in members)
     if row.is_long and action is Action.UPDATE:

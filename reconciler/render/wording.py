@@ -42,7 +42,7 @@ class Words:
     cleared: str
     """For a secret that should have no value."""
     set: str
-    """For a secret that has no value yet."""
+    """For a secret that does not have a value."""
     unseen: str
     """For a secret that the service never returns."""
     made: str

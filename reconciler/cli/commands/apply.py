@@ -174,7 +174,7 @@ def _several_applied(common: Common, asked: "ApplyOptions", outputs: Outputs, me
 
 
 def _check(asked: "ApplyOptions") -> None:
-    """Refuse options that cannot be combined.
+    """Reject options that cannot be combined.
 
     Raises:
         UsageError: an option cannot be used with a saved plan.

@@ -153,7 +153,7 @@ def _notify(common: Common, notifier: "Notifier", drifts: "Sequence[Drift]") -> 
 
 
 def _left(common: Common, found: "WriteBack", *, write: bool) -> "Drift":
-    """Show the manifests with the live values, also with --quiet, and write them with --write."""
+    """Show the manifests with the live values, even with --quiet, and write them with --write."""
     if found.refused:
         report_error(InputError(found.refused))
     if not found.contents:

@@ -49,9 +49,7 @@ and start a repository. Ctrl-C stops it with exit code 0.
 @value_option(
     "--latency", "MS", _LATENCY, help="Delay before each response, in milliseconds.", default=0, to="latency_ms"
 )
-@value_option(
-    "--fault", "SPEC", help="Inject a fault, as in the example above; repeatable.", to="faults", multiple=True
-)
+@value_option("--fault", "SPEC", help="Inject a fault, as in the examples; repeatable.", to="faults", multiple=True)
 @value_option("--max-page-size", "N", _PAGE_SIZE, help="Maximum page size of lists.")
 @click.option("--marketplace", type=text, default="emulator", show_default=True, help="Marketplace ID (Seller.ID).")
 @click.option("--no-put-creates", is_flag=True, help="Return 404 for a PUT of an unknown API client.")

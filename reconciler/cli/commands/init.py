@@ -89,7 +89,7 @@ def command(
 
 
 def _answers(common: Common, given: dict[str, str | None], name: str | None = None) -> "Answers":
-    """Ask for what was not given.
+    """Ask for missing answers.
 
     Raises:
         UsageError: an answer is missing and there is no terminal, or an answer is invalid.

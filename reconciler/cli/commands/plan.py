@@ -53,7 +53,7 @@ Examples:
   reconciler plan --only 'ApiClient/store*'        # or by labels: --selector team=web,tier=1
   reconciler plan --out plan.json --into markdown=comment.md --into github=annotations.txt
   reconciler plan --from-snapshot snapshot.json    # without credentials: see reconciler snapshot --help
-  reconciler plan --prune                          # also deletes objects in no manifest
+  reconciler plan --prune                          # also plans to delete objects in no manifest
   reconciler plan --detailed-exitcode              # 0 no changes, 1 error, 2 changes, 3 refused
   reconciler plan --env staging --env production   # both; all: --env-all
   reconciler plan --env-all --out plans            # a folder: plans/staging.json, plans/production.json

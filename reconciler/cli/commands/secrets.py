@@ -159,7 +159,7 @@ def _approve(common: Common, rotated: Rotated, is_acceptable: bool, *, ask: bool
 
 
 def _check(address: str | None, name: str | None, selection: Selection, *, due: bool) -> None:
-    """Refuse options that cannot be combined.
+    """Reject options that cannot be combined.
 
     Raises:
         UsageError: the options do not select what to rotate, or contradict each other.

@@ -1,4 +1,4 @@
-"""Nothing -> the version, as --version prints it."""
+"""The version, as --version prints it."""
 
 import click
 

@@ -48,7 +48,7 @@ def _document(found: Plan | Drift, tone: str, digest: str, style: Style) -> str:
             join(page.timeline(style.history), _refused(seen.plan.guards)),
             {**page.kinds_of(seen), "moved": sorted(moved)} if has_changes else None,
             join(*page.changes(seen)),
-            join(_besides(seen), _how_to_apply(found, digest, style)),
+            join(_notes(seen), _how_to_apply(found, digest, style)),
         )
     )
 
@@ -84,7 +84,7 @@ def _finding(finding: Finding) -> Html:
     return el("li", el("code", brief(finding.rule)), f"{final}: {brief(finding.message, LONGEST_MESSAGE)}", fix)
 
 
-def _besides(seen: View) -> Html:
+def _notes(seen: View) -> Html:
     """Warnings, notices, and unmanaged objects."""
     return join(
         page.bullets("Warnings", [brief(text, LONGEST_MESSAGE) for text in seen.plan.warnings]),
@@ -242,7 +242,7 @@ def _section(group: Group, style: Style) -> Html:
         seen = view(one.found)
         before = join(el("p", _origin(seen.plan), class_="meta"), _refused(seen.plan.guards))
         shown = page.changes(seen, " ".join(names))
-        after = join(_besides(seen), _how_to_apply(one.found, one.digest, style))
+        after = join(_notes(seen), _how_to_apply(one.found, one.digest, style))
     return el(
         "section",
         el("h2", f"{heading}: {verdict(one.found)}" if one.found else heading),
