@@ -67,16 +67,21 @@ def closest(word: str, choices: Iterable[str]) -> str | None:
     """The most similar choice for a misspelled word, or None.
 
     Ignores case. Whole words count more than letters, so that ``AllowAnySeller`` suggests ``AllowSeller`` and not
-    ``AllowAnySupplier``, and ``baseUrl`` suggests ``url``.
+    ``AllowAnySupplier``. If no choice is similar, one whose words the word contains: ``baseUrl`` suggests ``url``.
     """
 
-    def likeness(choice: str) -> tuple[bool, float]:
+    def likeness(choice: str) -> tuple[bool, bool, float]:
         ratio = difflib.SequenceMatcher(None, word.casefold(), choice.casefold()).ratio()
         ours, theirs = _words(word), _words(choice)
-        return ratio >= _MIN_SIMILARITY or theirs <= ours, ratio + len(ours & theirs) / len(ours | theirs)
+        return ratio >= _MIN_SIMILARITY, theirs <= ours, ratio + len(ours & theirs) / len(ours | theirs)
 
-    scored = [(total, choice) for choice in choices for is_alike, total in (likeness(choice),) if is_alike]
-    return max(scored)[1] if scored else None
+    scored = [
+        (is_alike, total, choice)
+        for choice in choices
+        for is_alike, has_it, total in (likeness(choice),)
+        if is_alike or has_it
+    ]
+    return max(scored)[-1] if scored else None
 
 
 def did_you_mean(word: str, choices: Iterable[str]) -> str:

@@ -281,6 +281,12 @@ def test_a_name_with_a_known_one_among_its_words_is_taken_for_that(word: str) ->
     assert closest(word, ENVIRONMENT) == "url"
 
 
+@pytest.mark.parametrize("word", ["hashkey_name", "HashkeyName", "nameHashkey"])
+def test_a_name_that_is_similar_goes_before_one_among_its_words(word: str) -> None:
+    kind = KINDS["IntegrationEvent"]
+    assert closest(word, [*kind.fields, *kind.secret_fields]) == "HashKey"
+
+
 # -- the reference pages --
 
 DOCS = Path(__file__).parents[2] / "docs"
