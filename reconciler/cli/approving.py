@@ -194,13 +194,13 @@ _NOTICE: Final = "stopping: finishing changes in flight, starting no more; inter
 @contextmanager
 def stoppable() -> Iterator[Callable[[], bool]]:
     """Yield a function that returns True after the first signal. The second signal ends the process."""
-    asked = threading.Event()
+    stop_requested = threading.Event()
 
     def stop(_number: int, _frame: FrameType | None) -> None:
-        asked.set()
+        stop_requested.set()
         signals.handle(signals.end)
         with suppress(Exception):  # e.g. RuntimeError: the signal interrupted another write
             write_stderr(_NOTICE)
 
     with signals.handled(stop):
-        yield asked.is_set
+        yield stop_requested.is_set

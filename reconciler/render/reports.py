@@ -323,7 +323,7 @@ def _exported(one: Exported) -> Json:
     return {
         "address": str(one.address),
         "title": one.title,
-        "fate": one.status.value,
+        "status": one.status.value,
         "file": one.file,
         "left_out": [asdict(left) for left in one.left_out],
     }

@@ -85,24 +85,24 @@ def command(  # the parameters that are not in `ApplyOptions`
 
     protect_inputs(settings_of(common), ())
     saved, others = _split(paths)
-    asked = ApplyOptions(others, saved, **choices)
-    _check(asked)
+    requested = ApplyOptions(others, saved, **choices)
+    _check(requested)
     is_of_several = common.is_of_several or len(saved) > 1
     if dry_run:
         documents.require_formats(outputs, documents.PLANS)
         if is_of_several:
-            return _several_shown(common, asked, outputs)
-        return documents.show_preview(outputs, preview(settings_of(common), asked), asked.ack)
+            return _several_shown(common, requested, outputs)
+        return documents.show_preview(outputs, preview(settings_of(common), requested), requested.ack)
 
     def ended(plan: Plan, result: ApplyResult) -> None:
         metering.count(plan.binding.environment, plan)
         metering.count(plan.binding.environment, result)
-        _report_end(plan, result, has_receipt=bool(asked.receipt or result.run), named=is_of_several)
+        _report_end(plan, result, has_receipt=bool(requested.receipt or result.run), named=is_of_several)
 
-    asked = with_terminal(replace(asked, ended=ended), common, ask=not auto_approve)
+    requested = with_terminal(replace(requested, ended=ended), common, ask=not auto_approve)
     if is_of_several:
-        return _several_applied(common, asked, outputs, metering)
-    result = apply(asked.opened(settings_of(common)), asked)
+        return _several_applied(common, requested, outputs, metering)
+    result = apply(requested.opened(settings_of(common)), requested)
     documents.write_result(outputs, lambda name, style: text_of(result, name, style))
     return codes.of_result(result)
 
@@ -117,7 +117,7 @@ def _report_end(plan: Plan, result: ApplyResult, *, has_receipt: bool, named: bo
 # -- several environments, in the order of the configuration ---------------------------------------------------------
 
 
-def _names(common: Common, asked: "ApplyOptions") -> list[str]:
+def _names(common: Common, requested: "ApplyOptions") -> list[str]:
     """The selected environments, in the order in which they are applied.
 
     Raises:
@@ -125,8 +125,8 @@ def _names(common: Common, asked: "ApplyOptions") -> list[str]:
     """
     from reconciler.project.environment import promoted
 
-    planned = [plan.binding.environment for plan in asked.saved]
-    if asked.receipt:
+    planned = [plan.binding.environment for plan in requested.saved]
+    if requested.receipt:
         raise UsageError("--receipt takes one environment", hint="remove it: the journal keeps a receipt for each")
     named = {*common.envs, *filter(None, [environment_name(settings_of(common))])}
     if planned and (common.env_all or (named and named != set(planned))):
@@ -139,31 +139,31 @@ def _names(common: Common, asked: "ApplyOptions") -> list[str]:
     return promoted(settings_of(common), planned or common.envs)
 
 
-def _several_shown(common: Common, asked: "ApplyOptions", outputs: Outputs) -> ExitCode:
+def _several_shown(common: Common, requested: "ApplyOptions", outputs: Outputs) -> ExitCode:
     """Show the plan of each environment."""
     from reconciler.project.apply import preview
 
     refusals: dict[str, GuardRefusal | None] = {}
 
     def find(project: Project) -> Plan:
-        plan, refusals[str(project.settings.environment)] = preview(project.settings, asked)
+        plan, refusals[str(project.settings.environment)] = preview(project.settings, requested)
         return plan
 
     def end(plan: Plan) -> ExitCode:
         if refused := refusals[plan.binding.environment]:
             raise refused
-        return codes.of_plan(plan, asked.ack, detailed=False)
+        return codes.of_plan(plan, requested.ack, detailed=False)
 
-    plans = documents.each(common, find, "plan", end, names=_names(common, asked))
-    together = "" if asked.saved else documents.applied_together(common, plans, {})
+    plans = documents.each(common, find, "plan", end, names=_names(common, requested))
+    together = "" if requested.saved else documents.applied_together(common, plans, {})
     return documents.show_planned(plans, outputs, together=together)
 
 
-def _several_applied(common: Common, asked: "ApplyOptions", outputs: Outputs, metering: Metering) -> ExitCode:
+def _several_applied(common: Common, requested: "ApplyOptions", outputs: Outputs, metering: Metering) -> ExitCode:
     """Apply to one environment after another until one does not exit with 0, and show all results."""
-    names = _names(common, asked)
+    names = _names(common, requested)
     with requests_reported(wanted=common.is_verbose, show_progress=False, named=True):
-        parts = project_of(common).promote(names, asked, codes.of_result)
+        parts = project_of(common).promote(names, requested, codes.of_result)
     documents.report_shared_warnings(common, names)
     metering.count_all(parts)
     documents.write_result(outputs, documents.joined(parts))
@@ -173,21 +173,21 @@ def _several_applied(common: Common, asked: "ApplyOptions", outputs: Outputs, me
 # -- shared by both -------------------------------------------------------------------------------------------
 
 
-def _check(asked: "ApplyOptions") -> None:
+def _check(requested: "ApplyOptions") -> None:
     """Reject options that cannot be combined.
 
     Raises:
         UsageError: an option cannot be used with a saved plan.
     """
-    if not asked.saved:
+    if not requested.saved:
         return
-    if not asked.selection.is_everything:
+    if not requested.selection.is_everything:
         hint = "remove them, or plan again with them"
         raise UsageError("--only and --selector cannot be used with a saved plan", hint=hint)
-    if asked.selection.write_secrets:
+    if requested.selection.write_secrets:
         message = "--write-secret cannot be used with a saved plan"
         raise UsageError(message, hint="remove it, or plan again with it")
-    if asked.prune:
+    if requested.prune:
         raise UsageError("--prune cannot be used with a saved plan", hint="remove it, or plan again with it")
 
 
