@@ -1,8 +1,8 @@
-"""reconciler.yaml -> Config: the environments and where the manifests are; every fault with file:line:column.
+"""Load reconciler.yaml as a `Config`; every fault has file:line:column.
 
-The schema judges the structure, and `file` what a schema cannot: addresses, combinations, credentials.
-No secret is read here: credentials stay references until they are needed.
-Ids in files of their own are read first, so that they are checked alike wherever they stand.
+The schema checks the structure, and `file` what a schema cannot: addresses, combinations, credentials.
+No secret is read here: credentials are references until they are needed.
+Files of ids are read first, so that ids are checked the same way in either file.
 """
 
 import os
@@ -26,23 +26,23 @@ from reconciler.model.json import Body, Json, pointer, pointer_parts
 SCHEMA: Final = "config.v1.schema.json"
 SECRET_POSITIONS: Final = frozenset({"clientSecret", "password"})
 FILE_NAME: Final = "reconciler.yaml"
-_SPLIT: Final = "keep ids in files of their own, with ids: {file: ids/ENV.yaml}"
+_SPLIT_HINT: Final = "move ids to separate files, with ids: {file: ids/ENV.yaml}"
 
 
 def find_config(start: Path) -> Path | None:
-    """Give the nearest reconciler.yaml, in a folder or in one above it."""
+    """The nearest reconciler.yaml, in a folder or above it."""
     folder = start.absolute()
     return next((file for each in (folder, *folder.parents) if (file := each / FILE_NAME).is_file()), None)
 
 
 def misnamed_config(start: Path) -> Path | None:
-    """Give the nearest file that somebody may have meant to be one: ``reconciler.yml``."""
+    """The nearest file with a similar name, such as ``reconciler.yml``."""
     folder = start.absolute()
-    files = (file for each in (folder, *folder.parents) for file in _listed(each))
+    files = (file for each in (folder, *folder.parents) for file in _files_in(each))
     return next((file for file in files if file.name.casefold() in {FILE_NAME, "reconciler.yml"}), None)
 
 
-def _listed(folder: Path) -> list[Path]:
+def _files_in(folder: Path) -> list[Path]:
     try:
         return sorted(folder.iterdir())
     except OSError:
@@ -53,7 +53,7 @@ def load_config(path: Path) -> Config:
     """Read and check a configuration.
 
     Raises:
-        InputError: with all faults. While the structure is at fault, what depends on it is not looked at.
+        InputError: with all faults. If the structure has faults, nothing else is checked.
     """
     document = _only_document(path)
     if faults := structure_faults(document.data):
@@ -70,7 +70,7 @@ def load_config(path: Path) -> Config:
 
 
 def structure_faults(data: Json) -> list[Fault]:
-    """Find what does not fit the schema, and secrets that stand in clear. No message quotes one."""
+    """Find violations of the schema and secrets in clear text. No message quotes a secret."""
     if not isinstance(data, Mapping) or data.get("kind") != "Config":
         message = "this is not a configuration: it starts with apiVersion: reconciler/v1, kind: Config"
         return [Fault("", message, "kind")]
@@ -98,22 +98,22 @@ def _only_document(path: Path) -> Document:
     name = shown(path)
     parsed = read(path, name)
     if parsed.faults:
-        faults = (replace(one, hint=_SPLIT) if one.rule == "file-size" else one for one in parsed.faults)
+        faults = (replace(one, hint=_SPLIT_HINT) if one.rule == "file-size" else one for one in parsed.faults)
         raise InputError(tuple(redacted(faults, SECRET_POSITIONS)))
     if not parsed.documents:
         raise InputError([Diagnostic(Place(name), "the file is empty", "empty-file")])
     first, *others = parsed.documents
     if others:
-        message = "a configuration is one document, and another starts here"
+        message = "a configuration must be a single document; another one starts here"
         raise InputError([Fault("", message, "documents").within(others[0])])
     return first
 
 
 def select_environment(config: Config, name: str | None) -> Environment:
-    """Give the environment of that name; without a name, the only one.
+    """The environment of that name; without a name, the only one.
 
     Raises:
-        UsageError: there is none of that name, or there are several and none is named.
+        UsageError: there is no such environment, or there are several and no name is given.
     """
     known = ", ".join(config.environments)
     if name is None:
@@ -126,95 +126,96 @@ def select_environment(config: Config, name: str | None) -> Environment:
     return config.environments[name]
 
 
-_PART: Final = "ids"
+_IDS: Final = "ids"
 _FILE: Final = "file"
-_CREATE: Final = "create it: it may be empty, and adopt --write fills it"
+_CREATE_HINT: Final = "create it: it may be empty, and adopt --write fills it"
 
 
 @dataclass(slots=True)
 class _Sources:
-    """A configuration with the files of ids that it names."""
+    """A configuration and the files of ids that it names."""
 
     main: Document
-    """What the configuration says; it fits the schema."""
+    """The configuration, valid by the schema."""
     folder: Path
-    """Where it is."""
+    """The folder of the configuration."""
     paths: dict[str, Path] = field(default_factory=dict)
     """Environment -> the file of its ids."""
     faults: list[Diagnostic] = field(default_factory=list)
-    """What is wrong with these files."""
+    """The faults of the files of ids."""
     _documents: dict[str, Document] = field(default_factory=dict)
-    """Environment -> its ids; one whose file is empty is not here."""
+    """Environment -> its file of ids, unless that is empty."""
     _places: dict[str, Mapping[str, Place]] = field(default_factory=dict)
-    """File -> all that was found in it so far."""
+    """File -> the places in it, once they are needed."""
 
     def read(self) -> Body:
-        """Read the files, and give what the configuration says as if the ids stood in it."""
-        whole: Any = self.main.data
-        environments = {name: self._with_ids(name, one) for name, one in whole["environments"].items()}
-        return {**whole, "environments": environments}
+        """Read the files; returns the configuration with their ids in it."""
+        data: Any = self.main.data
+        environments = {name: self._with_ids(name, one) for name, one in data["environments"].items()}
+        return {**data, "environments": environments}
 
     def within(self, fault: Fault) -> Diagnostic:
-        """Add the place."""
-        document, at = self._found(fault.pointer)
+        """The diagnostic of a fault, with its place."""
+        document, at = self._locate(fault.pointer)
         return fault.moved(fault.pointer, at).within(document)
 
     def place(self, at: str) -> Place | None:
-        """Where something stands; the pointer is into what `read` gives."""
-        document, at = self._found(at)
+        """The place of a JSON pointer into the result of `read`."""
+        document, at = self._locate(at)
         return self._places.setdefault(document.file, document.places).get(at)
 
-    def _found(self, at: str) -> tuple[Document, str]:
+    def _locate(self, at: str) -> tuple[Document, str]:
         match pointer_parts(at):
             case ("environments", name, "ids", *parts) if name in self._documents:
                 return self._documents[name], pointer(*parts)
         return self.main, at
 
     def _with_ids(self, name: str, environment: Body) -> Body:
-        """The environment with the ids of its file, if it has one."""
-        ids = environment.get(_PART)
-        named = _named(ids)
-        if not named or not isinstance(ids, Mapping):
+        """The environment, with the ids of its file if it has one."""
+        ids = environment.get(_IDS)
+        ids_path = _ids_path(ids)
+        if not ids_path or not isinstance(ids, Mapping):
             return environment
-        path, at = below(self.folder, named), pointer("environments", name, _PART)
+        path, at = below(self.folder, ids_path), pointer("environments", name, _IDS)
         if faults := [*_misplaced(ids, path, self.folder, self.paths)]:
             self.faults += [fault.moved("", at).within(self.main) for fault in faults]
-            return {**environment, _PART: {}}
+            return {**environment, _IDS: {}}
         self.paths[name] = path
-        return {**environment, _PART: self._read(name, path)}
+        return {**environment, _IDS: self._read(name, path)}
 
     def _read(self, name: str, path: Path) -> Json:
         parsed = read(path, shown(path), IDS_LIMIT)
-        self.faults += [one if os.path.lexists(path) else replace(one, hint=_CREATE) for one in parsed.faults]
+        self.faults += [one if os.path.lexists(path) else replace(one, hint=_CREATE_HINT) for one in parsed.faults]
         for other in parsed.documents[1:]:
-            self.faults.append(Fault("", "ids are one document, and another starts here", "documents").within(other))
+            fault = Fault("", "ids must be a single document; another one starts here", "documents")
+            self.faults.append(fault.within(other))
         if parsed.faults or not parsed.documents or parsed.documents[0].data is None:
             return {}
         self._documents[name] = document = parsed.documents[0]
-        faults = [fault.moved("/ids", "") for fault in part_validator(SCHEMA, _PART).faults({_PART: document.data})]
-        if _named(document.data):
+        faults = [fault.moved("/ids", "") for fault in part_validator(SCHEMA, _IDS).faults({_IDS: document.data})]
+        if _ids_path(document.data):
             faults.append(Fault("/file", "a file of ids cannot name another", "ids-file", "write the ids here"))
         self.faults += [fault.within(document) for fault in faults]
         return {} if faults else document.data
 
 
-def _named(ids: Json) -> str:
-    """The path of a file of ids; no id has a dot in it."""
-    named = ids.get(_FILE) if isinstance(ids, Mapping) else None
-    return named if isinstance(named, str) and "." in named else ""
+def _ids_path(ids: Json) -> str:
+    """The path of a file of ids; empty if there is none. No id contains a dot."""
+    ids_path = ids.get(_FILE) if isinstance(ids, Mapping) else None
+    return ids_path if isinstance(ids_path, str) and "." in ids_path else ""
 
 
 def _misplaced(ids: Body, path: Path, folder: Path, others: Mapping[str, Path]) -> Iterator[Fault]:
-    """What keeps a path from being the file of these ids."""
-    at, named = pointer(_FILE), ids[_FILE]
+    """The faults of the path of a file of ids."""
+    at, ids_path = pointer(_FILE), ids[_FILE]
     if objection := objection_to_write(path, folder):
-        yield Fault(at, f"{named} {objection}", "written-path", "choose a place inside the repository")
+        yield Fault(at, f"{ids_path} {objection}", "written-path", "choose a place inside the repository")
     for name in ids:
         if name != _FILE:
-            message = "ids are in a file, and another one is written here"
-            yield Fault(pointer(name), message, "ids-file", f"move it to {named}", at_key=True)
+            message = "ids are in a file, but another one is given here"
+            yield Fault(pointer(name), message, "ids-file", f"move it to {ids_path}", at_key=True)
     target = resolved(path)
     other = next((name for name, one in others.items() if target and resolved(one) == target), None)
     if other is not None:
         hint = "an id that environments share goes in metadata.id of the manifest"
-        yield Fault(at, f"{named} has the ids of {other}", "ids-file", hint)
+        yield Fault(at, f"{ids_path} has the ids of {other}", "ids-file", hint)

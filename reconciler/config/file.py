@@ -1,6 +1,6 @@
-"""The data of reconciler.yaml -> Config, or what is wrong with it.
+"""Build a `Config` from the data of reconciler.yaml, or list its faults.
 
-The schema has judged names and types before, so that this only reads: a second library that judges them again would
+The schema has already checked names and types, so this module only reads: checking them again would
 double the time of a `validate`, which editors and commit hooks wait for.
 """
 
@@ -26,7 +26,7 @@ from reconciler.model.secret import SecretReference, is_own_variable
 JOURNAL_FOLDER: Final = ".reconciler/runs"
 DEFAULT_CONCURRENCY: Final = 8
 _REQUIRED: Final = {
-    "marketplace": "it is the marketplace's ID, as the portal shows it",
+    "marketplace": "set it to the marketplace's ID, as shown in the portal",
     "auth": "write auth: {clientId: ID, clientSecret: {fromEnv: NAME}}",
 }
 _STAGING: Final = "staging"
@@ -60,30 +60,30 @@ def config_of(data: Json, path: Path) -> Config | list[Fault]:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """A mapping of the file and where it stands; what is wrong with any part is collected in one list."""
+    """A mapping in the file and its place. The faults of all parts are collected in one list."""
 
     data: Mapping[str, Any]
     folder: Path
-    """The one of the file, which paths are relative to."""
+    """The folder of the file, to which paths are relative."""
     at: str = ""
     """JSON pointer."""
     faults: list[Fault] = field(default_factory=list)
 
-    def get(self, key: str, otherwise: Any = None) -> Any:  # noqa: ANN401  # the schema knows the type
-        """What stands there; null is the same as nothing."""
+    def get(self, key: str, default: Any = None) -> Any:  # noqa: ANN401  # the schema knows the type
+        """The value of a key, or the default; null counts as missing."""
         found = self.data.get(key)
-        return otherwise if found is None else found
+        return default if found is None else found
 
     def part(self, key: str) -> "_Part":
-        """The mapping that stands there, or an empty one."""
+        """The mapping of a key, or an empty one."""
         return _Part(self.get(key, {}), self.folder, self.at + pointer(key), self.faults)
 
     def add_faults(self, *faults: Fault) -> None:
-        """Collect faults whose pointers are relative to this part."""
+        """Add faults whose pointers are relative to this part."""
         self.faults.extend(fault.moved("", self.at) for fault in faults)
 
     def read(self, key: str, read: Callable[[Any], _T | list[Fault]]) -> _T | None:
-        """Read what stands there; None where there is nothing, or where it is at fault."""
+        """Convert the value of a key; None if it is missing or has a fault."""
         value = self.get(key)
         found = None if value is None else read(value)
         if isinstance(found, list):
@@ -92,21 +92,21 @@ class _Part:
         return found
 
     def reference(self, key: str) -> SecretReference | None:
-        """Where the secret that stands there comes from."""
+        """The secret reference of a key."""
         return self.read(key, partial(settings.reference_in, self.folder))
 
     def text(self, key: str) -> str | SecretReference | None:
-        """A plain text, or where it comes from."""
+        """The text or secret reference of a key."""
         value = self.get(key)
         return value if isinstance(value, str) else self.reference(key)
 
     def paths(self, key: str) -> tuple[Path, ...]:
-        """The paths that stand there, as absolute ones."""
+        """The paths of a key, absolute."""
         return tuple(below(self.folder, each) for each in self.get(key, ()))
 
-    def written(self, key: str, otherwise: str | None = None) -> Path | None:
-        """A place that the tool writes to: not outside the repository, and not below .git."""
-        text = self.get(key, otherwise)
+    def written(self, key: str, default: str | None = None) -> Path | None:
+        """A path that is written to, which must be in the repository and not below .git."""
+        text = self.get(key, default)
         if not text:
             return None
         path = below(self.folder, text)
@@ -122,10 +122,10 @@ def _emulator(part: _Part) -> EmulatorSettings:
 
 
 def _auth(part: _Part) -> Auth | None:
-    """How to log in; None where a part of it is at fault."""
+    """The login; None if it has a fault."""
     known = len(part.faults)
     if not (part.get("username") or part.get("password") or part.get("clientSecret")):
-        hint = "write clientSecret: {fromEnv: NAME}, with the name of the variable that holds it"
+        hint = "write clientSecret: {fromEnv: NAME}, with the name of its environment variable"
         part.add_faults(Fault("", "clientSecret is missing, or username and password", "auth", hint))
     elif (part.get("username") is None) != (part.get("password") is None):
         missing = "password" if part.get("password") is None else "username"
@@ -138,7 +138,7 @@ def _auth(part: _Part) -> Auth | None:
 
 
 def _limits(part: _Part) -> Limits:
-    """An omitted limit is the one that `Limits` has; null takes it away."""
+    """The limits. A missing limit has the default of `Limits`; null removes it."""
     kinds = part.part("kinds")
     for kind in kinds.data:
         part.add_faults(*kind_faults(kind, pointer("kinds", kind), at_key=True))
@@ -155,20 +155,20 @@ def _numbers(part: _Part) -> dict[str, Any]:
 
 
 def _rules(part: _Part, file: _Part) -> dict[str, RuleLevel]:
-    """How strictly rules are taken; each of the environment wins over the file's."""
-    said = {**file.get("rules", {}), **part.get("rules", {})}
-    return {name: RuleLevel(level) for name, level in said.items()}
+    """The levels of rules. Those of the environment take precedence over those of the file."""
+    merged = {**file.get("rules", {}), **part.get("rules", {})}
+    return {name: RuleLevel(level) for name, level in merged.items()}
 
 
 def _defaults(part: _Part, file: _Part) -> Policy:
-    """The policy of manifests that do not say it themselves; each key of the environment wins over the file's."""
-    said = {**file.part("defaults").get("policy", {}), **part.part("defaults").get("policy", {})}
-    fields, assignments = said.get("fields", FieldsPolicy.MERGE), said.get("assignments", AssignmentsPolicy.EXACT)
+    """The default policy of manifests. Keys of the environment take precedence over those of the file."""
+    merged = {**file.part("defaults").get("policy", {}), **part.part("defaults").get("policy", {})}
+    fields, assignments = merged.get("fields", FieldsPolicy.MERGE), merged.get("assignments", AssignmentsPolicy.EXACT)
     return Policy(FieldsPolicy(fields), AssignmentsPolicy(assignments))
 
 
 def _environment(part: _Part, name: str, file: _Part) -> Environment:
-    """One environment; what `own_credentials` are is only known when all have been read."""
+    """One environment, without `own_credentials`, which need all environments."""
     auth = _auth(part.part("auth")) if part.get("auth") is not None else None
     url = part.read("url", settings.base_url)
     part.add_faults(*_target_faults(part), *_restore_faults(part), *_credential_faults(part))
@@ -204,24 +204,24 @@ def _target_faults(part: _Part) -> Iterator[Fault]:
         return
     hint = "give exactly one of: emulator; url; region and stage"
     if not named:
-        yield Fault("", "the environment names no target", "target", hint)
+        yield Fault("", "the environment has no target", "target", hint)
     elif len(named) == 1:
         yield Fault(f"/{named[0]}", "region and stage go together", "target", hint)
     else:
-        yield Fault(f"/{named[-1]}", f"the target is named by {' and '.join(named)}", "target", hint)
+        yield Fault(f"/{named[-1]}", f"the target is given twice, by {' and '.join(named)}", "target", hint)
 
 
 def _restore_faults(part: _Part) -> Iterator[Fault]:
     stage = part.get("stage", _STAGING)
     if part.part("limits").get("restore") and stage != _STAGING:
-        message = f"restore is for an environment of stage {_STAGING}, and this one is of stage {stage}"
+        message = f"restore requires stage {_STAGING}, but the stage is {stage}"
         yield Fault(pointer("limits", "restore"), message, "limits", "remove it: OrderCloud restores only staging")
 
 
 def _credential_faults(part: _Part) -> Iterator[Fault]:
     if part.get("emulator") is not None:
         if part.get("auth") is not None:
-            yield Fault("/auth", "the built-in emulator needs no auth", "auth", "leave it out", at_key=True)
+            yield Fault("/auth", "the built-in emulator needs no auth", "auth", "remove it", at_key=True)
         return
     for key in ("marketplace", "auth"):
         if part.get(key) is None:
@@ -235,7 +235,7 @@ def _id_faults(ids: Mapping[str, str]) -> Iterator[Fault]:
         address = address_of(name)
         yield from kind_faults(address.kind, pointer("ids", name), at_key=True)
         if (other := manifests.setdefault(address, name)) != name:
-            message = f"{name} and {other} are one manifest"
+            message = f"{name} and {other} are the same manifest"
             yield Fault(pointer("ids", name), message, "duplicate-name", "remove one of them", at_key=True)
         elif (other := objects.setdefault(ObjectKey(address.kind, known_id), name)) != name:
             yield Fault(pointer("ids", name), f"{name} has the same id as {other}", "duplicate-id")
@@ -259,7 +259,7 @@ def _check_file(file: _Part, environments: Mapping[str, _Part], own: frozenset[S
 
 
 def _promotion_faults(order: Sequence[str] | None, environments: Mapping[str, _Part]) -> Iterator[Fault]:
-    """An environment that is left out by mistake would never be applied with the others."""
+    """The faults of `promote:`. A missing environment would never be applied with the others."""
     for index, name in enumerate(order or ()):
         if name not in environments:
             hint = did_you_mean(name, environments) or f"environments are: {', '.join(environments)}"
@@ -278,6 +278,6 @@ def _listed_credentials(allowed: Sequence[str], own: Collection[str]) -> Iterato
 
 def _misplaced_overlays(overlays: Sequence[str], manifests: Sequence[str]) -> Iterator[Fault]:
     for index, path in enumerate(overlays):
-        held = [each for each in manifests if below(Path(), each).is_relative_to(below(Path(), path))]
-        if held:
-            yield Fault(pointer("overlays", index), f"{path} holds the manifests of {held[0]}", "overlay")
+        contained = [each for each in manifests if below(Path(), each).is_relative_to(below(Path(), path))]
+        if contained:
+            yield Fault(pointer("overlays", index), f"{path} holds the manifests of {contained[0]}", "overlay")

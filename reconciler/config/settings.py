@@ -1,4 +1,4 @@
-"""What a configuration says: environments, addresses, credentials as references, limits; and how one value is read."""
+"""The types of a configuration, with credentials as references; and the conversion of single values."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,9 +27,9 @@ from reconciler.remote.hosts import is_loopback, origin_of
 Profile: TypeAlias = Literal["current", "legacy"]
 
 EMULATOR_URL: Final = "http://localhost"
-"""The base URL of the embedded emulator: it names a target in plans, and is never connected to."""
+"""The base URL of the embedded emulator, for plans. No connection is made to it."""
 EMULATOR_MARKETPLACE: Final = "emulator"
-"""The marketplace that an embedded emulator is where its environment names none."""
+"""The marketplace of an embedded emulator whose environment names none."""
 
 _HOSTS: Final = {
     "us-west": ("api", "stagingapi", "sandboxapi"),
@@ -51,7 +51,7 @@ BASE_URLS: Final[Mapping[tuple[str, str], str]] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class EmulatorSettings:
-    """The embedded stand-in of an environment."""
+    """The embedded emulator of an environment."""
 
     seed: Path | None
     state: Path | None
@@ -60,14 +60,14 @@ class EmulatorSettings:
 
 @dataclass(frozen=True, slots=True)
 class Auth:
-    """How to log in: with a username by the password grant, else by the client-credentials grant."""
+    """The login: the password grant if there is a username, else the client-credentials grant."""
 
     client_id: str | SecretReference
     client_secret: SecretReference | None = None
     username: str | SecretReference | None = None
     password: SecretReference | None = None
     scope: str = ""
-    """Roles to ask for, separated by spaces; empty: all that the login has."""
+    """Roles to request, separated by spaces; empty: all roles of the login."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,53 +76,53 @@ class Environment:
 
     name: str
     base_url: str
-    """Scheme and host, without a slash at the end."""
+    """Scheme and host, without a trailing slash."""
     emulator: EmulatorSettings | None = None
     marketplace: str | None = None
-    """The Seller.ID that the service must answer, and that an embedded emulator does. None only for an emulator."""
+    """The Seller.ID that the service must have, and that an embedded emulator gets. None only for an emulator."""
     auth: Auth | None = None
     """None only for an emulator."""
     values: Mapping[str, Json] = field(default_factory=dict)
     allowed_secrets: frozenset[str] = frozenset()
     """The environment variables that manifests may name as secrets."""
     secret_folders: tuple[Path, ...] = ()
-    """Folders beside the configuration's own in which manifests may keep secrets; absolute."""
+    """Folders for secret files of manifests, in addition to the folder of the configuration; absolute."""
     own_credentials: frozenset[SecretReference] = frozenset()
-    """What the reconciler itself logs in with, in any environment: no manifest may name it."""
+    """The reconciler's own credentials for all environments, which no manifest may name."""
     ids: Mapping[Address, str] = field(default_factory=dict)
-    """Manifest -> the service's id of its object."""
+    """Manifest -> the id of its object in the service."""
     ids_file: Path | None = None
-    """The file that has the ids, absolute; None: the configuration."""
+    """The file of the ids, absolute; None: the configuration."""
 
     @property
     def ids_at(self) -> tuple[str, ...]:
-        """Where the ids stand in the file that has them."""
+        """The path of the ids in their file."""
         return () if self.ids_file else ("environments", self.name, "ids")
 
     limits: Limits = field(default_factory=Limits)
     concurrency: int = 8
     create: Creation = "auto"
     rules: Mapping[str, RuleLevel] = field(default_factory=dict)
-    """How strictly rules are taken, as far as the configuration says."""
+    """Rule -> its level, if the configuration sets it."""
     overlays: tuple[Path, ...] = ()
-    """Files and directories with parts of manifests that hold here only; absolute."""
+    """Overlay files, or folders of them; absolute."""
     freeze: tuple[Window, ...] = ()
-    """When nothing is applied here."""
+    """The windows in which nothing is applied."""
     defaults: Policy = field(default_factory=Policy)
-    """What manifests get where they say nothing themselves."""
+    """The policy of manifests that do not set their own."""
     unmanaged_is_drift: bool = False
     """Whether objects in no manifest are drift."""
     manages: frozenset[str] = frozenset()
-    """The kinds that are read although no manifest names them."""
+    """The kinds that are read even if no manifest has them."""
     scope: Scope = field(default_factory=Scope)
-    """What of the marketplace the manifests are of."""
+    """The part of the marketplace that the manifests manage."""
     protected: tuple[str, ...] = ()
-    """Names, ids or addresses, or patterns of them: never deleted nor deactivated here."""
+    """Names, ids or addresses, or patterns of them, that must not be deleted or deactivated."""
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """A checked reconciler.yaml."""
+    """A valid reconciler.yaml."""
 
     path: Path
     manifests: tuple[Path, ...]
@@ -131,13 +131,13 @@ class Config:
     journal: Path
     """The folder of the journals; absolute."""
     promote: tuple[str, ...] = ()
-    """The environments in the order in which they are applied together; empty: they are not."""
+    """The environments that are applied together, in order."""
     place: Callable[[str], Place | None] = field(default=lambda _: None, compare=False, repr=False)
-    """JSON pointer into the file, ids of other files included -> where it stands."""
+    """JSON pointer into the file, including the ids of other files -> its place."""
 
     @property
     def inputs(self) -> tuple[Path, ...]:
-        """What is read or kept for any environment.
+        """The paths that are read or written for any environment.
 
         This file, manifests, overlays, ids, logins, emulator data, journals.
         """
@@ -150,16 +150,16 @@ class Config:
 
     @property
     def apart(self) -> tuple[Path, ...]:
-        """What holds in one environment only and is no manifest: overlays and files of ids."""
+        """The files of single environments that are not manifests: overlays and files of ids."""
         paths = (path for each in self.environments.values() for path in (*each.overlays, each.ids_file))
         return tuple(filter(None, paths))
 
 
-_EXAMPLE: Final = "write it like https://useast-production.ordercloud.io"
+_URL_HINT: Final = "write it like https://useast-production.ordercloud.io"
 
 
 def reference_in(folder: Path, value: Json) -> SecretReference | list[Fault]:
-    """Where a secret comes from; a file lies below the folder of the configuration."""
+    """The secret reference of a value. Files must be below the folder of the configuration."""
     reference = secret_reference(value, "this", "")
     if isinstance(reference, Fault):
         return [reference]
@@ -168,32 +168,32 @@ def reference_in(folder: Path, value: Json) -> SecretReference | list[Fault]:
     allowed_paths = AllowedPaths(folder)
     path = allowed_paths.kept(reference.name, str(folder / "reconciler.yaml"))
     if objection := allowed_paths.objection(path):
-        message = f"fromFile takes a path inside this file's folder, relative to it; this one {objection}"
+        message = f"fromFile requires a path relative to this file's folder and inside it; this one {objection}"
         return [Fault("/fromFile", message, "secret")]
     return SecretReference(SecretSource.FILE, path)
 
 
 def base_url(text: str) -> str | list[Fault]:
-    """Scheme and host of a URL that has nothing else."""
+    """Normalise a URL that has only scheme and host."""
     try:
         url = urlsplit(text)
         host, port = url.hostname or "", url.port
     except ValueError:
-        return [Fault("", "this is not a URL", "url", _EXAMPLE)]
+        return [Fault("", "this is not a URL", "url", _URL_HINT)]
     if not host or url.scheme not in {"https", "http"} or not text.isascii() or not text.isprintable() or " " in text:
-        return [Fault("", "this is not an https:// URL", "url", _EXAMPLE)]
+        return [Fault("", "this is not an https:// URL", "url", _URL_HINT)]
     netloc = url.netloc.lower()
     scheme = url.scheme if port or is_loopback(host) else "https"
     if url.path.strip("/") or "?" in text or "#" in text or "@" in netloc or "\\" in text:
         hint = f"write {scheme}://{netloc.rpartition('@')[2]}"
         return [Fault("", "the URL has more than scheme and host", "url", hint)]
     if scheme != url.scheme:
-        hint = f"write https://{netloc}; a host that is allowed for plain http is written with its port"
+        hint = f"write https://{netloc}; plain http to an allowed host requires a port"
         return [Fault("", "http:// would send credentials unencrypted", "plain-http", hint)]
     try:
         origin_of(f"{scheme}://{netloc}")
     except ValueError:
-        return [Fault("", f"{netloc} is not a host", "url", _EXAMPLE)]
+        return [Fault("", f"{netloc} is not a host", "url", _URL_HINT)]
     return f"{scheme}://{netloc}"
 
 
@@ -201,14 +201,14 @@ _DATE_LENGTH: Final = len("2026-12-24")
 
 
 def kind_faults(kind: str, at: str, *, at_key: bool = False) -> Iterator[Fault]:
-    """Say that there is no such kind; nothing where there is."""
+    """The fault of an unknown kind; none if it is known."""
     if kind not in KINDS:
         hint = did_you_mean(kind, KINDS) or f"kinds are: {', '.join(KINDS)}"
         yield Fault(at, f"unknown kind {json.dumps(kind)}", "kind", hint, at_key=at_key)
 
 
 def scope(entry: Mapping[str, Any]) -> Scope | list[Fault]:
-    """Build a scope of an entry that has passed the schema; a pattern must be of some kind."""
+    """Build a scope from an entry that is valid by the schema. Every pattern must match a kind."""
     faults = [
         fault
         for key in ("include", "exclude")
@@ -219,35 +219,35 @@ def scope(entry: Mapping[str, Any]) -> Scope | list[Fault]:
     return faults or Scope(tuple(entry.get("include", ())), tuple(entry.get("exclude", ())), entry.get("xp", {}))
 
 
-_HINT: Final = "give days and hours (days, from, to), or from and to as dates"
+_WINDOW_HINT: Final = "give days and hours (days, from, to), or from and to as dates"
 
 
 def windows(entries: Sequence[Mapping[str, Any]]) -> tuple[Window, ...] | list[Fault]:
-    """Build windows of entries that have passed the schema."""
+    """Build windows from entries that are valid by the schema."""
     found = [window(entry) for entry in entries]
     faults = [fault.moved("", pointer(at)) for at, one in enumerate(found) if isinstance(one, list) for fault in one]
     return faults or tuple(one for one in found if isinstance(one, Window))
 
 
 def window(entry: Mapping[str, Any]) -> Window | list[Fault]:
-    """Build a window of an entry that has passed the schema."""
-    when = _when(entry.get("days"), entry.get("from"), entry.get("to"))
+    """Build a window from an entry that is valid by the schema."""
+    period = _period(entry.get("days"), entry.get("from"), entry.get("to"))
     zone = _zone(entry.get("timezone", "UTC"))
-    if isinstance(when, Fault) or isinstance(zone, Fault):
-        return [one for one in (when, zone) if isinstance(one, Fault)]
-    return Window(when, zone, entry.get("reason", ""))
+    if isinstance(period, Fault) or isinstance(zone, Fault):
+        return [one for one in (period, zone) if isinstance(one, Fault)]
+    return Window(period, zone, entry.get("reason", ""))
 
 
 def _zone(name: str) -> ZoneInfo | Fault:
     try:
         return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):  # a directory of zones is an OSError
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: the name of a folder of zones
         return Fault("/timezone", f"there is no time zone {name}", "freeze", "write it like Europe/Berlin")
 
 
-def _when(days: Sequence[str] | None, start: str | None, end: str | None) -> Weekly | Dated | Fault:
+def _period(days: Sequence[str] | None, start: str | None, end: str | None) -> Weekly | Dated | Fault:
     if not (days or start or end):
-        return Fault("", "the window does not say when it applies", "freeze", _HINT)
+        return Fault("", "the window has no time", "freeze", _WINDOW_HINT)
     if "-" in (start or "") or "-" in (end or ""):
         return _dated(days, start or "", end or "")
     chosen = frozenset(map(DAYS.index, days)) if days else frozenset(range(len(DAYS)))
@@ -263,11 +263,11 @@ def _minutes(text: str) -> int:
 
 
 def _dated(days: Sequence[str] | None, start: str, end: str) -> Dated | Fault:
-    """A date without an hour means the whole day, as an end, too."""
+    """Build a window of dates. A date without an hour means the whole day, also as the end."""
     if days:
-        return Fault("/days", "days of the week cannot be combined with dates", "freeze", _HINT)
+        return Fault("/days", "days of the week cannot be combined with dates", "freeze", _WINDOW_HINT)
     if "-" not in start or "-" not in end:
-        return Fault("", "from and to are both dates, or neither is", "freeze", _HINT)
+        return Fault("", "from and to must both be dates, or neither", "freeze", _WINDOW_HINT)
     try:
         begin, last = datetime.fromisoformat(start), datetime.fromisoformat(end)
     except ValueError:

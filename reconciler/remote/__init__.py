@@ -1,4 +1,4 @@
-"""What the pipeline may ask of a service: one type that reads, one that also writes. The modules are its HTTP client.
+"""The protocols of a service: one that reads, one that also writes. The modules of this package are the HTTP client.
 
 Commands that must not write get a `ReadRemote`, which has no method that writes.
 """
@@ -14,7 +14,7 @@ from reconciler.model.json import Body, Json
 from reconciler.model.secret import Secret
 
 WireBody: TypeAlias = Mapping[str, Json | Secret]
-"""What is sent: a body whose secret values are still `Secret`; they are opened while the request is written."""
+"""A body to send. Secret values are `Secret` and are revealed when the request is encoded."""
 
 
 NO_FILTERS: Final[Mapping[str, str]] = MappingProxyType({})
@@ -22,13 +22,13 @@ NO_FILTERS: Final[Mapping[str, str]] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """Whether the service takes a secret for a client's."""
+    """Whether the service accepts a secret of a client."""
 
     accepted: bool
     reason: str = ""
-    """Why it does not, or why that is unknown."""
+    """Why the secret is not accepted, or why that is unknown."""
     is_tried: bool = True
-    """Whether the service looked at the secret at all: through a client that is not active, it need not."""
+    """Whether the service checked the secret, which it may not do for an inactive client."""
 
 
 class ReadRemote(Protocol):
@@ -40,58 +40,58 @@ class ReadRemote(Protocol):
 
     @property
     def client_id(self) -> str:
-        """The API client that the credentials log in through."""
+        """The API client of the login."""
 
     def access(self) -> Access:
         """The access of the login; logs in if there is no token yet."""
 
     def me(self) -> Body:
-        """``GET /v1/me``: the user that the credentials act as."""
+        """``GET /v1/me``: the user of the login."""
 
     def list_all(
         self, path: str, *, key: str | None = "ID", filters: Sequence[Mapping[str, str]] = ()
     ) -> list[dict[str, Json]]:
-        """Every item of a list (``/apiclients``), or an error; never half a list.
+        """Every item of a list (``/apiclients``), or an error; never a part of the list.
 
         Args:
             path: below ``/v1``, without a query.
             key: the field that identifies an item and that the list can be sorted by; None for lists of rows
                 without one (``/apiclients/assignments``).
-            filters: field -> value, in the service's filter language (``*`` stands for anything): every item that one
-                of these lets through comes back, and perhaps more; all items where that takes fewer requests.
+            filters: field -> value, in the service's filter language (``*`` matches anything): every item that one
+                of these matches is returned, and maybe others; all items if that takes fewer requests.
         """
 
     def pages(self, path: str) -> int:
-        """How many requests it takes to read a list, found by one."""
+        """How many requests it takes to read a list. Sends one request."""
 
     def get(self, path: str, object_id: str) -> dict[str, Json]:
         """One object, ``{path}/{id}``.
 
         Raises:
-            NotFound: the service says that there is no such object; nothing else means so.
+            NotFound: the service says that there is no such object. No other error means that.
         """
 
     def single(self, path: str) -> dict[str, Json]:
-        """The object that is alone at its path.
+        """The single object of a path.
 
         Raises:
             NotFound: the service says that there is none.
         """
 
     def proves(self, client_id: str, secret: Secret, tries: int = 1) -> Proof:
-        """Try to log in through a client with one of its secrets. Nothing is changed, and the token is forgotten.
+        """Try to log in through a client with one of its secrets. Changes nothing; the token is discarded.
 
         Args:
-            client_id: the client's.
+            client_id: the id of the client.
             secret: the secret.
-            tries: how often one that is refused is tried; a new one may take the service a moment to know.
+            tries: how often to try a refused secret; the service may not know a new one at once.
 
         Raises:
             RemoteError: there was no usable answer.
         """
 
     def has_secret(self, client_id: str) -> bool:
-        """Whether a login through a client is refused because of a wrong secret, so that there is a right one.
+        """Whether a login through a client with a wrong secret is refused for that, which shows that it has a secret.
 
         Raises:
             RemoteError: there was no usable answer.
@@ -99,25 +99,25 @@ class ReadRemote(Protocol):
 
 
 class WriteRemote(ReadRemote, Protocol):
-    """A view that may also write. After a lost answer, the caller must read.
+    """A view that can also write. After a lost response, the caller must read.
 
-    A write that was turned away (429, no connection, a token that had to be renewed) is sent again after a wait, unless
-    the caller counts its attempts: then each call sends it once, waits where time may help, also after a lost answer,
+    A write that was refused unexecuted (429, no connection, a token to renew) is sent again after a wait, unless
+    the caller counts its attempts: then each call sends it once, waits if that can help, also after a lost response,
     and the caller reads the object again in between.
 
     Raises:
-        NotExecuted: of a write whose attempts are counted: it was not carried out, and it is time to try again.
-        AnswerLost: the request was sent and nobody knows whether it was carried out.
+        NotExecuted: a write with counted attempts was not executed, and can be sent again now.
+        AnswerLost: the request was sent, and it is unknown whether it was executed.
     """
 
     def put(self, path: str, object_id: str | None, body: WireBody, *, attempt: int | None = None) -> dict[str, Json]:
-        """Replace one object; gives the service's answer. Secret values in the body are `Secret`."""
+        """Replace one object; returns the service's response. Secret values in the body are `Secret`."""
 
     def patch(self, path: str, object_id: str | None, body: WireBody, *, attempt: int | None = None) -> dict[str, Json]:
-        """Change some fields of one object; gives the service's answer. Idempotent."""
+        """Change some fields of one object; returns the service's response. Idempotent."""
 
     def post(self, path: str, body: WireBody, *, attempt: int | None = None) -> dict[str, Json]:
-        """Create one object; gives the service's answer, an empty object where the answer has no body."""
+        """Create one object; returns the service's response, an empty object if that has no body."""
 
     def delete(
         self,
@@ -127,10 +127,10 @@ class WriteRemote(ReadRemote, Protocol):
         query: Mapping[str, str] = NO_FILTERS,
         attempt: int | None = None,
     ) -> None:
-        """Delete one object; without an id, what the path and the query name."""
+        """Delete one object; without an id, the one that path and query name."""
 
     def prove_login(self) -> None:
-        """Log in again, and use the new token from now on.
+        """Log in again and use the new token.
 
         Raises:
             RemoteError: the login failed; the previous token stays in use while it is valid.
@@ -138,26 +138,26 @@ class WriteRemote(ReadRemote, Protocol):
 
 
 class SecretRemote(WriteRemote, Protocol):
-    """A view that may also make and change the secrets that the service keeps beside its objects."""
+    """A view that can also create and change named secrets."""
 
     def post_for_secret(self, path: str, body: Body, value_field: str) -> tuple[dict[str, Json], Secret]:
-        """Create one object whose answer shows a secret, this once; gives the answer less the secret, and the secret.
+        """Create one object whose response has its secret, once; returns the response without it, and the secret.
 
         Raises:
-            AnswerLost: it may have been created, and its secret is lost.
+            AnswerLost: the object may have been created, and its secret is lost.
         """
 
 
 _PLAIN: Final = r"[\w.@ +-]"
-"""Characters without a special meaning in filters; others, like quotes and commas, are avoided."""
+"""Characters without a special meaning in filters. Others, like quotes and commas, are not used."""
 _HEAD: Final = re.compile(rf"{_PLAIN}*")
 _TAIL: Final = re.compile(rf"{_PLAIN}*\Z")
 _LONGEST: Final = 200
-"""Characters of a filter: the service takes URLs of about 2,000, in which one character may be twelve."""
+"""The maximum length of a filter: the service accepts URLs of about 2,000, and one character may be encoded as 12."""
 
 
 def at_least(text: str) -> str:
-    """The narrowest filter that certainly matches the text."""
+    """The narrowest filter that is certain to match the text."""
     head = _HEAD.match(text[:_LONGEST])
     found = head[0] if head else ""
     if found == text:

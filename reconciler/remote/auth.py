@@ -1,4 +1,4 @@
-"""Credentials -> a token that is renewed before it expires, once however many threads ask for it.
+"""Log in, renew the token before it expires, and prove secrets. Threads share one login.
 
 The grants and their fields are those of the OrderCloud knowledge base, "Authentication"; the token request goes to
 the API's own host.
@@ -36,7 +36,7 @@ MAX_MOMENT: Final = 2**53
 
 @dataclass(frozen=True, slots=True)
 class ClientCredentials:
-    """The API client's own login; acts as its default context user."""
+    """The login of an API client, as its default context user."""
 
     client_id: str
     client_secret: Secret | None = None
@@ -54,7 +54,7 @@ class ClientCredentials:
 
 @dataclass(frozen=True, slots=True)
 class PasswordGrant:
-    """A user's login through an API client; the secret is needed where the client has one."""
+    """The login of a user through an API client. The secret is required if the client has one."""
 
     client_id: str
     username: str
@@ -77,7 +77,7 @@ Credentials = ClientCredentials | PasswordGrant
 
 
 def login_call(credentials: Credentials, scope: str) -> Call:
-    """Build the token request. An empty scope asks for all roles that the user has."""
+    """Build the token request. An empty scope requests all roles of the user."""
     form = credentials.fields() | ({"scope": scope} if scope else {})
     content = urlencode(form).encode("ascii")
     return Call("POST", TOKEN_PATH, content=content, content_type=_FORM, secrets=credentials.secrets)
@@ -85,17 +85,17 @@ def login_call(credentials: Credentials, scope: str) -> Call:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """A token and its life in seconds, counted from when it was asked for."""
+    """A token and its lifetime in seconds, from the time of the request."""
 
     token: Secret
     life: float
 
     @classmethod
     def of(cls, body: Mapping[str, Json]) -> "Grant":
-        """Read the answer to a token request.
+        """Read the response to a token request.
 
         Raises:
-            MalformedAnswer: it holds no usable token.
+            MalformedAnswer: it has no usable token.
         """
         token = body.get("access_token")
         if not isinstance(token, str) or not token or not (token.isascii() and token.isprintable()) or " " in token:
@@ -111,7 +111,7 @@ def _life(value: Json) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """The claims of a token, to be shown and compared. The signature is not checked: nothing is granted by them."""
+    """The claims of a token, for display and comparison. The signature is not checked: they grant nothing."""
 
     client_id: str
     username: str
@@ -121,14 +121,14 @@ class Claims:
     expires_at: float | None
     """Seconds since the epoch."""
     issued_at: float | None = None
-    """The start of its validity, which is its creation; seconds since the epoch."""
+    """The start of its validity, which is its creation, in seconds since the epoch."""
 
     @classmethod
     def of(cls, token: Secret) -> "Claims":
-        """Read the payload of a JWT; a claim that is missing or of another type is empty.
+        """Read the payload of a JWT. A claim that is missing or has another type is empty.
 
         Raises:
-            MalformedAnswer: it is no JWT.
+            MalformedAnswer: the token is not a JWT.
         """
         payload = _payload(token)
         return cls(
@@ -149,7 +149,7 @@ def _payload(token: Secret) -> dict[str, Json]:
     except (ValueError, RecursionError):
         payload = None
     if not isinstance(payload, dict):
-        # `from None`: the decoder's error carries the token's text
+        # `from None`: the decoder's error contains the token
         raise MalformedAnswer("expected the access token to be a JWT") from None
     return payload
 
@@ -162,9 +162,9 @@ def _moment(value: Json) -> float | None:
 
 
 class TokenSource:
-    """The current token. Thread-safe: while one thread logs in, the others wait for its token.
+    """The current token. Thread-safe: while one thread logs in, the others wait.
 
-    A refused login is not tried again, by any thread: repeated failures lock the account.
+    No thread repeats a refused login, since repeated failures lock the account.
     """
 
     def __init__(self, login: Callable[[], Grant], clock: Callable[[], float]) -> None:
@@ -176,7 +176,7 @@ class TokenSource:
         self._refusal: AccessDenied | None = None
 
     def current(self) -> Secret:
-        """Give a token that is valid for some time, logging in if there is none.
+        """Return a token that does not expire soon; logs in if there is none.
 
         Raises:
             RemoteError: the login failed.
@@ -193,13 +193,13 @@ class TokenSource:
             return self._token
 
     def invalidate(self, token: Secret) -> None:
-        """Forget a token that the service refused; no effect if it has been renewed meanwhile."""
+        """Discard a token that the service refused; no effect if it was already renewed."""
         with self._lock:
             if self._token is token:
                 self._token = None
 
     def renew(self) -> None:
-        """Log in again, and use that token from now on.
+        """Log in again and use the new token.
 
         Raises:
             RemoteError: the login failed; the previous token stays in use while it is valid.
@@ -217,23 +217,25 @@ class TokenSource:
 _FAULT: Final = r"(?:invalid|wrong|incorrect|missing|expired|does not match|not valid)"
 _WRONG_SECRET: Final = re.compile(rf"{_FAULT}[^.]*\bsecret|\bsecret\b[^.]*{_FAULT}", re.IGNORECASE)
 _CHANGING: Final = frozenset({"LockedOut", "TooManyRequests"})
-"""Error codes that a second try may itself cause."""
+"""Error codes that a second attempt can cause itself."""
 
 
 def prove(try_login: Callable[[ClientCredentials], Grant], client_id: str, secret: Secret) -> Proof:
-    """Try a secret and, if the answer is ambiguous, also a wrong one."""
+    """Try a secret and, if the response is ambiguous, also a wrong one."""
     refusal = _refusal(try_login, client_id, secret)
     if refusal is None:
         return Proof(accepted=True)
     if _says_wrong_secret(refusal):
         return Proof(accepted=False, reason=refusal.message)
-    wrong = _refusal(try_login, client_id, Secret(secrets.token_urlsafe(32)))
-    is_taken = wrong is not None and (_says_wrong_secret(wrong) or _is_another(wrong, refusal))
-    return Proof(accepted=is_taken, reason=refusal.message, is_tried=is_taken)
+    wrong_secret_refusal = _refusal(try_login, client_id, Secret(secrets.token_urlsafe(32)))
+    is_recognised = wrong_secret_refusal is not None and (
+        _says_wrong_secret(wrong_secret_refusal) or _has_other_code(wrong_secret_refusal, refusal)
+    )
+    return Proof(accepted=is_recognised, reason=refusal.message, is_tried=is_recognised)
 
 
 def has_secret(try_login: Callable[[ClientCredentials], Grant], client_id: str) -> bool:
-    """Whether a secret that is certainly wrong is refused for being wrong."""
+    """Whether a wrong secret is refused as such."""
     refusal = _refusal(try_login, client_id, Secret(secrets.token_urlsafe(32)))
     return refusal is not None and _says_wrong_secret(refusal)
 
@@ -251,7 +253,7 @@ def _says_wrong_secret(refusal: AccessDenied) -> bool:
     return not is_about_the_client and any(map(_WRONG_SECRET.search, refusal.texts))
 
 
-def _is_another(wrong: AccessDenied, refusal: AccessDenied) -> bool:
-    """Whether they differ by their codes; other texts may differ in a number or a date."""
-    codes = {wrong.request.error_code, refusal.request.error_code}
+def _has_other_code(wrong_secret_refusal: AccessDenied, refusal: AccessDenied) -> bool:
+    """Whether two refusals differ in their codes. Other texts may differ in a number or a date."""
+    codes = {wrong_secret_refusal.request.error_code, refusal.request.error_code}
     return len(codes) > 1 and all(codes) and not {code.removeprefix("Auth.") for code in codes} & _CHANGING

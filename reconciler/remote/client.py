@@ -1,4 +1,4 @@
-"""Connection -> a client that reads, or one that also writes: the protocol over HTTP. `http` adds the headers.
+"""HTTP clients for the protocols of a service: one that reads, one that also writes. `http` adds the headers.
 
 A `ReadClient` cannot write: its connection allows only GET and the login.
 """
@@ -27,19 +27,19 @@ from reconciler.remote.threads import Job, Threads
 
 
 class ReadClient:
-    """A logged-in view of one marketplace that cannot write. Thread-safe; a context manager that ends connections.
+    """A logged-in view of one marketplace that cannot write. Thread-safe; a context manager that closes connections.
 
-    Every method raises `RemoteError`s, and ValueError for a path or an ID that can mean no single object.
+    Every method raises `RemoteError`s, and ValueError for a path or an ID that cannot identify a single object.
     """
 
     METHODS: ClassVar = frozenset({"GET"})
-    """The methods that the connection allows, besides the login."""
+    """The methods that the connection allows, in addition to the login."""
 
     def __init__(self, exchange: Exchange, pool: Threads) -> None:
         self.base_url = exchange.connection.base_url
         """Scheme and host, without a trailing slash."""
         self.client_id = exchange.connection.credentials.client_id
-        """The API client that the credentials log in through."""
+        """The API client of the login."""
         self._exchange = exchange
         self._pool = pool
         self._greeting: Job[Body] | None = None
@@ -52,14 +52,14 @@ class ReadClient:
         self.close()
 
     def close(self) -> None:
-        """Close connections: requests in flight are completed, but not retried."""
+        """Close the connections. Requests in flight are completed, but not retried."""
         self._exchange.retries.stop()
         self._pool.shutdown(cancel_futures=True)
         self._exchange.wire.close()
 
     @property
     def stats(self) -> messages.Stats:
-        """Its statistics so far: requests, retries, bytes, seconds."""
+        """The statistics so far: requests, retries, bytes, seconds."""
         return self._exchange.wire.meter.stats
 
     @property
@@ -68,14 +68,14 @@ class ReadClient:
         return self._exchange.wire.meter.samples
 
     def claims(self) -> Claims:
-        """Give the claims of the token; logs in if there is no token yet."""
+        """The claims of the token; logs in if there is no token yet."""
         try:
             return Claims.of(self._exchange.tokens.current())
         except MalformedAnswer as fault:
             raise BadAnswer(str(fault), RequestFacts("POST", messages.TOKEN_PATH)) from None
 
     def access(self) -> Access:
-        """Give what the token and the credentials say; a token that says nothing of its roles is no fault here."""
+        """The access of the login; its roles are None if the token does not contain them."""
         try:
             roles = Claims.of(self._exchange.tokens.current()).roles or None
         except MalformedAnswer:
@@ -90,27 +90,27 @@ class ReadClient:
         )
 
     def greet(self) -> None:
-        """Log in and request `me` in a thread; the next call of it gets that answer, or its error."""
+        """Log in and request `me` in a thread; the next call of `me` returns that response, or raises its error."""
         job = Job[Body](partial(self.single, "/me"))
-        # Not in the pool, which is waited for at the end: who breaks off in a long silence waits for nobody.
-        with suppress(RuntimeError):  # the machine starts no thread: `me` asks itself
+        # Not in the pool, which is waited for at the end: an interrupt must not wait for a slow response.
+        with suppress(RuntimeError):  # no thread can be started: `me` sends the request
             Thread(target=job.run, name="reconciler-greeting", daemon=True).start()
             self._greeting = job
 
     def me(self) -> Body:
-        """``GET /v1/me``: the user that the credentials act as."""
+        """``GET /v1/me``: the user of the login."""
         greeting, self._greeting = self._greeting, None
         me = greeting.future.result() if greeting else self.single("/me")
         self._user = str(me.get("ID") or "")
         return me
 
     def single(self, path: str) -> dict[str, Json]:
-        """Give the object that is alone at its path; NotFound: the service says that there is none."""
+        """The single object of a path. NotFound: the service says that there is none."""
         call = Call("GET", path_of(path))
         return object_in(call, self._exchange.send(call))
 
     def get(self, path: str, object_id: str) -> dict[str, Json]:
-        """Give one object, ``{path}/{id}``; an answer with another ID is a `BadAnswer`.
+        """One object, ``{path}/{id}``; a response with another ID is a `BadAnswer`.
 
         NotFound: the service says that there is no such object, or no object can have this ID.
         """
@@ -129,7 +129,7 @@ class ReadClient:
     def list_all(
         self, path: str, *, key: str | None = "ID", filters: Sequence[Mapping[str, str]] = ()
     ) -> list[dict[str, Json]]:
-        """Give every item of a list, or an error; never half a list. A list that changes meanwhile is read again.
+        """Every item of a list, or an error; never a part of it. A list that changes during the read is read again.
 
         Args:
             path: below ``/v1``, without a query.
@@ -146,11 +146,11 @@ class ReadClient:
             return Paged(fetch({}), self._pool.map, key, parts).read()
         except ListKeepsChanging as fault:
             message = f"the list keeps changing while it is read ({fault})"
-            hint = "try again when nobody else is changing it"
+            hint = "try again when no other program changes it"
             raise BadAnswer(message, RequestFacts("GET", path_of(path)), hint=hint) from fault
 
     def pages(self, path: str) -> int:
-        """Give how many requests it takes to read a list."""
+        """How many requests it takes to read a list. Sends one request."""
         return pages_of(self._page(path, "ID", (), 1, (("page", "1"), ("pageSize", "1"))).total)
 
     def _page(self, path: str, key: str | None, filters: Query, number: int, query: Query) -> Page:
@@ -162,7 +162,7 @@ class ReadClient:
             raise unusable(call, answer, str(fault)) from None
 
     def proves(self, client_id: str, secret: Secret, tries: int = 1) -> Proof:
-        """Try to log in through a client with one of its secrets; the token is forgotten."""
+        """Try to log in through a client with one of its secrets; the token is discarded."""
         proof = prove(self._exchange.try_login, client_id, secret)
         for attempt in range(1, tries):
             if proof.accepted or not proof.is_tried:
@@ -177,23 +177,22 @@ class ReadClient:
 
 
 class WriteClient(ReadClient):
-    """A view that may also write. Each write is sent once, unless it certainly was not carried out.
+    """A view that can also write. A write is sent again only if it is certain that it was not executed.
 
-    Even then it is sent once where the caller counts the attempts, so as to look before each. For this and for what is
-    raised see `WriteRemote`; besides, NotFound: the object that the path names is not there; Rejected: the service
-    refuses the content.
+    A caller that counts attempts reads between them, so each call sends it once. For this and for the errors see
+    `WriteRemote`; also NotFound: the object of the path does not exist; Rejected: the service refuses the content.
     """
 
     METHODS: ClassVar = frozenset({"GET", "PUT", "POST", "PATCH", "DELETE"})
 
     def put(self, path: str, object_id: str | None, body: WireBody, *, attempt: int | None = None) -> dict[str, Json]:
-        """Replace one object, or save one row of a list; gives the service's answer, empty for a row."""
+        """Replace one object, or save one row of a list; returns the service's response, empty for a row."""
         call = call_with_body("PUT", path_of(path, object_id), body)
         answer = self._exchange.send(call, attempt=attempt)
         return object_in(call, answer) if answer.body.strip() or object_id is not None else {}
 
     def post(self, path: str, body: WireBody, *, attempt: int | None = None) -> dict[str, Json]:
-        """Create one object; gives the service's answer, an empty object where it has no body."""
+        """Create one object; returns the service's response, an empty object if it has no body."""
         call = call_with_body("POST", path_of(path), body)
         answer = self._exchange.send(call, attempt=attempt)
         return object_in(call, answer) if answer.body.strip() else {}
@@ -206,11 +205,11 @@ class WriteClient(ReadClient):
         query: Mapping[str, str] = NO_FILTERS,
         attempt: int | None = None,
     ) -> None:
-        """Delete one object; without an id, what the path and the query name."""
+        """Delete one object; without an id, the one that path and query name."""
         self._exchange.send(Call("DELETE", path_of(path, object_id), tuple(query.items())), attempt=attempt)
 
     def post_for_secret(self, path: str, body: Body, value_field: str) -> tuple[dict[str, Json], Secret]:
-        """Create one object whose answer shows a secret, this once; the secret is taken out of the answer here."""
+        """Create one object whose response has a secret, which is removed from the returned response."""
         call = call_with_body("POST", path_of(path), body)
         answer = self._exchange.send(call)
         shown = object_in(call, answer)
@@ -222,12 +221,12 @@ class WriteClient(ReadClient):
         return shown, Secret(value)
 
     def patch(self, path: str, object_id: str | None, body: WireBody, *, attempt: int | None = None) -> dict[str, Json]:
-        """Change some fields of one object; gives the service's answer."""
+        """Change some fields of one object; returns the service's response."""
         call = call_with_body("PATCH", path_of(path, object_id), body)
         return object_in(call, self._exchange.send(call, attempt=attempt))
 
     def prove_login(self) -> None:
-        """Log in again, and use the new token from now on; if that fails, keep the old one."""
+        """Log in again and use the new token; if that fails, keep the previous one."""
         self._exchange.tokens.renew()
 
 
@@ -243,15 +242,15 @@ def open_client(
     clock: Callable[[], float] = time.monotonic,
     random: Callable[[], float] = draw,
 ) -> Client:
-    """Give a client of this kind. Nothing is sent before its first call.
+    """Open a client. It sends no request before its first call.
 
     Args:
-        kind: whether it can write.
+        kind: the class of the client.
         connection: the service and the credentials.
-        transport: instead of the network: an application in process, or a test's server.
-        sleep: waits for so many seconds; None: in real time, and closing the client ends it.
-        clock: seconds from any fixed moment.
-        random: draws from 0 to 1.
+        transport: replaces the network, for an application in this process or for tests.
+        sleep: waits for a number of seconds; None: real time, until the client is closed.
+        clock: a monotonic clock, in seconds.
+        random: returns a number from 0 to 1.
 
     Raises:
         ReconcilerError: the environment's proxy or certificate settings are unusable.

@@ -1,4 +1,4 @@
-"""Connection, call -> Answer or an error: the token, the limit of requests at a time, and retries around one wire."""
+"""Carry out calls over one wire, with the token, the limit of concurrent requests, and retries."""
 
 from collections.abc import Callable, Collection
 from dataclasses import field
@@ -13,7 +13,7 @@ from reconciler.remote.hosts import Origin
 from reconciler.remote.http import Wire, checked
 from reconciler.remote.messages import Answer, Call, MalformedAnswer, Result, object_in, unusable
 from reconciler.remote.network import Limits
-from reconciler.remote.throttle import THROTTLED, AdaptiveLimit, Retries, RetryPolicy, may_pass, may_retry
+from reconciler.remote.throttle import THROTTLED, AdaptiveLimit, Retries, RetryPolicy, is_temporary, may_retry
 
 UNAUTHORIZED: Final = 401
 
@@ -23,28 +23,28 @@ class Connection:
     """A service, the credentials, and the allowed concurrency.
 
     Raises:
-        ReconcilerError: the base URL is none.
-        GuardRefusal: credentials may not be sent there, see `hosts`.
+        ReconcilerError: the base URL is invalid.
+        GuardRefusal: credentials must not be sent there; see `hosts`.
     """
 
     base_url: str
     """Scheme and host; kept without a trailing slash."""
     credentials: Credentials
     scope: str = ""
-    """Roles to request, separated by spaces; empty: all that the user has."""
+    """Roles to request, separated by spaces; empty: all roles of the user."""
     concurrency: int = 8
-    """Requests at a time, reads and writes together."""
+    """The maximum number of concurrent requests."""
     limits: Limits = field(default_factory=Limits)
     retries: RetryPolicy = field(default_factory=RetryPolicy)
     allowed_hosts: Collection[Origin] = ()
-    """Hosts to which the user allows credentials to be sent, besides those that are always allowed."""
+    """Hosts to which the user allows credentials to be sent, in addition to those that are always allowed."""
     environment: str = ""
-    """Its name, for the log of requests."""
+    """The name of the environment, for the log of requests."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "base_url", checked(self.base_url, self.allowed_hosts))
         if self.concurrency < 1:
-            raise ReconcilerError(f"concurrency is {self.concurrency}: at least 1 is needed")
+            raise ReconcilerError(f"concurrency is {self.concurrency}, but must be at least 1")
 
 
 class Exchange:
@@ -58,7 +58,7 @@ class Exchange:
         clock: Callable[[], float],
         random: Callable[[], float],
     ) -> None:
-        """Waits with `sleep`; None: in real time, until `Retries.stop`."""
+        """Create an exchange. It waits with `sleep`; None: real time, until `Retries.stop`."""
         self.wire = wire
         self.connection = connection
         self._limit = AdaptiveLimit(connection.concurrency, clock)
@@ -67,67 +67,67 @@ class Exchange:
         self.tokens = TokenSource(lambda: self._logged_in(login_call(connection.credentials, connection.scope)), clock)
 
     def send(self, call: Call, *, attempt: int | None = None) -> Answer:
-        """Carry out a call. A token that the service refuses in mid-run is renewed once; a 401 has written nothing.
+        """Carry out a call. A refused token is renewed once; a call with status 401 has written nothing.
 
         Args:
-            call: what is asked.
-            attempt: which attempt of it this is, for a caller that looks before each; None: it is repeated from here.
+            call: the request.
+            attempt: the number of this attempt, for a caller that reads between attempts; None: retried here.
 
         Raises:
-            NotExecuted: for a caller that looks: it was not carried out, it was waited, and it may be sent again.
-            RemoteError: it was not carried out, or that is unknown: the class says which.
+            NotExecuted: with `attempt`: the call was not executed, and can be sent again now.
+            RemoteError: the call was not executed, or that is unknown, depending on the class.
         """
-        # The token comes before the slot: a thread that waits for a login must not hold what the login needs.
+        # The token comes before the slot: a thread that waits for a login must not hold a slot that the login needs.
         token = sent = self.tokens.current()
-        result, attempts = self._persist(call, token, attempt)
+        result, attempts = self._send_with_retries(call, token, attempt)
         if isinstance(result, Answer) and result.status == UNAUTHORIZED:
             self.tokens.invalidate(token)
             token = self.tokens.current()
             if attempt == 1:
                 raise not_executed(call)
             if attempt is None:
-                result, attempts = self._persist(call, token)
+                result, attempts = self._send_with_retries(call, token)
         return accept(call, result, attempts=attempts, hidden=(sent, token, *self.connection.credentials.secrets))
 
     def try_login(self, credentials: Credentials) -> Grant:
-        """Log in with other credentials. Their token is not used.
+        """Log in with other credentials. The token is not used for calls.
 
         Raises:
-            RemoteError: the login was refused, or there was no usable answer.
+            RemoteError: the login was refused, or there was no usable response.
         """
         return self._logged_in(login_call(credentials, ""))
 
     def _logged_in(self, call: Call) -> Grant:
-        result, attempts = self._persist(call, None)
+        result, attempts = self._send_with_retries(call, None)
         answer = accept(call, result, attempts=attempts)
         try:
             return Grant.of(object_in(call, answer))
         except MalformedAnswer as fault:
             raise unusable(call, answer, str(fault)) from None
 
-    def _persist(self, call: Call, token: Secret | None, attempt: int | None = None) -> tuple[Result, int]:
-        """Send until there is a final answer, or no more tries; gives the last result and the number of attempts.
+    def _send_with_retries(self, call: Call, token: Secret | None, attempt: int | None = None) -> tuple[Result, int]:
+        """Send until there is a final response or no attempt is left; returns the last result and how many there were.
 
         Raises:
             NotExecuted: see `send`.
         """
-        tried = attempt or 1
-        if tried == 1:
+        attempts = attempt or 1
+        if attempts == 1:
             self.retries.count_request()
         while True:
             result = self._send_in_slot(call, token)
             repeatable = may_retry(call, result)
-            # A caller that looks before the next attempt does not have to wait itself.
-            pause = self.retries.pause(tried, result) if repeatable or (attempt and may_pass(result)) else None
+            # The wait is here, also for a caller that reads before the next attempt.
+            pause = self.retries.pause(attempts, result) if repeatable or (attempt and is_temporary(result)) else None
             if pause is None:
-                return result, tried
+                return result, attempts
             self.sleep(pause)
             if self.retries.is_over or not repeatable:
-                return result, tried
+                return result, attempts
             self.wire.meter.retried()
             if attempt:
                 raise not_executed(call)
-            tried += 1
+            attempts += 1
 
     def _send_in_slot(self, call: Call, token: Secret | None) -> Result:
         with self._limit.slot() as slot:

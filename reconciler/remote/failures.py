@@ -1,6 +1,6 @@
-"""A failed call -> the error that says how to react, by a table of exceptions of httpx and one of statuses.
+"""Convert failed calls to errors whose class says how to react, by tables of httpx exceptions and of statuses.
 
-Which error code comes with which status is published nowhere, so the status decides and the code explains.
+It is not documented which error code comes with which status, so the status decides and the code gives the advice.
 """
 
 import re
@@ -60,30 +60,30 @@ EXCEPTIONS: Final[Mapping[type[Exception], tuple[RequestState, str]]] = {
     httpx.HTTPStatusError: (RequestState.UNREADABLE, "the answer's status is an error"),
     OSError: (RequestState.LOST, "the connection broke"),
 }
-"""Every exception that httpx has, and what is known of the request. OSError: from transports that are not httpx's own.
+"""Every exception of httpx -> what is known of the request. OSError is raised by other transports.
 
-Subclasses are looked up through their bases. Where it is unclear whether anything was sent, it counts as sent.
+Subclasses are looked up by their bases. If it is unclear whether a request was sent, it counts as sent.
 """
 
 _STATUS: Final = re.compile(r"[1-5]\d\d\b")
 
 
 def no_answer(error: Exception) -> NoAnswer:
-    """What is known of a request that raised this exception, one of `EXCEPTIONS` or a subclass."""
+    """What is known of a request that raised this exception, which is in `EXCEPTIONS` or a subclass."""
     root = _system_error(error)
     if isinstance(root, ssl.SSLCertVerificationError):
         reason = f"the server's certificate was not accepted: {root.verify_message}"
         return NoAnswer(RequestState.UNSENDABLE, reason, error, TRUST_HINT)
     if isinstance(error, httpx.ProxyError):
-        return _turned_away(error)
+        return _proxy_refusal(error)
     state, reason = next(EXCEPTIONS[cls] for cls in type(error).__mro__ if cls in EXCEPTIONS)
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
-        reason += _whither(error)
-    # Only the operating system's words are shown: the messages of HTTP libraries quote headers.
+        reason += _to_host(error)
+    # Only the text of the operating system is shown: messages of HTTP libraries quote headers.
     return NoAnswer(state, f"{reason}: {root.strerror}" if root and root.strerror else reason, error)
 
 
-def _whither(error: httpx.TransportError) -> str:
+def _to_host(error: httpx.TransportError) -> str:
     """The host of the request, if known: it shows a mistyped base URL."""
     try:
         return f" to {error.request.url.host}"
@@ -91,8 +91,8 @@ def _whither(error: httpx.TransportError) -> str:
         return ""
 
 
-def _turned_away(error: httpx.ProxyError) -> NoAnswer:
-    """A proxy that answers 4xx to CONNECT will do so again: its password is wrong, or the host is not allowed."""
+def _proxy_refusal(error: httpx.ProxyError) -> NoAnswer:
+    """A refusal by a proxy. A 4xx to CONNECT is permanent: the password is wrong, or the host is not allowed."""
     state, reason = EXCEPTIONS[httpx.ProxyError]
     status = _STATUS.match(str(error))
     if status is None:
@@ -107,14 +107,14 @@ def _system_error(error: BaseException | None) -> OSError | None:
     return error
 
 
-LONGEST_MESSAGE: Final = 500
-LONGEST_CODE: Final = 100
+MAX_MESSAGE_LENGTH: Final = 500
+MAX_CODE_LENGTH: Final = 100
 SUCCESS: Final = range(200, 300)
 
-WAIT: Final = "try again later; if it lasts, quote the log id to Sitecore's support"
+WAIT: Final = "try again later; if it persists, give the log id to Sitecore support"
 
 _CREDENTIALS: Final = "check clientId and clientSecret (or username and password) of this environment"
-_ACTIVATE: Final = "somebody with access to the portal must make it active again"
+_ACTIVATE: Final = "activate it in the portal"
 
 FOR_CODE: Final[Mapping[str, str]] = {
     "AnonUserProhibited": "log in as a seller user: the API client must not be one for anonymous shopping",
@@ -149,18 +149,18 @@ FOR_CODE: Final[Mapping[str, str]] = {
     "invalid_grant": f"{_CREDENTIALS}, and that the secret has not expired",
     "invalid_scope": "ask for fewer roles in `scope`, or let the API client and the user have them",
 }
-"""By code, less the prefix ``Auth.``; the last three are OAuth's own (RFC 6749, section 5.2)."""
+"""Error code without the prefix ``Auth.`` -> advice; the last three are from OAuth (RFC 6749, section 5.2)."""
 
 
 def roles_hint(data: Mapping[str, Json]) -> str:
-    """Say which roles would do and which the token has, from the data of a refusal; empty where it does not say.
+    """The required roles and those of the token, from the data of a refusal; empty if it has none.
 
     The name of the first field differs between versions of the service.
     """
     fields = ("SufficientRoles", "RequiredRoles", "AssignedRoles")
     sufficient, required, assigned = (", ".join(messages.names_in(data.get(name))) for name in fields)
-    wanted = sufficient or required
-    parts = [f"one of these roles is enough: {wanted}" if wanted else ""]
+    sufficient_roles = sufficient or required
+    parts = [f"one of these roles is sufficient: {sufficient_roles}" if sufficient_roles else ""]
     parts.append(f"the token has {assigned}" if assigned else "")
     return "; ".join(filter(None, parts))
 
@@ -170,41 +170,41 @@ _Error = TypeVar("_Error", bound=RemoteError)
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """The facts for errors: a call, its answer, and the content of the answer."""
+    """A failed call: the call, its response, and the errors in the response."""
 
     call: Call
     answer: Answer
     errors: tuple[messages.ServiceError, ...]
-    """Empty: the body is not one of the API's error bodies."""
+    """Empty if the body is not an error body of the API."""
     attempts: int
     hidden: tuple[Secret, ...]
 
     def as_error(self, kind: type[_Error], message: str = "", *, hint: str = "") -> _Error:
-        """Make the error; without a message, the service's own words."""
-        code = clean(self.code, self.hidden)[:LONGEST_CODE]
+        """Create the error, with the message and the text of the service."""
+        code = clean(self.code, self.hidden)[:MAX_CODE_LENGTH]
         log_id = clean(self.answer.log_id, self.hidden)
         facts = RequestFacts(self.call.method, self.call.shown, self.answer.status, code, log_id)
         first = [error.message or error.code for error in self.errors[:1]]  # its code is shown with the request already
-        said = clean("; ".join([*first, *map(str, self.errors[1:])]), self.hidden)
-        words = "; ".join(filter(None, [message, said])) or "the answer does not say why"
+        service_text = clean("; ".join([*first, *map(str, self.errors[1:])]), self.hidden)
+        text = "; ".join(filter(None, [message, service_text])) or "the response does not say why"
         tries = f" ({self.attempts} attempts)" if self.attempts > 1 else ""
-        return kind(words + tries, facts, hint=clean(hint, self.hidden))
+        return kind(text + tries, facts, hint=clean(hint, self.hidden))
 
     @property
     def code(self) -> str:
-        """The first error's code; it decides the advice."""
+        """The code of the first error, which determines the advice."""
         return self.errors[0].code if self.errors else ""
 
-    def advice(self, otherwise: str) -> str:
-        """For the code, which is written with and without its prefix: ``Auth.InsufficientRoles``."""
-        return FOR_CODE.get(self.code.removeprefix("Auth."), otherwise)
+    def advice(self, default: str) -> str:
+        """The advice for the code, which may have a prefix: ``Auth.InsufficientRoles``."""
+        return FOR_CODE.get(self.code.removeprefix("Auth."), default)
 
 
 def accept(call: Call, result: Result, *, attempts: int = 1, hidden: tuple[Secret, ...] = ()) -> Answer:
-    """Give the answer back if its status says that the call was carried out; no message shows what is `hidden`.
+    """Return the response if its status is a success. No message contains a secret of `hidden`.
 
     Raises:
-        RemoteError: the class says how to react, see `reconciler.errors`.
+        RemoteError: the call failed; see `reconciler.errors` for the classes.
     """
     if isinstance(result, NoAnswer):
         raise _unanswered(call, result, attempts) from result.cause
@@ -215,32 +215,32 @@ def accept(call: Call, result: Result, *, attempts: int = 1, hidden: tuple[Secre
 
 
 def not_executed(call: Call) -> NotExecuted:
-    """The error for a write that was not carried out and may be sent again now."""
+    """The error for a write that was not executed and can be sent again now."""
     return NotExecuted("it was not executed; try again", RequestFacts(call.method, call.path))
 
 
 def clean(text: str, hidden: Sequence[Secret]) -> str:
-    """Remove secrets from a text of the service, and cut it to 500 characters."""
+    """Remove secrets from a text of the service, and truncate it to `MAX_MESSAGE_LENGTH`."""
     values = {secret.reveal() for secret in hidden} - {""}
     for value in sorted(values, key=len, reverse=True):
         text = text.replace(value, REDACTED)
-    return text if len(text) <= LONGEST_MESSAGE else text[: LONGEST_MESSAGE - 3] + "..."
+    return text if len(text) <= MAX_MESSAGE_LENGTH else text[: MAX_MESSAGE_LENGTH - 3] + "..."
 
 
 def _unanswered(call: Call, result: NoAnswer, attempts: int) -> RemoteError:
     facts = RequestFacts(call.method, call.shown)
-    words = result.reason + (f" ({attempts} attempts)" if attempts > 1 else "")
+    text = result.reason + (f" ({attempts} attempts)" if attempts > 1 else "")
     may_have_happened = result.state in {RequestState.LOST, RequestState.UNREADABLE}
     if call.is_write and may_have_happened:
-        return AnswerLost(words, facts, hint=LOOK_FIRST)
+        return AnswerLost(text, facts, hint=LOOK_FIRST)
     if result.state is RequestState.UNREADABLE:
-        return BadAnswer(words, facts, hint=REPORT)
-    return Unreachable(words, facts, hint=result.hint or "check the network, the proxy settings and the base URL")
+        return BadAnswer(text, facts, hint=REPORT)
+    return Unreachable(text, facts, hint=result.hint or "check the network, the proxy settings and the base URL")
 
 
 def _denied(trouble: Trouble) -> RemoteError:
     if not trouble.errors:
-        hint = "the answer does not come from the API: a proxy or a firewall may be in between"
+        hint = "the response is not from the API: check for a proxy or a firewall"
         return trouble.as_error(AccessDenied, "access denied", hint=hint)
     advice = trouble.advice("check the credentials of this environment and the roles of its user")
     roles = roles_hint(trouble.errors[0].data)
@@ -254,7 +254,7 @@ def _login_refused(trouble: Trouble) -> RemoteError:
 
 
 def _no_login_here(trouble: Trouble) -> RemoteError:
-    return trouble.as_error(BadAnswer, "there is no login at this address", hint="check the base URL")
+    return trouble.as_error(BadAnswer, "this address has no login endpoint", hint="check the base URL")
 
 
 def _absent(trouble: Trouble) -> RemoteError:
@@ -263,17 +263,17 @@ def _absent(trouble: Trouble) -> RemoteError:
     if trouble.call.is_write and not _is_about_this(trouble):
         return _rejected(trouble)
     hint = "check the ID, and that the environment is the right marketplace"
-    return trouble.as_error(NotFound, _object_named(trouble.errors[0].data), hint=hint)
+    return trouble.as_error(NotFound, _object_name(trouble.errors[0].data), hint=hint)
 
 
 def _is_about_this(trouble: Trouble) -> bool:
-    """Whether the missing object is one that the path names: a write may also be refused for what its body names."""
+    """Whether the path names the missing object. A write may also be refused for an object in its body."""
     missing = trouble.errors[0].data.get("ObjectID")
     named = {unquote(part).casefold() for part in trouble.call.path.split("/")}
     return not isinstance(missing, str) or missing.casefold() in named
 
 
-def _object_named(data: Mapping[str, Json]) -> str:
+def _object_name(data: Mapping[str, Json]) -> str:
     kind, name = messages.text_or_empty(data.get("ObjectType")), messages.text_or_empty(data.get("ObjectID"))
     return f"{kind} '{name}'" if kind and name else ""
 
@@ -281,14 +281,14 @@ def _object_named(data: Mapping[str, Json]) -> str:
 def _rejected(trouble: Trouble) -> RemoteError:
     if not trouble.errors:
         return _not_the_api(trouble)
-    about = _object_named(trouble.errors[0].data)
+    about = _object_name(trouble.errors[0].data)
     advice = trouble.advice("fix what the message names, then plan again")
     return trouble.as_error(Rejected, about, hint=advice)
 
 
 def _redirected(trouble: Trouble) -> RemoteError:
-    hint = "redirects are never followed, since they would carry the token elsewhere: check the base URL"
-    return trouble.as_error(_kind_of_bad(trouble), "the service redirects", hint=hint)
+    hint = "redirects are not followed, since they would send the token to another host: check the base URL"
+    return trouble.as_error(_unusable_class(trouble), "the service redirects", hint=hint)
 
 
 def _throttled(trouble: Trouble) -> RemoteError:
@@ -297,20 +297,20 @@ def _throttled(trouble: Trouble) -> RemoteError:
 
 def _unavailable(trouble: Trouble) -> RemoteError:
     if trouble.call.is_write:
-        return trouble.as_error(AnswerLost, "it failed while it handled the write", hint=LOOK_FIRST)
+        return trouble.as_error(AnswerLost, "the service failed while it handled the write", hint=LOOK_FIRST)
     return trouble.as_error(Unreachable, "the service is not available", hint=WAIT)
 
 
 def _not_the_api(trouble: Trouble) -> RemoteError:
-    message = f"expected the API's answer and found {_body_words(trouble.answer)}"
-    return trouble.as_error(_kind_of_bad(trouble), message, hint=LOOK_FIRST if trouble.call.is_write else REPORT)
+    message = f"expected the API's answer and found {_body_description(trouble.answer)}"
+    return trouble.as_error(_unusable_class(trouble), message, hint=LOOK_FIRST if trouble.call.is_write else REPORT)
 
 
-def _kind_of_bad(trouble: Trouble) -> type[RemoteError]:
+def _unusable_class(trouble: Trouble) -> type[RemoteError]:
     return AnswerLost if trouble.call.is_write else BadAnswer
 
 
-def _body_words(answer: Answer) -> str:
+def _body_description(answer: Answer) -> str:
     try:
         return messages.kind_of(messages.parse(answer)) + " without Errors"
     except MalformedAnswer as fault:

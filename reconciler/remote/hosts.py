@@ -1,7 +1,7 @@
-"""A base URL and what the user allows -> credentials may be sent there, or a refusal before anything is contacted.
+"""Decide whether credentials may be sent to a base URL, before any request.
 
-The base URL stands in the repository, so whoever opens a pull request chooses it. On its own word it may name
-OrderCloud's hosts over TLS, and this machine. Any other host has to be allowed from outside the repository.
+The base URL is in the repository, so the author of a pull request can change it. Without permission it can be
+only a host of OrderCloud over TLS, or this machine. Any other host must be allowed outside of the repository.
 """
 
 import re
@@ -14,23 +14,23 @@ from reconciler.errors import GuardRefusal
 from reconciler.model.plan import Finding
 
 ALLOWED_HOSTS_VARIABLE: Final = "RECONCILER_ALLOWED_HOSTS"
-"""The environment variable with the hosts that are allowed besides, separated by commas."""
+"""The environment variable with additional allowed hosts, separated by commas."""
 PORTS: Final = {"http": 80, "https": 443}
 _PLACE: Final = re.compile(r"(\[[^][@%]+\]|[^][:@%]+)(:[0-9]*)?")
-"""All that may stand for host and port: `urlsplit` drops what surrounds the brackets of an address."""
+"""Host and port. Needed because `urlsplit` drops what surrounds the brackets of an address."""
 _NAME: Final = re.compile(r"(?!-)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*(?<!-)\.?")
 _ORDERCLOUD: Final = re.compile(r"([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+ordercloud\.io")
 
 
 class Origin(NamedTuple):
-    """Where a request goes. Two of them are equal where they are the same place."""
+    """The target of a request, in a normal form."""
 
     scheme: str
     host: str
     port: int
 
     def __str__(self) -> str:
-        """As `allowed_origin` reads it."""
+        """In the format of `allowed_origin`."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         if self.scheme == "http":
             return f"http://{host}:{self.port}"
@@ -38,14 +38,14 @@ class Origin(NamedTuple):
 
 
 def origin_of(url: str) -> Origin:
-    """Where requests to a URL go.
+    """The origin of a URL.
 
     Raises:
-        ValueError: it is no http:// or https:// URL.
+        ValueError: it is not an http:// or https:// URL.
     """
     parts = urlsplit(url)
     name = parts.hostname or ""  # in lower case
-    host = str(_address(name) or name)  # in the one form in which hosts are compared
+    host = str(_address(name) or name)  # normalised for comparison
     is_place = _PLACE.fullmatch(parts.netloc.rpartition("@")[2]) is not None
     if parts.scheme not in PORTS or not is_place or not (_NAME.fullmatch(host) or _address(host)):
         raise ValueError("it begins with https:// or http:// and a host")
@@ -53,10 +53,10 @@ def origin_of(url: str) -> Origin:
 
 
 def allowed_origin(entry: str) -> Origin:
-    """Read one host that the user allows: ``host``, ``host:port`` or ``http://host:port``.
+    """Parse an allowed host: ``host``, ``host:port`` or ``http://host:port``.
 
     Raises:
-        ValueError: it is none of these; says what is expected.
+        ValueError: it has another format; the message says what is expected.
     """
     expected = "write host, host:port or http://host:port"
     scheme, _, rest = entry.rpartition("://")
@@ -74,22 +74,22 @@ def allowed_origin(entry: str) -> Origin:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host is certainly this machine, without asking a name server: ``localhost``, 127.0.0.0/8 or ::1."""
+    """Whether a host is this machine, without a DNS lookup: ``localhost``, 127.0.0.0/8 or ::1."""
     address = _address(host)
     return host == "localhost" if address is None else address.is_loopback
 
 
 def is_trusted(origin: Origin) -> bool:
-    """Whether a repository may name it on its own word."""
+    """Whether an origin is allowed without permission."""
     is_ordercloud = origin.scheme == "https" and _ORDERCLOUD.fullmatch(origin.host) is not None
     return is_ordercloud or is_loopback(origin.host)
 
 
 def require_allowed(base_url: str, allowed: Collection[Origin]) -> None:
-    """Refuse a base URL that neither this rule nor the user allows. Contacts nobody.
+    """Refuse a base URL that is neither trusted nor allowed by the user. Sends no request.
 
     Raises:
-        GuardRefusal: names the host and how to allow it.
+        GuardRefusal: the host is not allowed; the fix says how to allow it.
     """
     origin = origin_of(base_url)
     if not is_trusted(origin) and origin not in allowed:

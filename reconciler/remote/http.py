@@ -115,7 +115,7 @@ class Wire:
         except tuple(EXCEPTIONS) as error:
             result = no_answer(error)
         result = replace(result, seconds=self._clock() - started)
-        self._note(call, result)
+        self._log(call, result)
         return result
 
     def close(self) -> None:
@@ -126,7 +126,7 @@ class Wire:
 
     def _exchange(self, call: Call, token: Secret | None, started: float) -> Result:
         with closing(self._http.send(self._request(call, token), stream=True)) as response:
-            result = self._taken_in(response, started)
+            result = self._read_answer(response, started)
             if self._is_closed and (stream := response.extensions.get("network_stream")):
                 stream.close()  # nobody else does if it was opened while the client was being closed
             return result
@@ -150,7 +150,7 @@ class Wire:
             extensions=self._extensions,
         )
 
-    def _taken_in(self, response: httpx.Response, started: float) -> Result:
+    def _read_answer(self, response: httpx.Response, started: float) -> Result:
         headers = _joined(response.headers.raw)
         if headers.get("content-encoding", "").strip().lower() not in READABLE_ENCODINGS:
             return _unreadable("the answer is compressed in a way that was not asked for")
@@ -171,7 +171,7 @@ class Wire:
             date=timestamp(headers.get("date")),
         )
 
-    def _note(self, call: Call, result: Result) -> None:
+    def _log(self, call: Call, result: Result) -> None:
         answer = result if isinstance(result, Answer) else None
         sample = Sample(result.seconds, answer.status if answer else None, answer.date if answer else None)
         self.meter.note(sample, len(answer.body) if answer else 0)

@@ -306,8 +306,8 @@ def texts(answer: Answer) -> tuple[str, ...]:
     """Everything that an error body says in words; the token endpoint may give OAuth's two fields beside the API's."""
     body = _error_body(answer)
     oauth = [text_or_empty(body.get(name)) for name in ("error", "error_description")]
-    own = [text for error in service_errors(answer) for text in (error.code, error.message)]
-    return tuple(filter(None, dict.fromkeys([*oauth, *own])))
+    api_texts = [text for error in service_errors(answer) for text in (error.code, error.message)]
+    return tuple(filter(None, dict.fromkeys([*oauth, *api_texts])))
 
 
 def _error_body(answer: Answer) -> Mapping[str, Json]:

@@ -1,8 +1,8 @@
-"""A base URL x the network of this machine -> its proxy, whom to trust, and how far this machine gets towards it.
+"""Choose the proxy and the certificate authorities for a base URL, and check whether its host can be reached.
 
 An error names the environment variable at fault. httpx gets the result and reads none of them itself: it takes an IPv6
 entry of NO_PROXY for an invalid URL, and does not say which variable is at fault. `reach` sends no request; it contacts
-only the host of the URL, and not even that where a proxy stands between: the network may forbid it.
+only the host of the URL, and not even that if there is a proxy, since the network may forbid it.
 """
 
 import os
@@ -27,44 +27,44 @@ from reconciler.remote.hosts import PORTS, is_loopback
 
 _PROXY_SCHEMES: Final = ("http", "https", "socks5", "socks5h")
 _HOST: Final = re.compile(r"(?:\[([^][]+)\]|([^][\s:/@]+))(?::(\d{1,5}))?/?")
-_QUOTED: Final = 80
-"""Characters of an entry that a message quotes."""
+_MAX_QUOTED: Final = 80
+"""The maximum number of characters of an entry in a message."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Seconds and bytes that one exchange may take."""
+    """The limits of one exchange, in seconds and bytes."""
 
     connect: float = 10.0
     read: float = 60.0
-    """Without a single byte arriving."""
+    """The longest time without a byte."""
     answer: float = 300.0
-    """For a whole answer, however steadily its body trickles. Of its head, only the size has an end (h11: 100 KiB)."""
+    """For a whole response, however slowly its body arrives. The head is limited only in size (h11: 100 KiB)."""
     size: int = 64 * 1024 * 1024
-    """Of a decompressed answer."""
+    """The maximum size of a decompressed response."""
 
 
 def host_of(url: httpx.URL) -> str:
-    """The host in Unicode; empty where there is none, or where its Punycode is malformed or no name can be so."""
+    """The host in Unicode; empty if there is none, or if it is not a valid name or malformed Punycode."""
     try:
         host = url.host
-        url.raw_host.decode("ascii").encode("idna")  # as the system is asked for it: a label has 1 to 63 characters
+        url.raw_host.decode("ascii").encode("idna")  # a label has 1 to 63 characters
     except UnicodeError:
         return ""
     return host
 
 
 def proxy_for(url: httpx.URL, proxies: Mapping[str, str]) -> httpx.URL | None:
-    """The proxy for requests to a URL; None: they go there directly, as those to this machine always do.
+    """The proxy for requests to a URL; None: they are sent directly, as always to this machine.
 
-    A proxy would see what is sent to this machine, and would hand it to a machine of its own.
+    A proxy would see requests to this machine, and would send them to its own.
 
     Args:
-        url: of the service.
+        url: the URL of the service.
         proxies: as `urllib.request.getproxies` gives them: scheme or ``all`` -> address, ``no`` -> what needs none.
 
     Raises:
-        ReconcilerError: the variable that applies is unusable. No address is quoted: it may have a password.
+        ReconcilerError: the variable that applies is unusable. The message quotes no address: it may have a password.
     """
     if is_loopback(url.host):
         return None
@@ -84,49 +84,49 @@ def proxy_for(url: httpx.URL, proxies: Mapping[str, str]) -> httpx.URL | None:
 
 
 def trust(*, is_needed: bool = True) -> ssl.SSLContext:
-    """Give one context for all connections: httpx would load the authorities again for each, and for each proxy.
+    """The TLS context for all connections. httpx would load the authorities again for each, and for each proxy.
 
-    That takes 50 ms. Where nothing is sent but plain HTTP to this machine, it is a context that trusts nobody.
+    That takes 50 ms. If only plain HTTP to this machine is sent, the context has no authorities.
 
     Raises:
         ReconcilerError: SSL_CERT_FILE, SSL_CERT_DIR or SSLKEYLOGFILE is unusable.
     """
     if not is_needed:
-        return _nobody()
+        return _empty_context()
     file, folders, log = (os.environ.get(name, "") for name in ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE"))
     if log:
-        with _named("SSLKEYLOGFILE", log):
+        with _naming_variable("SSLKEYLOGFILE", log):
             ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).keylog_filename = log
     for folder in folders.split(os.pathsep) if folders and not file else ():
-        with _named("SSL_CERT_DIR", folder):  # OpenSSL takes a folder that is not there for an empty one
+        with _naming_variable("SSL_CERT_DIR", folder):  # OpenSSL treats a missing folder as an empty one
             os.scandir(folder).close()
-    with _named("SSL_CERT_FILE", file), _LOADING:
+    with _naming_variable("SSL_CERT_FILE", file), _LOADING:
         return _authorities(file, folders, log, _version(file))
 
 
 _LOADING: Final = Lock()
-"""Environments that are read side by side wait for the first one to load the authorities."""
+"""Environments that are read concurrently wait for the first one to load the authorities."""
 
 
 @cache
-def _nobody() -> ssl.SSLContext:
+def _empty_context() -> ssl.SSLContext:
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 @lru_cache(1)
-def _authorities(*_known_by: str | tuple[int, int] | None) -> ssl.SSLContext:
+def _authorities(*_cache_key: str | tuple[int, int] | None) -> ssl.SSLContext:
     return httpx.create_ssl_context()
 
 
 def _version(file: str) -> tuple[int, int] | None:
-    """What tells one content of a file from the next; None: no file is named."""
+    """Time and size of a file, which change with its content; None if no file is named."""
     status = Path(file).stat() if file else None
     return (status.st_mtime_ns, status.st_size) if status else None
 
 
 @contextmanager
-def _named(variable: str, entry: str) -> Iterator[None]:
-    """Say of an error which variable is at fault."""
+def _naming_variable(variable: str, entry: str) -> Iterator[None]:
+    """Convert an `OSError` to an error that names the variable."""
     try:
         yield
     except OSError as error:
@@ -135,7 +135,7 @@ def _named(variable: str, entry: str) -> Iterator[None]:
 
 
 def _variable(name: str) -> str:
-    """The variable that `getproxies` has read: one in lower case beats the others."""
+    """The variable that `getproxies` has read: one in lower case takes precedence."""
     wanted = f"{name}_proxy"
     if wanted in os.environ:
         return wanted
@@ -148,17 +148,17 @@ def _not_a_proxy(name: str, why: str) -> ReconcilerError:
 
 
 def _is_exempt(url: httpx.URL, no_proxy: str) -> bool:
-    exempt = [_covers(entry, url) for entry in no_proxy.replace(",", " ").split()]  # all are read: one may be at fault
+    exempt = [_covers(entry, url) for entry in no_proxy.replace(",", " ").split()]  # checks all: one may be at fault
     return any(exempt)
 
 
 def _covers(entry: str, url: httpx.URL) -> bool:
-    """Whether requests to a URL need no proxy by an entry of NO_PROXY.
+    """Whether an entry of NO_PROXY covers a URL.
 
-    It names addresses, or a domain with its subdomains; with a dot in front these alone; ``*``: everything.
+    It is an address or network, a domain with its subdomains, these alone if it begins with a dot, or ``*`` for all.
 
     Raises:
-        ReconcilerError: it is no such entry.
+        ReconcilerError: the entry is invalid.
     """
     scheme, _, rest = entry.lower().rpartition("://")
     found = _HOST.fullmatch(rest)
@@ -166,7 +166,7 @@ def _covers(entry: str, url: httpx.URL) -> bool:
     where = _network(inner or host or rest) or host
     if where is None:
         variable = _variable("no")
-        message = f"{variable} has an entry that is no host, address or network: {entry[:_QUOTED]}"
+        message = f"{variable} has an entry that is not a host, address or network: {entry[:_MAX_QUOTED]}"
         hint = f"correct it, for example: {variable}=localhost,.example.com,10.0.0.0/8,::1"
         raise ReconcilerError(message, hint=hint)
     if scheme not in {"", "all", url.scheme} or (port and int(port) != (url.port or PORTS[url.scheme])):
@@ -184,8 +184,8 @@ def _network(text: str) -> IPv4Network | IPv6Network | None:
         return None
 
 
-_NETWORK_HINT: Final = "check the network, a firewall between, and the base URL of the environment"
-TRUST_HINT: Final = "name the certificate authority's file in SSL_CERT_FILE, if your network has one of its own"
+_NETWORK_HINT: Final = "check the network, firewalls, and the base URL of the environment"
+TRUST_HINT: Final = "if your network has its own certificate authority, set SSL_CERT_FILE to its file"
 
 
 def _resolve(host: str, port: int) -> tuple[str, ...]:
@@ -199,45 +199,45 @@ def _connect(host: str, port: int) -> socket.socket:
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """Where names, connections, trust and proxies come from; tests hand in their own."""
+    """The functions of the network, which tests replace."""
 
     resolve: Callable[[str, int], Sequence[str]] = _resolve
     """Host and port -> addresses."""
     connect: Callable[[str, int], socket.socket] = _connect
     trust: Callable[[], ssl.SSLContext] = trust
-    """Whom to trust: the authorities that requests trust."""
+    """The TLS context of requests."""
     proxies: Callable[[], Mapping[str, str]] = getproxies
     """Scheme (or ``all``) -> the proxy's address; ``no`` -> hosts that need none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """What stands at the other end, as far as this machine can see it."""
+    """What was found at the host."""
 
     host: str
     proxy: str = ""
-    """Host and port; where there is one, nothing else was looked at."""
+    """Host and port; if there is a proxy, nothing else was checked."""
     addresses: tuple[str, ...] = ()
     tls: str = ""
-    """Version; empty for plain HTTP."""
+    """The TLS version; empty for plain HTTP."""
     expires_at: float | None = None
-    """Of the certificate, in seconds since the epoch."""
+    """The expiry of the certificate, in seconds since the epoch."""
 
 
 def reach(base_url: str, network: Network) -> Reached:
-    """Resolve the name, connect, and verify the certificate as requests do.
+    """Resolve the name, connect, and verify the certificate the same way as requests.
 
     Raises:
-        ReconcilerError: one of these steps failed; says which, and the fix.
+        ReconcilerError: one of these steps failed.
     """
     url = httpx.URL(base_url)
     host, port = url.raw_host.decode("ascii"), url.port or PORTS[url.scheme]
     proxy = proxy_for(url, network.proxies())
     if proxy:
         return Reached(host, proxy=proxy.netloc.decode("ascii"))
-    with _failing(f"the name {host} cannot be resolved", "check the base URL, and this machine's name servers"):
+    with _os_errors_as(f"the name {host} cannot be resolved", "check the base URL, and this machine's name servers"):
         addresses = tuple(network.resolve(host, port))
-    with _failing(f"no connection to {host}:{port}", _NETWORK_HINT):
+    with _os_errors_as(f"no connection to {host}:{port}", _NETWORK_HINT):
         connection = network.connect(host, port)
     with connection:
         if url.scheme == "http":
@@ -246,17 +246,17 @@ def reach(base_url: str, network: Network) -> Reached:
 
 
 @contextmanager
-def _failing(message: str, hint: str) -> Iterator[None]:
-    """Say what failed where the operating system refuses it, or the name is none."""
+def _os_errors_as(message: str, hint: str) -> Iterator[None]:
+    """Convert an `OSError`, or the error of an invalid name, to an error with this message."""
     try:
         yield
     except (OSError, UnicodeError) as error:
-        raise ReconcilerError(f"{message}: {_words(error)}", hint=hint) from error
+        raise ReconcilerError(f"{message}: {_reason(error)}", hint=hint) from error
 
 
 def _verified(connection: socket.socket, host: str, addresses: tuple[str, ...], network: Network) -> Reached:
     context = network.trust()
-    with _failing(f"no TLS connection to {host}", _NETWORK_HINT):
+    with _os_errors_as(f"no TLS connection to {host}", _NETWORK_HINT):
         try:
             with context.wrap_socket(connection, server_hostname=host) as secured:
                 certificate = secured.getpeercert() or {}
@@ -268,8 +268,8 @@ def _verified(connection: socket.socket, host: str, addresses: tuple[str, ...], 
     return Reached(host, "", addresses, tls, ssl.cert_time_to_seconds(until) if isinstance(until, str) else None)
 
 
-def _words(error: Exception) -> str:
-    """The operating system's words, or the kind of the error: its text could quote an address's password."""
+def _reason(error: Exception) -> str:
+    """The text of the operating system, or the class of the error, whose text could contain a password."""
     if isinstance(error, TimeoutError):
         return "no answer in time"
     return getattr(error, "reason", None) or getattr(error, "strerror", None) or type(error).__name__

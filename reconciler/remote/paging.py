@@ -1,11 +1,11 @@
-"""Pages of a list -> all of its items, or an error; never a part of them.
+"""Read all items of a paged list, or raise an error; never returns a part of the list.
 
-One reading goes by windows of thirty pages: the service advises against deeper ones, and to go on by the last ID
+A list is read in windows of thirty pages: the service advises against deeper ones, and to continue after the last ID
 (OrderCloud knowledge base, "Advanced Querying"). The pages of a window are read side by side. Whatever does not add
-up (a total that moved, a short page, an ID met twice) means that the list was changed while it was read: it is read
+up (another total, a short page, a duplicate ID) means that the list was changed during the read: it is read
 again from the start.
 
-What cannot be seen: one item added and another removed between two pages of one reading, with no total changed.
+Not detected: one item added and another removed between two pages of one read, so that the total is the same.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -17,9 +17,9 @@ from reconciler.model.json import Json, canonical_text, is_array
 from reconciler.remote.messages import MalformedAnswer, kind_of
 
 PAGE_SIZE: Final = 100
-"""The most that the service allows."""
+"""The maximum of the service."""
 WINDOW: Final = 30
-"""Pages."""
+"""The number of pages that are read concurrently."""
 REREADS: Final = 3
 
 Item = dict[str, Json]
@@ -27,16 +27,16 @@ Query = tuple[tuple[str, str], ...]
 
 
 class ListKeepsChanging(Exception):
-    """The list did not hold still through all readings; the message says what moved last."""
+    """The list changed during every read; the message has the last change."""
 
 
 class _Changed(Exception):
-    """What does not add up in this reading."""
+    """The list changed during this read; the message says how."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page as the service sent it; `size` is what it uses, which may be less than was asked for."""
+    """One page of the service. `size` is its page size, which may be less than requested."""
 
     number: int
     size: int
@@ -45,10 +45,10 @@ class Page:
 
     @classmethod
     def of(cls, body: Mapping[str, Json], number: int, key: str | None) -> "Page":
-        """Check and take a ListPage, which must be the one of that number.
+        """Check and convert a ListPage, which must have that number.
 
         Raises:
-            MalformedAnswer: it is none.
+            MalformedAnswer: it is not such a page.
         """
         meta, items = body.get("Meta"), body.get("Items")
         if not isinstance(meta, Mapping):
@@ -60,18 +60,18 @@ class Page:
         if _count(meta, "Page", least=1) != number:
             raise MalformedAnswer(f"expected page {number} and found page {meta['Page']}")
         size, total = _count(meta, "PageSize", least=1), _count(meta, "TotalCount", least=0)
-        # A full page whose total says that it is the only one would else hide all others.
+        # Otherwise a full page with a wrong total would hide all others.
         pages = pages_of(total, size)
         if meta.get("TotalPages", pages) != pages and total > 0:
             raise MalformedAnswer("expected Meta.TotalPages to agree with TotalCount and PageSize")
         return cls(number, size, total, tuple(items))  # type: ignore[arg-type]  # checked above
 
-    def must_hold(self, count: int, like: "Page") -> None:
-        """Raise where it has not this many items, or another size or total than the window's first page."""
-        if self.total != like.total:
-            raise _Changed(f"the total went from {like.total} to {self.total}")
-        if self.size != like.size:
-            raise _Changed(f"the page size went from {like.size} to {self.size}")
+    def require_consistent(self, count: int, first_page: "Page") -> None:
+        """Raise if the number of items differs, or size or total differ from the first page of the window."""
+        if self.total != first_page.total:
+            raise _Changed(f"the total went from {first_page.total} to {self.total}")
+        if self.size != first_page.size:
+            raise _Changed(f"the page size went from {first_page.size} to {self.size}")
         if len(self.items) != count:
             raise _Changed(f"page {self.number} has {len(self.items)} items where {count} were announced")
 
@@ -79,41 +79,41 @@ class Page:
 _Read = TypeVar("_Read")
 
 
-class SideBySide(Protocol):
-    """`map`, in threads."""
+class ConcurrentMap(Protocol):
+    """`map` in threads."""
 
     def __call__(self, read: Callable[[int], _Read], numbers: Iterable[int], /) -> Iterable[_Read]:
-        """Give what it reads for each number, in order."""
+        """The results of `read` for each number, in order."""
 
 
 @dataclass(frozen=True, slots=True)
 class Paged:
-    """A list that can be read by pages."""
+    """A list that is read by pages."""
 
     fetch: Callable[[int, Query], Page]
-    """One request for the page of this number, with these query parameters."""
-    side_by_side: SideBySide
+    """Requests the page of this number, with these query parameters."""
+    concurrent_map: ConcurrentMap
     key: str | None
-    """The field that identifies an item; None: items have none, and the list cannot be sorted."""
+    """The field that identifies an item; None if there is none, so that the list cannot be sorted."""
     parts: "Sequence[Paged]" = ()
-    """Lists that together have every item that is wanted: read instead where that takes fewer requests."""
+    """Lists that together have every needed item; read instead if that takes fewer requests."""
 
     def read(self) -> list[Item]:
         """Read all items, up to four times.
 
         Raises:
-            ListKeepsChanging: no reading was whole.
-            RemoteError: as `fetch` raises it.
+            ListKeepsChanging: the list changed during every read.
+            RemoteError: a request failed.
         """
         if len(self.parts) == 1:
             return self.parts[0].read()
-        moved = ""
+        last_change = ""
         for _ in range(1 + REREADS):
             try:
                 return self._read_once()
             except _Changed as change:
-                moved = str(change)
-        raise ListKeepsChanging(moved)
+                last_change = str(change)
+        raise ListKeepsChanging(last_change)
 
     def _read_once(self) -> list[Item]:
         items: list[Item] = []
@@ -123,22 +123,22 @@ class Paged:
             first = self._page(first_page, query)
             if self.parts and first.total > (1 + len(self.parts)) * first.size:
                 return self._read_parts()
-            whole = len(items) - passed + first.total
-            if total is not None and whole != total:
-                raise _Changed(f"the total went from {total} to {whole}")
+            new_total = len(items) - passed + first.total
+            if total is not None and new_total != total:
+                raise _Changed(f"the total went from {total} to {new_total}")
             items += self._rest_of(first, query, first.total - passed)
-            total, windows = whole, windows + 1
+            total, windows = new_total, windows + 1
         self._check_distinct(items)
         return items
 
     def _read_parts(self) -> list[Item]:
-        lists = self.side_by_side(lambda number: self.parts[number].read(), range(len(self.parts)))
+        lists = self.concurrent_map(lambda number: self.parts[number].read(), range(len(self.parts)))
         return list({self._name(item): item for item in chain.from_iterable(lists)}.values())
 
     def _window(self, items: list[Item], number: int) -> tuple[Query, int, int]:
-        """Where the next window begins: what to ask for, its first page, and how many items that query also counts.
+        """The next window: its query, its first page, and how many items before it the query counts.
 
-        With a key, the query leaves out what has been read; without one, all that remains is to page on.
+        With a key, the query excludes the items that were read; without one, the pages continue.
         """
         if self.key is None:
             return (), number * WINDOW + 1, len(items)
@@ -146,13 +146,13 @@ class Paged:
         return (("sortBy", self.key), *after), 1, 0
 
     def _rest_of(self, first: Page, query: Query, left: int) -> list[Item]:
-        """All items of the window whose first page this is, `left` items being left in the list."""
+        """All items of a window with this first page; `left` items remain in the list."""
         count = min(WINDOW, pages_of(left, first.size))
         numbers = range(first.number + 1, first.number + count)
-        rest = self.side_by_side(lambda number: self._page(number, query), numbers)
+        rest = self.concurrent_map(lambda number: self._page(number, query), numbers)
         items: list[Item] = []
         for page in (first, *rest):
-            page.must_hold(min(first.size, left - len(items)), like=first)
+            page.require_consistent(min(first.size, left - len(items)), first_page=first)
             items += page.items
         return items
 
@@ -164,12 +164,12 @@ class Paged:
             raise _Changed("an item came twice")
 
     def _name(self, item: Item) -> str:
-        """IDs are compared without case: the service writes one ID in either."""
+        """The identity of an item. The service writes the same ID in different case."""
         return str(item[self.key]).casefold() if self.key else canonical_text(item)
 
 
 def pages_of(count: int, size: int = PAGE_SIZE) -> int:
-    """How many pages there are of so many items, however many the service says."""
+    """The number of pages for a number of items, whatever the service says."""
     return -(-count // size)
 
 

@@ -1,7 +1,7 @@
-"""Calls -> futures, on as many threads as the machine starts; where it starts none, whoever submits a call makes it.
+"""A thread pool that runs calls in the submitting thread if no thread can be started.
 
-A container may allow few processes and little memory. A pool of Python's own raises an error then, at any time, and
-makes the call nevertheless if one of its threads is free later.
+A container may limit processes and memory. Python's own pool can then raise an error at any time, and
+still run the call if one of its threads is free later.
 """
 
 from collections.abc import Callable
@@ -17,24 +17,24 @@ _P = ParamSpec("_P")
 
 
 class Threads(ThreadPoolExecutor):
-    """A pool whose `submit`, and so its `map`, never fails for want of a thread."""
+    """A pool whose `submit`, and so its `map`, does not fail if no thread can be started."""
 
     def submit(self, fn: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
-        """Have a call made, by a thread if there is one."""
+        """Run a call in a thread, or here if no thread can be started."""
         job = Job(partial(fn, *args, **kwargs))
         try:
-            waiting = super().submit(job.run)
+            pooled = super().submit(job.run)
         except RuntimeError as error:
             if not is_no_thread(error):
                 raise
             job.run()
         else:
-            waiting.add_done_callback(job.cancel_with)
+            pooled.add_done_callback(job.cancel_with)
         return job.future
 
 
 class Job(Generic[_T]):
-    """A call that is made once, by the first thread that needs it."""
+    """A call that runs once, in the first thread that runs it."""
 
     def __init__(self, call: Callable[[], _T]) -> None:
         self.future: Future[_T] = Future()
@@ -43,7 +43,7 @@ class Job(Generic[_T]):
         self._is_taken = False
 
     def run(self) -> None:
-        """Make the call, unless it was made or cancelled."""
+        """Run the call, unless it has run or was cancelled."""
         with self._lock:
             if self._is_taken:
                 return
@@ -51,13 +51,13 @@ class Job(Generic[_T]):
         if not self.future.set_running_or_notify_cancel():
             return
         try:
-            found = self._call()
-        except BaseException as error:  # noqa: BLE001  # it is raised where the result is asked for
+            result = self._call()
+        except BaseException as error:  # noqa: BLE001  # raised where the result is read
             self.future.set_exception(error)
         else:
-            self.future.set_result(found)
+            self.future.set_result(result)
 
-    def cancel_with(self, waiting: Future[None]) -> None:
-        """Cancel the call where the pool was closed before a thread came to it."""
-        if waiting.cancelled():
+    def cancel_with(self, pooled: Future[None]) -> None:
+        """Cancel the call if the pool was closed before a thread ran it."""
+        if pooled.cancelled():
             self.future.cancel()

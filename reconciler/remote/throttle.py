@@ -33,13 +33,13 @@ def may_retry(call: Call, result: Result) -> bool:
     about 408 and 503, so these leave it open whether the write happened.
     """
     if not call.is_write:
-        return may_pass(result)
+        return is_temporary(result)
     if isinstance(result, NoAnswer):
         return result.state is RequestState.NEVER_SENT
     return result.status == THROTTLED
 
 
-def may_pass(result: Result) -> bool:
+def is_temporary(result: Result) -> bool:
     """Whether it is a trouble that time may end, whatever became of the request."""
     if isinstance(result, NoAnswer):
         return result.state in {RequestState.NEVER_SENT, RequestState.LOST}
@@ -137,14 +137,14 @@ class Retries:
     def _wait(self, attempt: int, result: Result) -> float:
         policy = self._policy
         jitter = self._random() * min(policy.longest_pause, policy.first_pause * 2.0 ** (attempt - 1))
-        wish = result.retry_after if isinstance(result, Answer) else None
-        return jitter if wish is None else min(wish, policy.longest_retry_after) + jitter
+        requested = result.retry_after if isinstance(result, Answer) else None
+        return jitter if requested is None else min(requested, policy.longest_retry_after) + jitter
 
 
 _SECONDS_TO_RECOVER: Final = 8.0
 """From half of a refused rate back to that rate."""
 _REMEMBERED: Final = 32
-_CUSHION: Final = 4.0
+_RESERVE: Final = 4.0
 """Requests that are held back after a refusal, so that the service has room for those that come a little early."""
 _INSTANT: Final = 0.001
 
@@ -179,7 +179,7 @@ class Pace:
         started = len(starts) / max(now - starts[0], _INSTANT) if starts else 1.0
         self._refused = started if rate is None else min(rate, started)
         self._since = now
-        self._next_start = max(now, self._next_start) + _CUSHION / self._refused
+        self._next_start = max(now, self._next_start) + _RESERVE / self._refused
 
 
 _FEW: Final = 50

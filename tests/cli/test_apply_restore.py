@@ -187,7 +187,7 @@ def test_the_key_is_refused_for_another_stage(project: Project, run: Runner) -> 
     )
     refused = run("plan")
     assert refused.code == 1
-    assert "restore is for an environment of stage staging, and this one is of stage production" in refused.err
+    assert "restore requires stage staging, but the stage is production" in refused.err
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ def test_there_may_be_no_configuration(tmp_path: Path) -> None:
         ("a: [", "a '[' or '{' above is not closed"),
         ("[]", "this is not a configuration"),
         ("apiVersion: reconciler/v1\nkind: ApiClient\n", "this is not a configuration"),
-        (f"{HEAD}environments: {{a: {{emulator: {{}}}}}}\n---\nb: 1\n", "a configuration is one document"),
+        (f"{HEAD}environments: {{a: {{emulator: {{}}}}}}\n---\nb: 1\n", "a configuration must be a single document"),
     ],
 )
 def test_a_file_that_is_no_configuration_is_said_so(text: str | None, message: str, tmp_path: Path) -> None:

@@ -160,7 +160,7 @@ def test_a_file_of_ids_is_a_regular_file_inside_the_repository(tmp_path: Path) -
 def test_a_configuration_that_is_too_large_says_where_ids_can_go(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         load_config(written(tmp_path, HEAD + "#" * (1 << 20)))
-    assert caught.value.diagnostics[0].hint == "keep ids in files of their own, with ids: {file: ids/ENV.yaml}"
+    assert caught.value.diagnostics[0].hint == "move ids to separate files, with ids: {file: ids/ENV.yaml}"
 
 
 REST = f"marketplace: m, {AUTH}"
@@ -169,11 +169,11 @@ REST = f"marketplace: m, {AUTH}"
 @pytest.mark.parametrize(
     ("block", "message"),
     [
-        (REST, " the environment names no target"),
+        (REST, " the environment has no target"),
         (f"region: us-west, {REST}", "/region region and stage go together"),
         (f"stage: staging, {REST}", "/stage region and stage go together"),
-        (f"url: 'https://a', region: us-west, {REST}", "/region the target is named by url and region"),
-        (f"url: 'https://a', emulator: {{}}, {REST}", "/url the target is named by emulator and url"),
+        (f"url: 'https://a', region: us-west, {REST}", "/region the target is given twice, by url and region"),
+        (f"url: 'https://a', emulator: {{}}, {REST}", "/url the target is given twice, by emulator and url"),
     ],
 )
 def test_an_environment_names_its_target_exactly_once(block: str, message: str, tmp_path: Path) -> None:
@@ -201,8 +201,14 @@ def test_an_environment_names_its_target_exactly_once(block: str, message: str, 
             "/auth/clientSecret this is not a reference",
         ),
         ("{clientId: I, clientSecret: {fromEnv: hunter2}}", "/auth/clientSecret/fromEnv fromEnv takes the name"),
-        ("{clientId: I, clientSecret: {fromFile: ../x}}", "/auth/clientSecret/fromFile fromFile takes a path inside"),
-        ("{clientId: I, clientSecret: {fromFile: /x}}", "/auth/clientSecret/fromFile fromFile takes a path inside"),
+        (
+            "{clientId: I, clientSecret: {fromFile: ../x}}",
+            "/auth/clientSecret/fromFile fromFile requires a path relative to",
+        ),
+        (
+            "{clientId: I, clientSecret: {fromFile: /x}}",
+            "/auth/clientSecret/fromFile fromFile requires a path relative to",
+        ),
         ("{clientId: I, clientSecret: {fromFile: ''}}", "/auth/clientSecret/fromFile fromFile must not be empty"),
         ("{clientId: I, username: u, password: hunter2}", "/auth/password password is a secret"),
     ],
@@ -236,7 +242,7 @@ def test_an_id_belongs_to_one_manifest(tmp_path: Path) -> None:
 def test_ids_are_of_one_kind_each(tmp_path: Path) -> None:
     assert len(environment(tmp_path, "emulator: {}, ids: {a: X-1, IntegrationEvent/b: x-1}").ids) == 2
     assert faults(tmp_path, "emulator: {}, ids: {a: X-1, ApiClient/a: Y}") == [
-        "/ids/ApiClient~1a ApiClient/a and a are one manifest"
+        "/ids/ApiClient~1a ApiClient/a and a are the same manifest"
     ]
     assert faults(tmp_path, "emulator: {}, ids: {ApiClints/a: X}") == ['/ids/ApiClints~1a unknown kind "ApiClints"']
 

@@ -177,7 +177,7 @@ def test_a_login_that_stays_unanswered_is_unreachable() -> None:
 @pytest.mark.parametrize(
     ("answer", "kind", "words"),
     [
-        (html(404), BadAnswer, "no login at this address"),
+        (html(404), BadAnswer, "this address has no login endpoint"),
         (html(400), BadAnswer, "found HTML"),
         (html(401), AccessDenied, "access denied"),
         (html(200), BadAnswer, "found HTML"),

@@ -107,7 +107,7 @@ def test_a_missing_role_is_named_in_either_dialect(code: str, wanted: str) -> No
     data = {wanted: ["ApiClientAdmin", "FullAccess"], "AssignedRoles": "Shopper"}
     hint = caught_by(WRITE, refusal(403, code, "No.", data)).hint
     assert hint.startswith(
-        "one of these roles is enough: ApiClientAdmin, FullAccess; the token has Shopper; give the user"
+        "one of these roles is sufficient: ApiClientAdmin, FullAccess; the token has Shopper; give the user"
     )
 
 

@@ -98,7 +98,7 @@ def test_an_entry_of_no_proxy_that_is_none_is_named_with_its_variable(
     monkeypatch.setenv("no_proxy", f"localhost,{entry}")
     with pytest.raises(ReconcilerError) as caught:
         is_direct(SHOP, f"localhost,{entry}")
-    assert caught.value.message == f"no_proxy has an entry that is no host, address or network: {entry}"
+    assert caught.value.message == f"no_proxy has an entry that is not a host, address or network: {entry}"
     assert "correct it, for example: no_proxy=localhost" in caught.value.hint
 
 
