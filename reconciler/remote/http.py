@@ -1,4 +1,4 @@
-"""Call -> Answer or NoAnswer, document -> webhook: the one place that holds httpx clients, the end of their exceptions.
+"""Send calls and webhooks with httpx. No other module uses httpx clients, and no exception of httpx leaves this one.
 
 What may leave is decided here, by a hook that httpx calls before every request: one host, and only the methods that
 the wire was made for. A custom transport in its place would turn off the proxies of the environment.
@@ -42,7 +42,7 @@ for _name in ("httpx", "httpcore.connection", "httpcore.http11", "httpcore.proxy
 
 @contextmanager
 def _unlogged() -> Iterator[None]:
-    """Keep the HTTP libraries from logging what this thread sends."""
+    """Stop the HTTP libraries from logging the requests of this thread."""
     token = _is_ours.set(True)
     try:
         yield
@@ -61,24 +61,24 @@ _HEADERS: Final = (
     ("User-Agent", _USER_AGENT),
 )
 _URLS: Final = 256
-"""Addresses kept in parsed form: a write mostly follows a look at the same one."""
+"""The number of cached parsed URLs: a write usually follows a read of the same URL."""
 
 SHOWN_QUERY: Final = frozenset({"page", "pageSize", "sortBy"})
 
 
 class ForbiddenRequest(RuntimeError):
-    """A programming error, stopped before anything was sent: another host, or a method that this wire must not use."""
+    """A programming error, raised before anything is sent: another host, or a method that is not allowed."""
 
 
 class RequestGuard:
-    """A request hook: raises `ForbiddenRequest` at every request but those to one origin with the methods allowed."""
+    """A request hook that allows only requests to one origin with certain methods, else raises `ForbiddenRequest`."""
 
     def __init__(self, base_url: str, methods: Iterable[str]) -> None:
         self._origin = self._origin_of(httpx.URL(base_url))
         self._methods = frozenset(methods)
 
     def __call__(self, request: httpx.Request) -> None:
-        """Let the request pass, or raise."""
+        """Raise if the request is not allowed."""
         if self._origin_of(request.url) != self._origin:
             raise ForbiddenRequest(f"{request.url.host} is not the host of this environment")
         is_login = request.method == "POST" and request.url.raw_path == TOKEN_PATH.encode()
@@ -107,7 +107,7 @@ class Wire:
         self._url = lru_cache(_URLS)(httpx.URL)
 
     def send(self, call: Call, token: Secret | None) -> Result:
-        """Send once. Never raises for what the network or the service does."""
+        """Send once. Does not raise for failures of the network or the service."""
         started = self._clock()
         try:
             with _unlogged():
@@ -119,7 +119,7 @@ class Wire:
         return result
 
     def close(self) -> None:
-        """Close all connections; those of requests on their way are closed with the answer."""
+        """Close all connections; those of requests in flight are closed after the response."""
         self._is_closed = True
         with _unlogged():
             self._http.close()
@@ -128,7 +128,7 @@ class Wire:
         with closing(self._http.send(self._request(call, token), stream=True)) as response:
             result = self._read_answer(response, started)
             if self._is_closed and (stream := response.extensions.get("network_stream")):
-                stream.close()  # nobody else does if it was opened while the client was being closed
+                stream.close()  # needed if it was opened while the client was being closed
             return result
 
     def _request(self, call: Call, token: Secret | None) -> httpx.Request:
@@ -182,12 +182,12 @@ class Wire:
 
 
 def _unreadable(reason: str) -> NoAnswer:
-    """An answer came that cannot be taken in."""
+    """The result for a response that cannot be read."""
     return NoAnswer(RequestState.UNREADABLE, reason, httpx.DecodingError(reason))
 
 
 def _joined(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
-    """Headers by their name in lower case; those of one name as one, by RFC 9110, section 5.3."""
+    """Header name in lower case -> value; repeated headers are joined, by RFC 9110, section 5.3."""
     joined: dict[str, str] = {}
     for name, value in raw:
         key, text = name.decode("latin-1").lower(), value.decode("latin-1")
@@ -196,7 +196,7 @@ def _joined(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
 
 
 def printable(text: str) -> str:
-    """Drop what could act on a terminal or end a log line."""
+    """Remove characters that could control a terminal or end a log line."""
     return "".join(letter for letter in text if letter.isprintable())
 
 
@@ -206,7 +206,7 @@ def _shown(call: Call) -> str:
 
 
 def _facts(call: Call, answer: Answer | None, milliseconds: float) -> Json:
-    """The same for programs."""
+    """The facts of a request for structured logs."""
     status, log_id = (answer.status, answer.log_id) if answer else (None, "")
     shown = {"method": call.method, "path": _shown(call), "status": status, "log_id": log_id}
     return {**shown, "ms": round(milliseconds)}
@@ -219,16 +219,16 @@ def _ending(result: Result) -> str:
 
 
 class _NoCookies(httpx.Cookies):
-    """Stays empty. To look for cookies in an answer takes a tenth of the time that a request takes."""
+    """Always empty. Extracting cookies would take a tenth of the time of a request."""
 
     def extract_cookies(self, response: httpx.Response) -> None:
-        """Take none."""
+        """Extract nothing."""
 
 
 class _Client(httpx.Client):
-    """Keeps no cookies, so that no request depends on those before it."""
+    """An httpx client without cookies, so that requests are independent."""
 
-    @property  # type: ignore[misc]  # nobody sets them
+    @property  # type: ignore[misc]  # they are never set
     def cookies(self) -> httpx.Cookies:
         """None."""
         return _NoCookies()
@@ -262,7 +262,7 @@ def http_client(
 
 
 def checked(base_url: str, allowed_hosts: Collection[Origin]) -> str:
-    """Give a base URL as scheme and host, if credentials may be sent there. Contacts nobody.
+    """Normalise a base URL to scheme and host, if credentials may be sent there. Sends no request.
 
     Raises:
         ReconcilerError: it is none.
@@ -286,12 +286,12 @@ def checked(base_url: str, allowed_hosts: Collection[Origin]) -> str:
 
 
 _NOTIFY_SECONDS: Final = 10.0
-"""How long each step may take: a chat must not hold up a nightly job."""
+"""The timeout of each step: a chat must not delay a nightly job."""
 
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """A URL of the user's choice. It is a secret: whoever has it can write to its channel.
+    """A URL to notify. It is a secret: it gives write access to its channel.
 
     It gets the one request that does not go to an environment. Messages show its host alone.
 
@@ -313,7 +313,7 @@ class Webhook:
 
     @property
     def host(self) -> str:
-        """All of it that may be shown."""
+        """The host, the only part of the URL that may be shown."""
         return self._parsed.host
 
     @property

@@ -1,4 +1,4 @@
-"""One call, its bytes, what became of it and what it cost: the values that pass between login, retries and wire.
+"""Calls, their bytes, their results and their statistics: the values that pass between login, retries and wire.
 
 What is read in an answer is said in a word where it is something else; nothing of a body is in any message. The shape
 of error bodies is that of the OrderCloud knowledge base, "Errors": ``{"Errors": [{ErrorCode, Message, Data}]}``.
@@ -26,7 +26,7 @@ TOKEN_PATH: Final = "/oauth/token"  # noqa: S105  # a path, no password
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request, complete but for the token. The content may hold secrets in clear: it is in no repr."""
+    """One request without the token. The content may have secrets in clear text, so no repr contains it."""
 
     method: str
     path: str
@@ -35,57 +35,57 @@ class Call:
     content: bytes = field(default=b"", repr=False)
     content_type: str = ""
     secrets: tuple[Secret, ...] = ()
-    """What the content reveals: taken out of every message about this call."""
+    """The secrets in the content, which are removed from every message about this call."""
 
     @property
     def shown(self) -> str:
-        """The path as messages show it: with the number of the page, from the second on."""
+        """The path for messages, with the page number from the second page on."""
         page = next((value for name, value in self.query if name == "page"), "1")
         return self.path if page == "1" else f"{self.path}?page={page}"
 
     @property
     def is_login(self) -> bool:
-        """Whether this is the token request, the one POST that changes nothing."""
+        """Whether this is the token request, the only POST that changes nothing."""
         return self.path == TOKEN_PATH
 
     @property
     def is_write(self) -> bool:
-        """Whether carrying it out twice may differ from carrying it out once."""
+        """Whether executing it twice may differ from executing it once."""
         return self.method != "GET" and not self.is_login
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A whole answer, whatever its status. The body may hold secrets: it is in no repr."""
+    """A complete response of any status. The body may have secrets, so no repr contains it."""
 
     status: int
     body: bytes = field(default=b"", repr=False)
     content_type: str = ""
     log_id: str = ""
     retry_after: float | None = None
-    """Seconds that the service asks to wait."""
+    """The wait that the service requests, in seconds."""
     seconds: float = 0.0
-    """From sending the first byte to having the last."""
+    """The time from the first byte sent to the last one received."""
     date: float | None = None
-    """The service's clock as its Date header tells it, in seconds since the epoch."""
+    """The Date header, in seconds since the epoch."""
 
 
 class RequestState(Enum):
-    """What is known of a request that got no usable answer."""
+    """What is known of a request without a usable response."""
 
     NEVER_SENT = auto()
-    """No connection: nothing happened, and it may be tried again, writes included."""
+    """There was no connection: the request, also a write, can be sent again."""
     UNSENDABLE = auto()
-    """Nothing was sent, and trying again would end alike."""
+    """Nothing was sent, and another attempt would fail the same way."""
     LOST = auto()
-    """It was sent, wholly or partly, and no whole answer came: a write may have been carried out."""
+    """The request was at least partly sent, without a complete response: a write may have been executed."""
     UNREADABLE = auto()
-    """An answer came that cannot be taken in: damaged, or too large."""
+    """The response cannot be read: it is damaged or too large."""
 
 
 @dataclass(frozen=True, slots=True)
 class NoAnswer:
-    """Why there is no answer, in words that quote nothing secret."""
+    """Why there is no response; contains no secret."""
 
     state: RequestState
     reason: str
@@ -98,11 +98,11 @@ Result = Answer | NoAnswer
 
 
 class MalformedAnswer(Exception):
-    """An answer is not what the API promises; the message says what was expected and found, and quotes nothing."""
+    """A response violates the API. The message says what was expected and what was found, without quoting it."""
 
 
 def encode(body: WireBody) -> tuple[bytes, tuple[Secret, ...]]:
-    """Write JSON, and give the secrets that it now shows.
+    """Encode a body as JSON; also returns the secrets that it contains.
 
     Raises:
         ReconcilerError: a secret is what is shown in its place.
@@ -131,35 +131,35 @@ def _reveal(secret: Secret) -> str:
 
 
 REMEMBERED: Final = 1000
-"""Requests whose course is kept in mind."""
+"""The number of requests of which samples are kept."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """What a run has cost so far."""
+    """The statistics of a run."""
 
     requests: int = 0
-    """Sent or attempted, logins and retries included."""
+    """The number of attempts, including logins and retries."""
     retries: int = 0
     bytes: int = 0
-    """Of answer bodies, decompressed."""
+    """The size of all response bodies, decompressed."""
     seconds: float = 0.0
-    """Spent waiting for answers, added over all threads."""
+    """The time spent waiting for responses, summed over all threads."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """How one request went."""
+    """The statistics of one request."""
 
     seconds: float
     status: int | None
-    """None: no usable answer came."""
+    """None: there was no usable response."""
     date: float | None
     """The service's clock, see `Answer.date`."""
 
 
 class Meter:
-    """Counts for `Stats`, and how the last requests went. Thread-safe."""
+    """Collects `Stats`, and samples of the last requests. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -168,17 +168,17 @@ class Meter:
 
     @property
     def stats(self) -> Stats:
-        """The counts of the moment."""
+        """The current statistics."""
         return self._stats
 
     @property
     def samples(self) -> tuple[Sample, ...]:
-        """How the last requests went, retries and logins included; the oldest first."""
+        """Samples of the last requests, including retries and logins; the oldest first."""
         with self._lock:
             return tuple(self._samples)
 
     def note(self, sample: Sample, size: int) -> None:
-        """Count a request, whose answer has so many bytes, and remember how it went."""
+        """Count a request and the size of its response, and keep its sample."""
         with self._lock:
             now = self._stats
             self._samples.append(sample)
@@ -194,7 +194,7 @@ _PATH: Final = re.compile(r"(/[A-Za-z0-9._~%-]+)+")
 
 
 def path_of(path: str, object_id: str | None = None) -> str:
-    """Join, so that the result names one thing: an empty ID would name the list, one of dots its parent."""
+    """Join path and ID, so that they identify one object: an empty ID would mean the list, one of dots its parent."""
     parts = [unquote(part) for part in path.split("/")[1:]] + ([] if object_id is None else [object_id])
     if not _PATH.fullmatch(path) or not all(map(names_something, parts)):
         raise ValueError(f"{path!r} with ID {object_id!r} names nothing: empty, only dots, or not percent-encoded")
@@ -207,7 +207,7 @@ def names_something(part: str) -> bool:
 
 
 def call_with_body(method: str, path: str, body: WireBody) -> Call:
-    """A call that sends this as JSON."""
+    """A call with a JSON body."""
     content, secrets = encode(body)
     return Call(method, path, content=content, content_type="application/json; charset=utf-8", secrets=secrets)
 
@@ -264,7 +264,7 @@ def object_in(call: Call, answer: Answer) -> dict[str, Json]:
 
 
 def unusable(call: Call, answer: Answer, message: str) -> RemoteError:
-    """Make the error for an answer that is not what the API promises."""
+    """The error for a response that violates the API."""
     facts = RequestFacts(call.method, call.shown, answer.status, log_id=answer.log_id)
     if call.is_write:
         return AnswerLost(f"the write's answer cannot be used: {message}", facts, hint=LOOK_FIRST)
@@ -272,26 +272,26 @@ def unusable(call: Call, answer: Answer, message: str) -> RemoteError:
 
 
 def kind_of(value: Json) -> str:
-    """Name a value's JSON type, as in 'found a string'."""
+    """The JSON type of a value, as in 'found a string'."""
     if value is None:
         return "null"
     return next(words for cls, words in _KINDS.items() if isinstance(value, cls))
 
 
 def text_or_empty(value: Json) -> str:
-    """Give a string; anything else is none."""
+    """A string as it is; empty for anything else."""
     return value if isinstance(value, str) else ""
 
 
 def names_in(value: Json) -> list[str]:
-    """Give the names of a list; OrderCloud writes a single one as a bare string."""
+    """The strings of a list. OrderCloud writes a single one without a list."""
     if isinstance(value, str):
         return [value]
     return [name for name in value if isinstance(name, str)] if is_array(value) else []
 
 
 def service_errors(answer: Answer) -> tuple[ServiceError, ...]:
-    """Read an error body; empty where it is none. The token endpoint may give only OAuth's own two fields."""
+    """The errors of an error body; empty if it is not one. The token endpoint may return only OAuth's two fields."""
     body = _error_body(answer)
     entries = body.get("Errors")
     if is_array(entries):
@@ -319,7 +319,7 @@ def _error_body(answer: Answer) -> Mapping[str, Json]:
 
 
 def _nested(body: bytes) -> str:
-    """Name the item of a list that is nested too deep: of some thousand nobody could find it."""
+    """Find the item of a list that is nested too deep, to name it among thousands."""
     depth, deepest, name = 0, 0, b""
     for token in _TOKEN.finditer(body):
         if token[0] in b"{[":

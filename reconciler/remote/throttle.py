@@ -1,6 +1,6 @@
-"""How requests ended -> how many may be on their way, how fast they may start, and when one that failed is sent again.
+"""Limit concurrency and rate of requests by their results, and decide when a failed one is sent again.
 
-OrderCloud publishes no rate limit, so the limit is found from what the service answers. After a 429 requests start at
+OrderCloud publishes no rate limit, so the limit is found from the responses. After a 429, requests start at
 half the rate that was refused, and the rate grows by the same amount each second until the next 429. Without any 429
 nothing is delayed.
 
@@ -22,13 +22,13 @@ from reconciler.remote.messages import Answer, Call, NoAnswer, RequestState, Res
 
 THROTTLED: Final = 429
 PASSING: Final = frozenset({408, THROTTLED, 502, 503, 504})
-"""Statuses that may be gone at the next try."""
+"""Statuses of temporary failures."""
 
 
 def may_retry(call: Call, result: Result) -> bool:
-    """Whether sending it again is safe and may help.
+    """Whether sending a call again is safe and can help.
 
-    A write is sent again only when it cannot have been carried out: it never left, or it was turned away with 429,
+    A write is sent again only if it cannot have been executed: it was not sent, or was refused with 429,
     which RFC 6585 (section 4) describes as an answer given instead of handling the request. OrderCloud says nothing
     about 408 and 503, so these leave it open whether the write happened.
     """
@@ -40,16 +40,16 @@ def may_retry(call: Call, result: Result) -> bool:
 
 
 def is_temporary(result: Result) -> bool:
-    """Whether it is a trouble that time may end, whatever became of the request."""
+    """Whether the failure is temporary, whether or not the request was executed."""
     if isinstance(result, NoAnswer):
         return result.state in {RequestState.NEVER_SENT, RequestState.LOST}
     return result.status in PASSING
 
 
 def seconds_to_wait(retry_after: str | None, date: str | None) -> float | None:
-    """Read a Retry-After header: seconds, or a date, which is compared with the answer's own Date; None: no wish.
+    """Parse a Retry-After header: seconds, or a date, which is compared with the response's Date.
 
-    By RFC 9110, sections 10.2.3 and 6.6.1. A server's two dates come from one clock; ours may be off.
+    By RFC 9110, sections 10.2.3 and 6.6.1. Both dates are from the server's clock; the local one may differ.
     """
     text = (retry_after or "").strip()
     if text.isascii() and text.isdecimal():
@@ -61,7 +61,7 @@ def seconds_to_wait(retry_after: str | None, date: str | None) -> float | None:
 
 
 def timestamp(date: str | None) -> float | None:
-    """Read a Date header: seconds since the epoch; None: there is none, or none that can be read."""
+    """Parse a Date header to seconds since the epoch; None if it is missing or invalid."""
     moment = _date(date or "")
     return moment.timestamp() if moment else None
 
@@ -76,10 +76,10 @@ def _date(text: str) -> datetime | None:
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How patient a run is. Times are in seconds."""
+    """The limits of retries in a run. Times are in seconds."""
 
     attempts: int = 6
-    """Of one request, the first included."""
+    """The attempts of one request, including the first."""
     first_pause: float = 0.5
     longest_pause: float = 30.0
     longest_retry_after: float = 60.0
@@ -87,11 +87,11 @@ class RetryPolicy:
     allowance: int = 10
     """A run may retry `allowance` times and `share` of its requests on top: an outage must not multiply the load."""
     deadline: float = 600.0
-    """What all retries of a run may cost: failed attempts and the waits after them, added over all threads."""
+    """The total time of failed attempts and the waits after them, summed over all threads."""
 
 
 class Retries:
-    """The patience of one run, shared by all its threads."""
+    """The retries of one run, shared by its threads."""
 
     def __init__(self, policy: RetryPolicy, random: Callable[[], float]) -> None:
         self._policy = policy
@@ -103,12 +103,12 @@ class Retries:
         self._over = threading.Event()
 
     def count_request(self) -> None:
-        """Note a request's first attempt: each earns a share of a retry."""
+        """Count a request, which adds `share` of a retry."""
         with self._lock:
             self._requests += 1
 
     def pause(self, attempt: int, result: Result) -> float | None:
-        """Seconds to wait before the next attempt; None: the patience is used up. Attempts count from 1."""
+        """Seconds to wait before the next attempt; None: no retry is left. Attempts count from 1."""
         pause = self._wait(attempt, result)
         with self._lock:
             allowed = self._policy.allowance + self._policy.share * self._requests
@@ -123,15 +123,15 @@ class Retries:
 
     @property
     def is_over(self) -> bool:
-        """Whether the run is being given up."""
+        """Whether the run is being stopped."""
         return self._over.is_set()
 
     def wait(self, seconds: float) -> None:
-        """Wait in real time, until `stop` at most."""
+        """Wait in real time, or until `stop`."""
         self._over.wait(seconds)
 
     def stop(self) -> None:
-        """Allow no further retry: the run is being given up."""
+        """Allow no more retries: the run is being stopped."""
         self._over.set()
 
     def _wait(self, attempt: int, result: Result) -> float:
@@ -145,28 +145,28 @@ _SECONDS_TO_RECOVER: Final = 8.0
 """From half of a refused rate back to that rate."""
 _REMEMBERED: Final = 32
 _RESERVE: Final = 4.0
-"""Requests that are held back after a refusal, so that the service has room for those that come a little early."""
+"""Requests that are delayed in addition after a refusal, to allow for those that arrive a little early."""
 _INSTANT: Final = 0.001
 
 
 class Pace:
-    """The rate at which requests may start; without a refusal as fast as they come. Not thread-safe."""
+    """The rate at which requests start; unlimited until the first refusal. Not thread-safe."""
 
     def __init__(self, now: float) -> None:
         self._refused: float | None = None
-        """Requests per second, when the service last refused one."""
+        """The rate at the last refusal, in requests per second."""
         self._since = now
         self._next_start = now
         self._starts: deque[float] = deque(maxlen=_REMEMBERED)
 
     def rate(self, now: float) -> float | None:
-        """Requests per second; None: no bound is known."""
+        """Requests per second; None: no limit is known."""
         if self._refused is None:
             return None
         return self._refused * (1 + (now - self._since) / _SECONDS_TO_RECOVER) / 2
 
     def delay(self, now: float) -> float:
-        """Book the next start; gives the seconds until then."""
+        """Reserve the next start; returns the seconds until then."""
         rate = self.rate(now)
         start = now if rate is None else max(now, self._next_start)
         self._next_start = start + (1 / rate if rate else 0)
@@ -183,16 +183,16 @@ class Pace:
 
 
 _FEW: Final = 50
-"""Answers before latency is judged at all, and between two judgements."""
+"""The number of responses before latency is evaluated, and between two evaluations."""
 _LONG_MEMORY: Final = 200
 _SHORT_MEMORY: Final = 10
 _TIMES: Final = 2.0
 _SECONDS: Final = 0.25
-"""Latency has risen if it is that many times what it was, and that much more: local noise is no sign of a load."""
+"""Latency has risen if it exceeds this multiple, and by this many seconds, so that local noise does not count."""
 
 
 class Latency:
-    """Notices that a service has become slower than it was (after Netflix's Gradient2 limit). Not thread-safe.
+    """Detects that a service has become slower (after Netflix's Gradient2 limit). Not thread-safe.
 
     docs/decisions/0006 says why it stands beside the pace after a 429.
     """
@@ -202,7 +202,7 @@ class Latency:
         self._noted = 0
 
     def has_risen(self, seconds: float) -> bool:
-        """Take in the time of one answer; True at most once in `_FEW` answers."""
+        """Add the time of a response; True at most once in `_FEW` responses."""
         if not self._long:
             self._long = self._short = seconds
         self._long += (seconds - self._long) / _LONG_MEMORY
@@ -216,7 +216,7 @@ class Latency:
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """The right to send one request."""
+    """Permission to send one request."""
 
     era: int
     delay: float
@@ -224,7 +224,7 @@ class Slot:
 
 
 class AdaptiveLimit:
-    """How many requests may be on their way at a time, and when the next may start. Thread-safe.
+    """Limits the number of concurrent requests and the start of the next one. Thread-safe.
 
     It is halved when the service throttles, reduced by a quarter when answers have become much slower, and grown back
     by successes. Several requests of one burst may be throttled together; only the first of them counts: a slot knows
@@ -245,7 +245,7 @@ class AdaptiveLimit:
 
     @property
     def current(self) -> int:
-        """How many at a time just now."""
+        """The current number of concurrent requests."""
         return self._limit
 
     @contextmanager
@@ -263,14 +263,14 @@ class AdaptiveLimit:
                 self._free.notify()
 
     def throttled(self, slot: Slot) -> None:
-        """Note that the service refused a request for being one too many."""
+        """Record that the service refused a request with 429."""
         with self._free:
             if slot.era == self._era:
                 self._shrink(self._limit // 2)
                 self._pace.refused(self._clock())
 
     def served(self, seconds: float) -> None:
-        """Note that a request came to an end that took so long."""
+        """Record that a request ended, and its time."""
         with self._free:
             if self._latency.has_risen(seconds):
                 self._shrink(self._limit * 3 // 4)
