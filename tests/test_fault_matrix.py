@@ -185,7 +185,7 @@ def test_an_apply_that_meets_a_fault_writes_nothing_twice_and_recovers(phase: st
         assert code in {0, 5, 6} or (code, service.writes()) == (1, [])
         if code == 6:  # what is said to be there or not, is not so; or it could not be looked at again
             assert "status=404" in fault or method == "GET"
-        elif code and "since it was planned" not in message:
+        elif code and "since the plan was made" not in message:
             assert path in message
             assert method in message or "GET" in message
         demand_no_write_was_repeated(service)
@@ -198,7 +198,7 @@ def test_what_somebody_else_changes_meanwhile_is_never_overwritten(phase: str, t
         service.fault(f"{phase} edit=RefreshTokenDuration:99 client={CHANGED}")
         code, message, _ = run(service)
         assert code in {0, 5, 6}
-        assert (code == 5) == ("somebody changed it since it was planned" in message)
+        assert (code == 5) == ("it has changed since the plan was made" in message)
         demand_recovery(service)
         assert service.bodies()["changed"]["RefreshTokenDuration"] == 99
 

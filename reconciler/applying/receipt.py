@@ -66,17 +66,17 @@ def loads(text: str, name: str, key: bytes | None = None) -> Receipt:
 
 
 def check(receipt: Receipt, now: Binding) -> None:
-    """Refuse a receipt of something else.
+    """Refuse a receipt for another target.
 
     Raises:
-        ReconcilerError: it is of another environment or marketplace.
+        ReconcilerError: it is for another environment, base URL or marketplace.
     """
     for name, noun in _TARGET.items():
         was, is_now = getattr(receipt, name), getattr(now, name)
         if was != is_now:
-            raise ReconcilerError(f"the receipt is of another {noun}: {was}, and this is {is_now}")
+            raise ReconcilerError(f"the receipt is for {noun} {was}, not {is_now}")
 
 
 def is_of(receipt: Receipt, now: Binding) -> bool:
-    """Whether it is of this target."""
+    """Whether it is for this target."""
     return all(getattr(receipt, name) == getattr(now, name) for name in _TARGET)

@@ -2,7 +2,7 @@
 
 1. Each object is read again just before its write. If it is no longer what the plan saw, that change is a conflict and
    is not written (`task`).
-2. Waves are written one after another, in a wave changes side by side; what depends on a change that did not succeed is
+2. Waves are written one after another, the changes of a wave concurrently; what depends on a failed change is
    skipped. Deletions come after all other changes, last wave first. Then everything that was written is read once
    more: what the service does not hold as it was sent is named field by field (`verify`).
 3. The client that the run is logged in with comes last of all.
@@ -35,7 +35,7 @@ def _write_login_client(task: Task) -> Outcome:
     try:
         remote.prove_login()
     except RemoteError as error:
-        message = f"not written: even before it the login did not work ({error.message})"
+        message = f"not written: the login already failed before this change ({error.message})"
         return Outcome(task.change, Status.FAILED, message, task.change.id)
     outcome = write(task)
     if not outcome.may_be_written or task.change.action is Action.DELETE:
@@ -48,21 +48,23 @@ def _write_login_client(task: Task) -> Outcome:
 
 
 def _taken_back(task: Task, outcome: Outcome, refusal: RemoteError) -> Outcome:
-    trouble = f"after it the login did not work ({refusal.message})"
+    trouble = f"the login failed after this change ({refusal.message})"
     try:
         task.restore()
     except Conflict as conflict:
-        return replace(outcome, message=f"{trouble}, and it was not reverted: {conflict}", partly=task.has_written)
+        return replace(
+            outcome, message=f"{trouble}, and the change was not reverted: {conflict}", partly=task.has_written
+        )
     except ReconcilerError as error:
-        message = f"{trouble}, and it could not be reverted: {error.message}"
+        message = f"{trouble}, and the change could not be reverted: {error.message}"
         uncertain = outcome.uncertain or isinstance(error, AnswerLost)
         return replace(outcome, message=message, uncertain=uncertain, partly=task.has_written)
     restored = replace(outcome, uncertain=False, partly=False, restored=True, fields=())
     try:
         task.writer.remote.prove_login()
     except RemoteError:
-        return replace(restored, message=f"{trouble}; the previous body was restored, and it still does not work")
-    return replace(restored, message=f"{trouble}; the previous body was restored, and it works again")
+        return replace(restored, message=f"{trouble}; the previous body was restored, but the login still fails")
+    return replace(restored, message=f"{trouble}; the previous body was restored, and the login works again")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,7 @@ class Controls:
     on_outcome: Callable[[Outcome], None] = lambda _outcome: None
     """Called once per change as it ends, from one thread at a time."""
     should_stop: Callable[[], bool] = lambda: False
-    """Asked before each change: True starts no more of them."""
+    """Called before each change: True starts no more."""
     recorder: Recorder = field(default_factory=NoRecord)
     """Records each write before it is sent."""
     creation: Creation = "auto"
@@ -106,7 +108,7 @@ def apply(plan: Plan, remote: WriteRemote, secrets: Values, controls: Controls, 
 
 
 def _waves(changes: Sequence[Change]) -> list[list[Change]]:
-    """The waves of changes that can be written side by side, in order."""
+    """The waves of changes that can be written concurrently, in order."""
     return [[one for one in changes if one.wave == wave] for wave in sorted({one.wave for one in changes})]
 
 
@@ -155,7 +157,7 @@ class _Run:
 
     @contextmanager
     def _or_broken(self) -> Iterator[None]:
-        """Begin nothing more after a fault of ours, or of who watches, whatever else is still on its way."""
+        """Begin nothing more after an internal error or one of a callback, even if other writes are still running."""
         try:
             yield
         except BaseException:
@@ -164,7 +166,7 @@ class _Run:
 
     def _skipped(self, change: Change) -> Outcome | None:
         if self._controls.should_stop():
-            return Outcome(change, Status.SKIPPED, "the run was interrupted before it")
+            return Outcome(change, Status.SKIPPED, "the run was interrupted before this change")
         if self._failed and not self._controls.keep_going:
             return Outcome(change, Status.SKIPPED, "an earlier change did not succeed")
         for address in change.depends_on:

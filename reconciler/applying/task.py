@@ -4,8 +4,8 @@ The only thing that the wire body has beyond `Change.after` are secret values: t
 carried over, so that a PUT cannot erase them, and those that the plan names are put in.
 
 A write whose answer is lost is settled by reading: it counts as applied when the object is there as sent, and is sent
-again only when the object is there as before. A write that was turned away (429, no connection) is sent again only
-after such a look, too: somebody may have changed the object while we waited.
+again only when the object is there as before. A write that was rejected (429, no connection) is sent again only
+after such a look, too: the object may have changed while we waited.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -44,7 +44,7 @@ _TRIES: Final = 3
 """How often a write whose answer is lost is sent; each time after a read that shows that it was not carried out."""
 
 Next: TypeAlias = Outcome | Callable[[int], Outcome]
-"""How a change ended, or else the write that is due, which takes how often it has been tried, itself included."""
+"""How a change ended, or else the write that is due, which takes the number of this attempt."""
 
 
 class Conflict(Exception):
@@ -90,10 +90,10 @@ def repeated(
 def settle(
     step: Callable[[AnswerLost | None], Next], tries: int = _TRIES, lost: AnswerLost | None = None, attempt: int = 1
 ) -> Outcome:
-    """Look, write, and where the answer is lost or the write turned away look again, until it is known how it ended.
+    """Read, write, and read again if the answer is lost or the write rejected, until the result is known.
 
     Args:
-        step: looks, and gives the outcome or else the write to be sent; takes the error of the write before, if any.
+        step: reads, and returns the outcome or the write to send; takes the error of the previous write, if any.
         tries: how many writes may be sent.
         lost: the error of the write before.
         attempt: counts the writes that were sent; the remote waits the longer after each, and its patience with one
@@ -141,14 +141,14 @@ class Writer:
     provide: Provide
     creation: Creation
     pool: Executor
-    """Makes the writes of one change that can go side by side."""
+    """Makes the writes of one change that can run concurrently."""
     made: dict[str, str] = field(default_factory=dict)
     """The placeholder of an id in the plan -> the id."""
 
 
 @dataclass(slots=True)
 class Task:
-    """One change, what is needed to write it, and what was read meanwhile.
+    """One change, what is needed to write it, and what was read while writing it.
 
     Used by one thread at a time, except for its assignments.
     """
@@ -156,7 +156,7 @@ class Task:
     change: Change
     writer: Writer
     sent: dict[str, Secret | None] = field(default_factory=dict)
-    """The secret values that were sent beside the planned body."""
+    """The secret values that were sent with the planned body."""
     before: LiveResource | None = None
     """The object as it was just before it was written."""
     after: LiveResource | None = None
@@ -177,10 +177,10 @@ class Task:
         def step(lost: AnswerLost | None) -> Next:
             live = self.read()
             if live is None:
-                raise Conflict("it was deleted since it was planned")
+                raise Conflict("it was deleted since the plan was made")
             if self.is_done(live, lost):
                 return self.found(live, lost)
-            self.demand_unmoved(live)
+            self.require_unchanged(live)
             self.before = live
             self.sent.update(self.secrets(live))
             return self.send_patch if self.change.is_patch else self.send_put
@@ -193,9 +193,9 @@ class Task:
         def step(lost: AnswerLost | None) -> Next:
             live = self.read()
             if live is None:
-                message = "" if lost else "it was gone already"
+                message = "" if lost else "already deleted"
                 return Outcome(self.change, Status.APPLIED, message, self.change.id)
-            self.demand_unmoved(live)
+            self.require_unchanged(live)
             self.before = live
             return self._send_delete
 
@@ -219,11 +219,11 @@ class Task:
         def step(lost: AnswerLost | None) -> Next:
             live = self.read()
             if live is None:
-                raise Conflict("it is gone")
+                raise Conflict("it no longer exists")
             if lost and same(self.kind.canonical(before.body), self.kind.canonical(live.body)):
                 return done
             if self.after and self.kind.moved(self.after.body, live.body):
-                raise Conflict("somebody else has changed it meanwhile")
+                raise Conflict("the object has changed since this run wrote it")
             return put_back
 
         settle(step)
@@ -254,8 +254,8 @@ class Task:
         """The object as it is now, by its planned id if no other is given; None only where the service says 404."""
         return read(self.writer.remote, self.kind, object_id or self._id)
 
-    def demand_unmoved(self, live: LiveResource) -> None:
-        """Continue only if the object is as in the plan.
+    def require_unchanged(self, live: LiveResource) -> None:
+        """Refuse to go on unless the object is as in the plan.
 
         Raises:
             Conflict: it is not.
@@ -264,12 +264,12 @@ class Task:
         generated = [one.field for one in self.change.secrets if one.reference and one.reference.is_generated]
         appeared = [name for name in generated if live.secrets.get(name)]
         if moved or appeared:
-            raise Conflict(f"somebody changed it since it was planned: {', '.join([*moved, *appeared])}")
+            raise Conflict(f"it has changed since the plan was made: {', '.join([*moved, *appeared])}")
 
     def is_done(self, live: LiveResource, lost: AnswerLost | None = None) -> bool:
         """Whether the object is already what we are about to make of it: another run, or a lost answer, did it.
 
-        Of a write-only secret nobody can tell by looking; it came with the body of a lost write, if that has arrived.
+        A write-only secret cannot be read; it arrived if the body of the lost write did.
         """
         if self.misses(live, self.secrets(None)):
             return False
@@ -277,7 +277,7 @@ class Task:
         return not unseen or bool(lost and self.kind.moved(self.change.before or {}, live.body))
 
     def misses(self, live: LiveResource, secrets: Mapping[str, Secret | None] | None = None) -> tuple[FieldChange, ...]:
-        """What was sent and is not held; `secrets` are those beside the body, if not what was sent."""
+        """What was sent and is not held; `secrets` are those sent with the body, if not what was sent."""
         secret = [
             FieldChange(f"/{name}", ABSENT, ABSENT, sensitive=True)
             for name, value in (self.sent if secrets is None else secrets).items()
@@ -286,7 +286,7 @@ class Task:
         return (*_misses(self.kind, self.planned, live.body), *secret)
 
     def secrets(self, live: LiveResource | None) -> dict[str, Secret | None]:
-        """What is sent beside the planned body: the secrets that the live object shows, overlaid by planned ones."""
+        """What is sent with the planned body: the secrets that the live object shows, overlaid by planned ones."""
         shown = live.secrets if live and not self.change.is_patch else {}
         carried = {name: value for name, value in shown.items() if self.kind.has_place_for(name, self.planned)}
         address = self.change.address
@@ -314,7 +314,7 @@ class Task:
         return self.announced("PUT", self._path, send, step)
 
     def _send_delete(self, attempt: int) -> Outcome:
-        with suppress(NotFound):  # it has just been deleted by somebody else
+        with suppress(NotFound):  # it has just been deleted by another client
             self.announced("DELETE", self._path, partial(self.writer.remote.delete, *self._place, attempt=attempt))
         return Outcome(self.change, Status.APPLIED, id=self.change.id)
 
@@ -374,7 +374,7 @@ class Task:
         return self.compared(live)
 
     def found(self, live: LiveResource, lost: AnswerLost | None) -> Outcome:
-        """The object is there without an answer that says so: our write whose answer was lost, or another's."""
+        """The object is as wanted, but no answer confirms it: by our write whose answer was lost, or by another."""
         self.has_written |= lost is not None
         return self.compared(live, "" if lost else ALREADY)
 
@@ -434,4 +434,4 @@ def _other_notations(kind: Kind, sent: Body, held: Body) -> str:
         if value and name in kind.fields and kind.fields[name].canonical is with_moments
         if kind.fields[name].equal(value, held.get(name)) and not same(value, held.get(name))
     ]
-    return f"equal, written differently: {', '.join(names)}" if names else ""
+    return f"equal, but stored in a different notation: {', '.join(names)}" if names else ""

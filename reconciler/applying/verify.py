@@ -92,7 +92,7 @@ def _rows(path: str, kind: Kind, filters: Sequence[Mapping[str, str]], writer: W
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """What was listed, and how one object is judged."""
+    """What was listed, and how one object is verified."""
 
     listed: Mapping[ObjectKey, Body]
     assigned: Mapping[Level, _Rows]
@@ -107,7 +107,7 @@ class _Look:
         return not task.misses(task.kind.live(body, RequestFacts("GET", f"/v1{task.kind.path}")))
 
     def by_itself(self, task: Task, outcome: Outcome) -> Outcome:
-        """Read the object, and judge what the service holds now."""
+        """Read the object, and compare it with what was sent."""
         try:
             live = task.read(outcome.id)
         except RemoteError as error:
@@ -122,7 +122,7 @@ class _Look:
         return self.with_parties(task, held)
 
     def with_parties(self, task: Task, outcome: Outcome) -> Outcome:
-        """Add the parties that are not assigned as they were to be."""
+        """Add the parties that are not assigned as planned."""
         misses: list[FieldChange] = []
         for step in task.change.assignments:
             level = task.level(step)
@@ -141,7 +141,7 @@ def _not_held(outcome: Outcome, message: str) -> Outcome:
 
 
 def _unseen(outcome: Outcome, error: RemoteError) -> Outcome:
-    """It is unknown what the service has, which must not count as success."""
+    """The state of the object is unknown, which must not count as success."""
     message = f"it was written, and could not be read again: {with_hint(error)}"
     return replace(outcome, status=Status.NOT_CONVERGED, message=message)
 

@@ -5,9 +5,9 @@ takes is documented in two ways (since 1.0.406 the PUT is "Create or update", an
 answer to a PUT that does not create is documented nowhere. So every refusal that cannot have written leads to a look
 and then to POST, unless the configuration says how the service creates.
 
-A set of rows is written row by row. Each write may be repeated: a row that is there already may answer 409, and one
-that is gone 404; either means done. Deletions come first: a service that compares members without case would delete a
-new one for an old one of another case.
+A set of rows is written row by row. Each write may be repeated: a row that already exists may answer 409, and one
+that is deleted 404; either means done. Deletions come first: a service that compares members without case would delete
+a new one for an old one of another case.
 """
 
 from collections import defaultdict
@@ -74,7 +74,7 @@ def _by_put(task: Task) -> Outcome:
         if live is None:
             return partial(_put, task, lost)
         if not lost and not task.is_done(live):
-            raise Conflict("an object with its id has appeared since it was planned")
+            raise Conflict("an object with this id was created since the plan was made")
         return task.found(live, lost)
 
     return settle(step)
@@ -89,9 +89,9 @@ def _put(task: Task, lost: AnswerLost | None, attempt: int) -> Outcome:
         if _does_not_create(error):
             if task.writer.creation == "auto":
                 raise _NotByPut(lost) from error
-            error.hint = "this service does not create by PUT: write create: auto, or create: post, for the environment"
+            error.hint = "this service does not create by PUT: set create: auto or create: post for the environment"
         elif _may_be_the_id(error):
-            error.hint += "; if the id is refused, write create: post for the environment"
+            error.hint += "; if the id is refused, set create: post for the environment"
         raise
 
 
@@ -110,7 +110,7 @@ def _may_be_the_id(error: RemoteError) -> bool:
 
 
 def _by_post(task: Task, lost: AnswerLost | None) -> Outcome:
-    """Create exactly once: look for an object of the name before each try, by anybody."""
+    """Create exactly once: look for an object with the name before each try, whoever created it."""
     newcomers, name = task.writer.newcomers, str(task.planned[task.kind.name_field])
     look = newcomers.before_the_run
 
@@ -121,7 +121,7 @@ def _by_post(task: Task, lost: AnswerLost | None) -> Outcome:
         if not found:
             return lambda attempt: _post_again(task, name, attempt) if lost else _post(task, attempt)
         if len(found) > 1 or not (lost or task.is_done(found[0])):
-            raise Conflict(f"objects of its name have appeared since it was planned: {_ids(found)}")
+            raise Conflict(f"objects with this name were created since the plan was made: {_ids(found)}")
         return task.found(found[0], lost)
 
     return settle(step, lost=lost)
@@ -132,7 +132,7 @@ def _post(task: Task, attempt: int) -> Outcome:
     body = with_secrets(task.planned, task.sent)
     answer = task.announced("POST", path, lambda: remote.post(path, body, attempt=attempt))
     outcome = task.verified(answer, "POST")
-    return replace(outcome, message="; ".join(filter(None, ["the service has chosen its id", outcome.message])))
+    return replace(outcome, message="; ".join(filter(None, ["the service assigned its id", outcome.message])))
 
 
 def _post_again(task: Task, name: str, attempt: int) -> Outcome:
@@ -210,7 +210,7 @@ class Appeared:
 def assign(task: Task, outcome: Outcome) -> Outcome:
     """Assign and then unassign parties, also where the service holds something else than the body that was sent.
 
-    Several are written side by side, those of one list after those of another that they may be about. Each step may be
+    Several are written concurrently, those of one list after those of another that they may be about. Each step may be
     repeated: a repeated assignment may answer 204 or 409, and deleting a missing one 204 or 404; either means done.
     After one that fails no other is started.
     """
@@ -269,7 +269,7 @@ def _changed(outcome: Outcome) -> Outcome:
 
 
 def provide(task: Task, outcome: Outcome) -> Outcome:
-    """Make and deliver the secrets that the object lacks, once all else is there."""
+    """Make and deliver the secrets that the object lacks, after everything else is written."""
     if outcome.status is not Status.APPLIED or not outcome.id or not task.change.new_secrets:
         return outcome
     try:
@@ -298,7 +298,7 @@ def _assign(task: Task, step: AssignmentChange, object_id: str, attempt: int) ->
 
 @contextmanager
 def _unless_there() -> Iterator[None]:
-    """Add something; an answer that it is there already means done, too."""
+    """Add something; an answer that it already exists also means done."""
     try:
         yield
     except Rejected as error:
@@ -315,7 +315,7 @@ def _set_rows(task: Task) -> Outcome:
     live = _there(task)
     if task.is_done(live):
         return task.found(live, None)
-    task.demand_unmoved(live)
+    task.require_unchanged(live)
     task.before = live
     before, after = (frozenset(_rows(task.kind, body)) for body in (live.body, task.planned))
     for row in sorted(before - after):

@@ -102,7 +102,7 @@ def test_taking_back_twice_is_taking_back_once(two: Shop, tmp_path: Path) -> Non
     run = run_of(two, tmp_path, manifest("a", AccessTokenDuration=60), manifest("c", AccessTokenDuration=60))
     take_back(two, run)
     assert not plan_back(two, run).has_changes
-    assert "ApiClient/c was created by that run, and is gone already" in plan_back(two, run).warnings
+    assert "ApiClient/c was created by that run, but no longer exists" in plan_back(two, run).warnings
 
 
 def test_what_others_have_changed_since_stays_where_the_run_did_not_touch_it(two: Shop, tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ def test_a_touched_field_that_somebody_has_changed_since_refuses_the_plan(two: S
     two.edit("a", AccessTokenDuration=77)
     plan = plan_back(two, run)
     assert rules(plan) == ["rollback-moved"]
-    assert "somebody has changed AccessTokenDuration since that run" in plan.guards[0].message
+    assert "modified after that run (changed AccessTokenDuration)" in plan.guards[0].message
     two.forget()
     with pytest.raises(GuardRefusal):
         two.apply(plan, acknowledged=acknowledgement(plan))
@@ -205,7 +205,7 @@ def test_a_created_client_that_got_or_lost_a_buyer_since_is_not_deleted(two: Sho
     run = run_of(two, tmp_path, manifest("c", AccessTokenDuration=60, assignments={"buyers": ("b1", "b2")}))
     assert rules(plan_back(two, run)) == []
     two.converge(desired(manifest("c", AccessTokenDuration=60, assignments={"buyers": ("b2", "b3")})))
-    assert "assigned b3 (buyers); unassigned b1 (buyers) since that run" in plan_back(two, run).guards[0].message
+    assert "after that run (assigned b3 (buyers); unassigned b1 (buyers))" in plan_back(two, run).guards[0].message
 
 
 def test_a_created_client_whose_secrets_are_others_since_is_not_deleted(two: Shop, tmp_path: Path) -> None:
@@ -219,7 +219,7 @@ def test_a_created_client_whose_secrets_are_others_since_is_not_deleted(two: Sho
     deliverer = Deliverer(AllowedPaths(tmp_path), lambda _text: None)
     run = run_of(two, tmp_path, replace(manifest("c", **spec), named_secrets=named), deliverer=deliverer)
     assert rules(plan_back(two, run)) == []
-    assert "what was delivered of its secrets stays where it is" in plan_back(two, run).warnings[0]
+    assert "secrets already delivered stay where they are" in plan_back(two, run).warnings[0]
     path = f"/apiclients/{two.bodies()['c']['ID']}/secrets"
     with two.writer() as writer:
         (made,) = writer.list_all(path)
@@ -227,7 +227,8 @@ def test_a_created_client_whose_secrets_are_others_since_is_not_deleted(two: Sho
         writer.patch(path, str(made["ID"]), {"Expiration": "2099-01-01T00:00:00Z"})
     told = plan_back(two, run).guards[0].message
     assert "added the secret of the portal (id " in told
-    assert f"changed the secret primary (id {made['ID']}) since" in told
+    assert f"changed the secret primary (id {made['ID']})" in told
+    assert "modified after that run (" in told
     with two.writer() as writer:
         writer.delete(path, str(made["ID"]))
     assert f"deleted the secret primary (id {made['ID']})" in plan_back(two, run).guards[0].message
@@ -262,7 +263,7 @@ def test_a_created_client_whose_readable_secret_was_replaced_since_is_not_delete
         legacy.edit("c", ClientSecret="replaced-since")
         (finding,) = plan_back(legacy, run, target=KEYED).guards
         assert (finding.rule, finding.can_be_acknowledged) == ("rollback-moved", False)
-        assert "somebody has replaced ClientSecret since that run" in finding.message
+        assert "modified after that run (replaced ClientSecret)" in finding.message
         assert not any("replaced-since" in one.read_text() for one in (tmp_path / "runs").glob("*.jsonl"))
 
 
@@ -335,24 +336,24 @@ def test_what_the_run_deleted_is_there_again_under_its_id(two: Shop, tmp_path: P
     before = state(two)["b"]
     run = run_of(two, tmp_path, manifest("b", policy=GONE))
     plan = plan_back(two, run)
-    assert "under its old id where the service takes it, else under a new one" in plan.warnings[0]
+    assert "with its old id if the service accepts it, otherwise with a new one" in plan.warnings[0]
     assert two.apply(plan).is_complete
     assert state(two)["b"] == before
-    assert "ApiClient/b was to be deleted by that run, and is there" in plan_back(two, run).warnings
+    assert "ApiClient/b was to be deleted by that run, but exists" in plan_back(two, run).warnings
 
 
 def test_where_the_service_makes_ids_it_is_there_under_a_new_one_and_that_is_said(tmp_path: Path) -> None:
     with shop(tmp_path, body(A, "a"), put_creates=False) as strict:
         run = run_of(strict, tmp_path, manifest("a", policy=GONE))
         (outcome,) = take_back(strict, run).outcomes
-        assert (outcome.status, outcome.message) == (Status.APPLIED, "the service has chosen its id")
+        assert (outcome.status, outcome.message) == (Status.APPLIED, "the service assigned its id")
         assert outcome.id == strict.bodies()["a"]["ID"] != A
 
 
 def test_another_of_the_name_of_what_was_deleted_refuses_the_plan(two: Shop, tmp_path: Path) -> None:
     run = run_of(two, tmp_path, manifest("b", policy=GONE))
     two.converge(desired(manifest("b", id=client_id(0xBB), AccessTokenDuration=60)))
-    assert "somebody has made another of its name" in plan_back(two, run).guards[0].message
+    assert "another API client with its name, " in plan_back(two, run).guards[0].message
 
 
 def test_secrets_stay_as_they_are_and_the_plan_says_so(tmp_path: Path) -> None:

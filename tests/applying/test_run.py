@@ -146,7 +146,7 @@ def test_a_delete_is_carried_out_last_and_only_once(two: Shop) -> None:
     assert statuses(two.apply(plan)) == [Status.APPLIED, Status.APPLIED]
     assert two.writes() == [f"PUT /v1/apiclients/{B}", f"DELETE /v1/apiclients/{A}"]
     again = two.apply(plan)
-    assert again.outcomes[0].message == "it was gone already"
+    assert again.outcomes[0].message == "already deleted"
 
 
 def test_a_client_that_changed_since_the_plan_is_not_deleted(two: Shop) -> None:

@@ -66,8 +66,8 @@ def test_a_change_that_ends_the_login_is_taken_back(one: Shop, harm: dict[str, A
     result = apply(one, me(**harm), manifest("z", AccessTokenDuration=60))
     outcome = own(result)
     assert (outcome.status, outcome.restored, outcome.uncertain) == (Status.FAILED, True, False)
-    assert outcome.message.startswith("after it the login did not work (POST /oauth/token, answered 4")
-    assert outcome.message.endswith("; the previous body was restored, and it works again")
+    assert outcome.message.startswith("the login failed after this change (POST /oauth/token, answered 4")
+    assert outcome.message.endswith("; the previous body was restored, and the login works again")
     assert made(one) == ["login", "PUT 0000", "login", "PUT AD01", "login", "PUT AD01", "login"]
     assert seen(one) == before
 
@@ -85,7 +85,7 @@ def test_a_login_that_does_not_work_anyway_is_no_reason_to_write(one: Shop) -> N
     one.forget()
     result = one.apply(plan, acknowledged=acknowledgement(plan))
     assert (own(result).status, own(result).may_be_written, one.writes()) == (Status.FAILED, False, [])
-    assert "even before it the login did not work" in own(result).message
+    assert "the login already failed before this change" in own(result).message
 
 
 def test_a_body_of_before_that_cannot_be_put_back_is_told(one: Shop) -> None:
@@ -93,7 +93,7 @@ def test_a_body_of_before_that_cannot_be_put_back_is_told(one: Shop) -> None:
     one.fault(f"PUT /v1/apiclients/{ADMIN_CLIENT_ID} status=403 after=1 count=all")
     outcome = own(one.apply(plan, acknowledged=acknowledgement(plan)))
     assert (outcome.status, outcome.uncertain, outcome.may_be_written) == (Status.FAILED, False, True)
-    assert "and it could not be reverted: PUT /v1/apiclients/" in outcome.message
+    assert "and the change could not be reverted: PUT /v1/apiclients/" in outcome.message
 
 
 def test_a_lost_write_that_cannot_be_looked_at_or_taken_back_leaves_doubt(one: Shop) -> None:
@@ -117,7 +117,7 @@ def test_what_somebody_else_has_made_of_it_meanwhile_is_left_alone(one: Shop) ->
     one.fault(f"GET /v1/apiclients/{ADMIN_CLIENT_ID} after=1 edit=AccessTokenDuration:77")
     outcome = own(one.apply(plan, acknowledged=acknowledgement(plan)))
     assert (outcome.status, outcome.restored) == (Status.FAILED, False)
-    assert outcome.message.endswith("it was not reverted: somebody else has changed it meanwhile")
+    assert outcome.message.endswith("the change was not reverted: the object has changed since this run wrote it")
 
 
 def test_a_login_that_is_broken_for_another_reason_is_told_after_the_restoring(one: Shop) -> None:
@@ -125,7 +125,7 @@ def test_a_login_that_is_broken_for_another_reason_is_told_after_the_restoring(o
     one.fault("POST /oauth/token status=400 after=1 count=all")
     outcome = own(one.apply(plan, acknowledged=acknowledgement(plan)))
     assert outcome.restored
-    assert outcome.message.endswith("; the previous body was restored, and it still does not work")
+    assert outcome.message.endswith("; the previous body was restored, but the login still fails")
 
 
 def test_a_conflict_on_the_own_client_needs_no_proof(one: Shop) -> None:
@@ -142,7 +142,7 @@ def test_what_is_in_step_already_cannot_be_taken_back(one: Shop) -> None:
     one.apply(plan, acknowledged=acknowledgement(plan))
     one.fault("POST /oauth/token status=400 after=1 count=all")
     outcome = own(one.apply(plan, acknowledged=acknowledgement(plan)))
-    assert outcome.message.endswith("it was not reverted: it was not written by this run")
+    assert outcome.message.endswith("the change was not reverted: it was not written by this run")
 
 
 def test_a_failure_among_the_others_keeps_the_own_client_from_being_touched(one: Shop) -> None:

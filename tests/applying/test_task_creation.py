@@ -170,7 +170,7 @@ def test_the_id_that_the_service_has_chosen_is_told_beside_assignments_too(tmp_p
     buyers = {"Buyers": [{"ID": "b1", "Name": "b1", "Active": True}]}
     with shop(tmp_path, objects=buyers, put_creates=False) as empty:
         want = desired(manifest("new", AccessTokenDuration=60, assignments={"buyers": ("b1",)}))
-        assert empty.converge(want).outcomes[0].message == "the service has chosen its id"
+        assert empty.converge(want).outcomes[0].message == "the service assigned its id"
         assert len(empty.assigned()) == 1
 
 
@@ -179,7 +179,7 @@ def test_a_content_that_is_refused_is_not_sent_again_and_the_hint_names_the_id(t
         empty.fault("PUT /v1/apiclients/* status=400 code=ValidationFailure")
         status, message, methods = created(empty)
         assert (status, methods) == (Status.FAILED, ["PUT"])
-        assert "if the id is refused, write create: post" in message
+        assert "if the id is refused, set create: post" in message
 
 
 @pytest.mark.parametrize("refusal", ["status=400 body=empty", "status=422 body=html"])
@@ -188,7 +188,7 @@ def test_a_refusal_that_is_not_the_api_s_names_the_id_too(tmp_path: Path, refusa
         empty.fault(f"PUT /v1/apiclients/* count=all {refusal}")
         status, message, methods = created(empty)
         assert (status, set(methods), empty.bodies()) == (Status.FAILED, {"PUT"}, {})
-        assert "if the id is refused, write create: post" in message
+        assert "if the id is refused, set create: post" in message
 
 
 def test_a_refused_post_after_a_refused_put_fails_with_the_answer_to_the_post(tmp_path: Path) -> None:

@@ -169,6 +169,6 @@ def test_a_moment_that_comes_back_in_another_notation_is_equal(two: Shop) -> Non
     plan = two.plan(want)
     with two.writer() as writer:
         (outcome,) = pipeline.apply(plan, Renotating(writer), two.resolve, Controls(concurrency=1)).outcomes
-    assert (outcome.status, outcome.message) == (Status.APPLIED, "equal, written differently: /xp")
+    assert (outcome.status, outcome.message) == (Status.APPLIED, "equal, but stored in a different notation: /xp")
     two.edit("a", xp={"launch": "2027-01-01T00:00:00+00:00"})
     assert not two.plan(want).has_changes

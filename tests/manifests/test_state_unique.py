@@ -1,4 +1,4 @@
-"""Values that OrderCloud takes once: who else has them is found before the first write."""
+"""Values that must be unique in OrderCloud: who else has them is found before the first write."""
 
 from collections.abc import Iterator
 from pathlib import Path

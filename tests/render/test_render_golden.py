@@ -167,7 +167,7 @@ RESULTS: Final = {
         (
             Outcome(CREATE, Status.FAILED, "PUT /v1/apiclients/x, answered 400: no"),
             Outcome(UPDATE, Status.NOT_CONVERGED, fields=LOST),
-            Outcome(DELETE, Status.CONFLICT, "somebody changed it since it was planned: Active"),
+            Outcome(DELETE, Status.CONFLICT, "it has changed since the plan was made: Active"),
             Outcome(HOSTILE, Status.SKIPPED, "::error::\x1b]8;;http://evil\x07"),
         ),
         1,

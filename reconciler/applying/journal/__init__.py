@@ -2,10 +2,9 @@
 
 One file for each run, `<folder>/<run id>.jsonl`. A line is a JSON object, chained to the line before it by SHA-256. An
 announcement is on the disk before `Journal.append` returns, so it is not lost if the process is killed while it sends
-the write. The first line of a run also names the end of the run before
-it, so that a removed run, or removed last lines, are detected. Whoever can write the files can also rewrite
-all of them with their hashes: this detects accidents. Removed last lines of the newest run are not detected; a run
-without its end shows as cut off.
+the write. The first line of a run also names the end of the run before it, so that a removed run,
+or removed last lines, are detected. A user who can write the files can also rewrite all of them with their hashes: this
+detects accidents. Removed last lines of the newest run are not detected; a run without its end shows as cut off.
 
 Here: the lines, the runs of a folder, and which lines were altered (`check_all`); `write` writes lines, and `events`
 knows what they say.
@@ -83,7 +82,7 @@ class Entry:
             raise NotALine("it does not have the members of a journal line")
         wrong = [name for name, shape in _MEMBERS.items() if type(found[name]) is not shape]
         if wrong:
-            raise NotALine(f"its {wrong[0]} is of another type")
+            raise NotALine(f"its {wrong[0]} has the wrong type")
         return cls(**found)
 
     @property
@@ -121,7 +120,7 @@ class Run:
     entries: tuple[Entry, ...]
     """At least the first, which says what the run is."""
     torn: bool = False
-    """The last line is there in part only: the process or the machine stopped while it was written."""
+    """The last line is incomplete: the process or the machine stopped while it was written."""
 
     @property
     def id(self) -> str:
@@ -208,7 +207,7 @@ def run_files(folder: Path) -> list[Path]:
 
 
 def require_trusted(files: Mapping[Path, Untrusted | None]) -> None:
-    """Raise why a journal is not trusted, where there is one: it may be the one that is asked for.
+    """Raise if a journal is not trusted: it may be the requested one.
 
     Raises:
         Untrusted: there is one.
@@ -252,7 +251,7 @@ def find(folder: Path, name: str, environment: str | None = None) -> Path:
             raise problem
         return path
     if hits:
-        raise UsageError(f"several runs are called {name}", hint=f"write more of one: {', '.join(hits)}")
+        raise UsageError(f"several runs match {name}", hint=f"use a longer id: {', '.join(hits)}")
     where = f" of {environment}" if name == "last" and environment else ""
     raise UsageError(f"there is no run {name}{where} in {folder}", hint="reconciler history lists the runs")
 
@@ -364,7 +363,7 @@ def _misplaced(line: int, expected: int) -> str:
 
 
 def _succession(path: Path, lines: list[str], hashes: Mapping[str, list[str]]) -> Iterator[JournalFault]:
-    """Whether the run before is there, and as long as it was when this one began."""
+    """Whether the run before exists, and is as long as it was when this one began."""
     begun = _entry(lines[0]) if lines else None
     after = begun.facts.get("after") if begun else None
     if not after or not isinstance(after, Mapping):

@@ -285,7 +285,7 @@ class ApplyRecorder:
     """
 
     def __init__(self, plan: Plan, facts: Callable[[], Facts], start: Callable[[Facts], Journal]) -> None:
-        """Take what it is the record of.
+        """Set up the record of a plan.
 
         Args:
             plan: what is applied.
@@ -309,7 +309,7 @@ class ApplyRecorder:
         return self._journal.run_id if self._journal else ""
 
     def begin(self) -> None:
-        """Begin the journal, even if nothing should come to be written."""
+        """Begin the journal, even if nothing is written."""
         with suppress(ReconcilerError), self._faults():
             self._open()
 
@@ -337,8 +337,8 @@ class ApplyRecorder:
     def ended(self, outcome: Outcome) -> None:
         """Keep how a change ended. Nothing waits for the disk here either.
 
-        Were the machine to lose its power now, the announcement of the write is there, and the next run looks. What
-        ends before anything was to be written is kept if the journal ever begins.
+        If the machine loses power now, the announcement of the write is on the disk, and the next run reads the object.
+        What ends before anything was to be written is kept if the journal ever begins.
         """
         with self._lock:
             if self._journal is None:

@@ -1,9 +1,9 @@
 """Events as they come -> lines of one run's journal, on the disk before the step that they announce is taken.
 
-One run at a time writes to an environment from one checkout. Its lock is one of the operating system, on a file beside
-the journals: it goes when its process goes, however that ends, so that a dead process locks nobody out. The file only
-says who holds it: in a record of one size, since a file is never made shorter here. Windows shows the record of a lock
-to its holder only.
+One run at a time writes to an environment from one checkout. Its lock is one of the operating system, on a file next
+to the journals: it is released when its process ends, however it ends, so that a dead process blocks no other. The
+file only says who holds it: in a record of one size, since a file is never made shorter here. Windows shows the record
+of a lock to its holder only.
 """
 
 import errno
@@ -80,7 +80,7 @@ class Journal:
 
     @contextmanager
     def kept_or_removed(self) -> Iterator[None]:
-        """Remove the file if its first lines cannot be written: nothing was done that it would be the record of."""
+        """Remove the file if its first lines cannot be written: nothing was done that it would record."""
         try:
             yield
         except ReconcilerError:
@@ -167,7 +167,7 @@ class Disk:
         """Return when all lines that were written before the call are on the disk.
 
         Raises:
-            OSError: they are not; each thread that waits learns so by a try of its own.
+            OSError: they are not; each waiting thread finds out by its own try.
         """
         with self._turn:
             wanted = self._written
@@ -187,7 +187,7 @@ class Disk:
 
 
 def surroundings() -> dict[str, Json]:
-    """Which program, where, as whom."""
+    """The program version, host, process and user."""
     return {
         "format_version": FORMAT_VERSION,
         "tool_version": __version__,
@@ -254,7 +254,7 @@ def exclusive(folder: Path, environment: str) -> Iterator[None]:
     try:
         _take(descriptor, path, environment)
         yield
-        with suppress(OSError):  # it says who held the lock, which matters to nobody now
+        with suppress(OSError):  # it says who held the lock, which no longer matters
             _say(descriptor, "")
     finally:
         os.close(descriptor)

@@ -1,9 +1,9 @@
-"""A recorded run, manifests and a service -> the comparison whose changes take the run back, as if manifests asked.
+"""A recorded run, manifests and a service -> the comparison whose changes roll the run back.
 
-Of an updated object only what the run changed is named: a field that it did not touch keeps its live value, whoever has
-changed it since. A field that it did touch must still be as the run left it. An object that it created is deleted only
-if all of it is as the run left it: body, assignments and secrets. Anything else is a conflict, and nothing is taken
-back. What the run deleted is created again; secrets stay as they are.
+Of an updated object only what the run changed is named: a field that it did not touch keeps its live value.
+A field that it did touch must still be as the run left it. An object that it created is deleted only if all of it is as
+the run left it: body, assignments and secrets. Anything else is a conflict, and nothing is rolled back. What the run
+deleted is created again; secrets stay as they are.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -42,7 +42,7 @@ def read(run: RecordedRun, manifests: DesiredState, remote: ReadRemote, target: 
     Raises:
         UsageError: no change of the run is selected.
         WrongMarketplace: the service is not the one that the configuration names; nothing else was read.
-        PlanRefused: the run was of another environment or marketplace.
+        PlanRefused: the run was for another environment, base URL or marketplace.
         RemoteError: a read failed.
     """
     taken = _taken(run, target)
@@ -67,17 +67,19 @@ def _taken(run: RecordedRun, target: Target) -> RecordedRun:
 
 
 def _require_same(run: RecordedRun, binding: Binding) -> None:
-    for reason, was, is_now in (
-        ("environment", run.environment, binding.environment),
-        ("base-url", run.base_url, binding.base_url),
-        ("marketplace", run.marketplace, binding.marketplace),
+    for reason, noun, was, is_now in (
+        ("environment", "environment", run.environment, binding.environment),
+        ("base-url", "base URL", run.base_url, binding.base_url),
+        ("marketplace", "marketplace", run.marketplace, binding.marketplace),
     ):
         if was != is_now:
-            raise PlanRefused(reason, f"that run was of {was}, and this is {is_now}", hint="choose its --env")
+            raise PlanRefused(
+                reason, f"that run was for {noun} {was}, not {is_now}", hint="select its environment with --env"
+            )
 
 
 def diff(sides: Sides, manifests: DesiredState, target: Target) -> Comparison:
-    """Compare what the run left with what is there; what is in no manifest is not reported."""
+    """Compare what the run left with the present state; unmanaged objects are not reported."""
     views = views_of(sides.run, sides.live, sides.secrets, manifests.resources, target.plan_key)
     back = [(view, view.wanted()) for view in views]
     wanted = tuple(one for _, one in back if isinstance(one, DesiredResource))
@@ -116,7 +118,7 @@ def _still_asked_for(views: Sequence[View]) -> Iterator[str]:
 
 
 def _whole(changes: Sequence[Change], manifests: DesiredState) -> tuple[Change, ...]:
-    """The changes as guards are to see them: an object that a manifest claims is managed, and stays as it is."""
+    """The changes as guards see them: an object that a manifest claims is managed, and stays as it is."""
     claimed = {ObjectKey(resource.address.kind, resource.id) for resource in manifests.resources if resource.id}
     named = [one for one in manifests.resources if not KINDS[one.address.kind].has_chosen_ids]
     names = {(one.address.kind, one.spec.get(KINDS[one.address.kind].name_field)) for one in named}

@@ -1,4 +1,4 @@
-"""One change of a recorded run x what is live -> what would take it back, or why it cannot be. Pure."""
+"""One change of a recorded run x what is live -> what would roll it back, or why that is impossible. Pure."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import field
@@ -17,13 +17,13 @@ from reconciler.model.secret import Secret, SecretReference
 
 RULE: Final = "rollback-moved"
 DOUBT: Final = "rollback-secret"
-_NEW_ID: Final = ", under its old id where the service takes it, else under a new one"
-_WAY_OUT: Final = "leave it out with --only, or change it by its manifest"
+_NEW_ID: Final = ", with its old id if the service accepts it, otherwise with a new one"
+_FIX: Final = "exclude it with --only, or change it in its manifest"
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """One change of the run, and what it is about today."""
+    """One change of the run, and the present state of its object."""
 
     run_id: str
     change: RecordedChange
@@ -35,7 +35,7 @@ class View:
     manifests: Mapping[Address, DesiredResource]
     plan_key: bytes | None = field(repr=False)
     doubts: list[Finding] = field(default_factory=list)
-    """What nobody can say of what `wanted` would delete."""
+    """What is unknown about the object that `wanted` would delete."""
     _notes: list[str] = field(default_factory=list)
 
     @property
@@ -48,7 +48,7 @@ class View:
         return self._manifest.secrets if self._manifest else {}
 
     def wanted(self) -> DesiredResource | Finding | None:
-        """What would take it back, why it cannot be, or None where there is nothing left to do."""
+        """What would roll it back, why that is impossible, or None if there is nothing left to do."""
         taken_back = {Action.CREATE: self._created, Action.UPDATE: self._updated, Action.DELETE: self._deleted}
         return taken_back[self.change.action]()
 
@@ -62,11 +62,11 @@ class View:
     def _updated(self) -> DesiredResource | Finding:
         live = self._by_id()
         if live is None:
-            return self._moved("somebody has deleted it")
+            return self._moved("it was deleted after that run")
         before, touched = self.change.before or {}, self._touched()
         moved = [one for one in touched if not self._is_as_left(one, live) and not self._same(one, live.body, before)]
         if moved:
-            return self._moved(f"somebody has changed {', '.join(moved)}")
+            return self._moved(f"modified after that run (changed {', '.join(moved)})")
         spec = {name: before.get(name) for name in touched}
         if kept := [step.id for step in self._assigned() if step.assign and not self._can_be_deleted(step)]:
             self._notes.append(f"keeps assignments that the API cannot delete: {', '.join(kept)}")
@@ -79,30 +79,30 @@ class View:
     def _created(self) -> DesiredResource | Finding | None:
         live = self.creation()
         if live is None:
-            self._notes.append("was created by that run, and is gone already")
+            self._notes.append("was created by that run, but no longer exists")
             return None
         since = [*self._fields_since(live), *self._parties_since(live), *self._secrets_since(live)]
         if since:
-            return self._moved(f"somebody has {'; '.join(since)}")
+            return self._moved(f"modified after that run ({'; '.join(since)})")
         self._notes.append(self._deletion_note())
         self.doubts.extend(self._secrets_in_doubt(live))
         return self._resource({}, live.id, absent=True)
 
     def _deletion_note(self) -> str:
-        beside = ", with its secrets," if self.kind.secret_fields or self.kind.named_secrets else ""
-        note = f"was created by that run: it is deleted{beside} if limits.deletes allows it"
+        including = ", with its secrets," if self.kind.secret_fields or self.kind.named_secrets else ""
+        note = f"was created by that run: it is deleted{including} if limits.deletes allows it"
         made = {*self.change.secrets} - self.kind.secret_fields
-        delivered = "; what was delivered of its secrets stays where it is" if made else ""
+        delivered = "; secrets already delivered stay where they are" if made else ""
         return f"{note}{delivered}"
 
     def _deleted(self) -> DesiredResource | Finding | None:
         before = self.change.before or {}
         if self._by_id():
-            self._notes.append("was to be deleted by that run, and is there")
+            self._notes.append("was to be deleted by that run, but exists")
             return None
         namesake = None if self.kind.has_chosen_ids else self._by_name(before)
         if namesake:
-            return self._moved(f"somebody has made another of its name, {namesake.id}")
+            return self._moved(f"another {self.kind.noun} with its name, {namesake.id}, was created after that run")
         named = {name: one for name, one in self._secrets.items() if one}
         self._notes.append(self._recreation_note(named))
         names = (*self.kind.fields, *self.kind.initial_fields)
@@ -110,18 +110,18 @@ class View:
         return self._resource(spec, self.change.id, secrets=named)
 
     def _recreation_note(self, named: Collection[str]) -> str:
-        """What the object lacks that is created again."""
+        """What the object lacks when it is created again."""
         new_id = "" if self.kind.has_chosen_ids else _NEW_ID
         before, kind = self.change.before or {}, self.kind
         secrets = [name for name in kind.secret_rows if name not in named and kind.may_have(name, before)]
         secrets = ["secrets"] if self.kind.named_secrets else secrets
         lost = [*secrets, *["assignments"] * bool(self.kind.assignments)]
-        gone = f"; what it had of these is gone: {', '.join(lost)}" if lost else ""
-        is_open = "; until it has a secret, logins need none" if self.kind.named_secrets and not named else ""
+        gone = f"; not restored: {', '.join(lost)}" if lost else ""
+        is_open = "; until it has a secret, logins require none" if self.kind.named_secrets and not named else ""
         return f"was deleted by that run: it is created again{new_id}{gone}{is_open}"
 
     def creation(self) -> LiveResource | None:
-        """What the change has created, if it is there."""
+        """The object that the change created, if it still exists."""
         return self._by_id() or self._made_by_post()
 
     def _touched(self) -> list[str]:
@@ -132,7 +132,7 @@ class View:
         return self.by_key.get(ObjectKey(self.kind.name, self.change.id)) if self.change.id else None
 
     def _made_by_post(self) -> LiveResource | None:
-        """What the service made under an id of its own choice, of which the run has not learned."""
+        """The object that the service created under an id that the run did not learn."""
         is_unknown = self.change.status is None or self.change.uncertain
         was_sent = any(write.method == "POST" and write.step is Step.BODY for write in self.change.writes)
         return self._by_name(self.change.after or {}) if is_unknown and was_sent else None
@@ -200,9 +200,9 @@ class View:
                     why = "the service does not show it"
                 yield Finding(
                     DOUBT,
-                    f"{self.change.address} would be deleted, and it is unknown whether somebody has replaced its "
-                    f"{name} since that run: {why}",
-                    f"make sure that nobody uses the {self.kind.noun}, or leave it out with --only",
+                    f"{self.change.address} would be deleted, but its {name} may have been replaced "
+                    f"since that run: {why}",
+                    f"make sure that the {self.kind.noun} is not in use, or exclude it with --only",
                     (self.change.address,),
                 )
 
@@ -268,8 +268,8 @@ class View:
         )
 
     def _moved(self, what: str) -> Finding:
-        message = f"{self.change.address} cannot be rolled back: {what} since that run"
-        return Finding(RULE, message, _WAY_OUT, (self.change.address,), can_be_acknowledged=False)
+        message = f"{self.change.address} cannot be rolled back: {what}"
+        return Finding(RULE, message, _FIX, (self.change.address,), can_be_acknowledged=False)
 
 
 def views_of(

@@ -259,7 +259,7 @@ def test_a_line_that_is_none_is_named(five: Path, line: str) -> None:
 
 def test_a_member_of_another_type_is_none_either(five: Path) -> None:
     five.write_text(five.read_text().replace('"line":3', '"line":"3"'))
-    assert faults(five)[0] == "3: this line was altered: its line is of another type"
+    assert faults(five)[0] == "3: this line was altered: its line has the wrong type"
 
 
 def test_lines_in_another_order_are_named(five: Path) -> None:
