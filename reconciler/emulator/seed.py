@@ -220,7 +220,7 @@ class _Loader:
     def _text(self, entry: Body, name: str, place: str) -> str:
         value = entry.get(name)
         if isinstance(value, bool) or not isinstance(value, str | int | None):
-            self._blame(f"{place}.{name}", f"must be a text, not {type(value).__name__}")
+            self._blame(f"{place}.{name}", f"must be a string, not {type(value).__name__}")
             return ""
         return "" if value is None else str(value)
 

@@ -100,7 +100,7 @@ def _carrying_out(order: Callable[[Call], Any]) -> Handler:
 def _add_fault(call: Call) -> None:
     spec = call.body().get("spec")
     if not isinstance(spec, str):
-        raise ApiError(Fault("RequiredField", "spec is required, a text."))
+        raise ApiError(Fault("RequiredField", "spec is required, a string."))
     try:
         call.site.faults.add(spec)
     except FaultSpecError as error:

@@ -83,7 +83,7 @@ def _of_unknown_kind(name: Json) -> Unrecognised:
         hint = "remove it from the loaded paths: it is found automatically or named with --config"
         return Unrecognised("this is the configuration, not a manifest", hint)
     if not isinstance(name, str):
-        return Unrecognised("kind must be a text", f"kinds are: {known}")
+        return Unrecognised("kind must be a string", f"kinds are: {known}")
     return Unrecognised(f"unknown kind {json.dumps(name)}", did_you_mean(name, KINDS) or f"kinds are: {known}")
 
 

@@ -26,7 +26,7 @@ _TYPES: Final = {
     "boolean": "true or false",
     "integer": "whole number",
     "number": "number",
-    "string": "text",
+    "string": "string",
     "object": "mapping",
     "array": "list",
     "null": "null",

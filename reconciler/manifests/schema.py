@@ -325,7 +325,7 @@ def _expectation(problem: _Problem) -> str:  # noqa: PLR0911  # one sentence for
 
 
 _TYPES: Final[Mapping[str, Sequence[str]]] = {
-    "string": ["a text"],
+    "string": ["a string"],
     "boolean": ["true", "false"],
     "integer": ["a whole number"],
     "number": ["a number"],
@@ -345,7 +345,7 @@ def _hint(problem: _Problem) -> str:
         return ""
     types = {wanted} if isinstance(wanted, str) else set(wanted)
     if "boolean" in types and isinstance(value, str) and value.casefold() in _OLD_BOOLEANS:
-        return "in YAML 1.2 yes, no, on and off are texts"
+        return "in YAML 1.2 yes, no, on and off are strings"
     if types & {"boolean", "integer", "number"} and isinstance(value, str):
         is_typed = value in {"true", "false"} or re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", value)
         return "is it in quotes?" if is_typed else ""
@@ -371,7 +371,7 @@ def _kind_of(value: Json) -> str:
         return str(value).lower()
     if isinstance(value, int | float):
         return "a number"
-    return "a text" if isinstance(value, str) else "a mapping" if isinstance(value, Mapping) else "a list"
+    return "a string" if isinstance(value, str) else "a mapping" if isinstance(value, Mapping) else "a list"
 
 
 def _shown(value: Json) -> str:

@@ -215,7 +215,7 @@ class WriteClient(ReadClient):
         shown = object_in(call, answer)
         value = shown.pop(value_field, None)
         if not isinstance(value, str) or not value:
-            raise unusable(call, answer, f"expected {value_field} to be a text and found {messages.kind_of(value)}")
+            raise unusable(call, answer, f"expected {value_field} to be a string and found {messages.kind_of(value)}")
         if fault := unsendable(value):
             raise unusable(call, answer, f"expected {value_field} to be one line of text and found that it {fault}")
         return shown, Secret(value)

@@ -267,7 +267,7 @@ def test_without_a_seed_there_is_only_the_administration(load: Callable[..., htt
         ("Objects: {ApiClients: {}}", "Objects.ApiClients: must be a list"),
         ("Objects: {ApiClients: [x]}", "Objects.ApiClients[0]: must be a mapping, not str"),
         ("Objects: {ApiClients: [{AppName: [x]}]}", "Objects.ApiClients[0].AppName: must be of type string, not list"),
-        ("Objects: {ApiClients: [{ID: true}]}", "Objects.ApiClients[0].ID: must be a text, not bool"),
+        ("Objects: {ApiClients: [{ID: true}]}", "Objects.ApiClients[0].ID: must be a string, not bool"),
         ("Objects: {AdminUsers: [{ID: a}]}", "Objects.AdminUsers[0].Username: is required"),
         ("Objects: {Buyers: [{Active: 1}]}", "Objects.Buyers[0].Active: must be of type boolean, not int"),
         (

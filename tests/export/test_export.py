@@ -251,7 +251,7 @@ def test_a_client_without_a_name_is_left_out_with_the_reason(service: Shop, tmp_
     nameless = replace(live.resources[0], body={**live.resources[0].body, "AppName": None})
     made = export(replace(live, resources=(nameless,)), (), STRICT, tmp_path / "m", ORIGIN)
     assert [(one.status, one.left_out[0].reason) for one in made.objects] == [
-        (ExportStatus.LEFT, "AppName must be a text, got null [type]")
+        (ExportStatus.LEFT, "AppName must be a string, got null [type]")
     ]
     assert not made.has_changes
 
@@ -260,7 +260,7 @@ def test_a_client_with_blanks_around_its_name_is_left_out_with_the_reason(servic
     service.edit("Store", AppName="Store ")
     made = exported(service, tmp_path / "m", LoadContext())
     reasons = [one.left_out[0].reason for one in made.objects if one.status is ExportStatus.LEFT]
-    assert reasons == ['AppName must be a text without blanks at its start and end, got "Store " [format]']
+    assert reasons == ['AppName must be a string without blanks at its start and end, got "Store " [format]']
 
 
 def test_roles_that_a_rule_only_warns_of_are_kept(service: Shop, tmp_path: Path) -> None:

@@ -46,9 +46,9 @@ def test_a_schema_is_as_strict_as_its_table() -> None:
     assert found("Webhook", Url="http://a.example.com") == [
         '/spec/Url Url must be a URL that starts with https://, got "http://a.example.com"'
     ]
-    assert found("Webhook", HashKey="planted") == ["/spec/HashKey HashKey must be a mapping or null, got a text"]
+    assert found("Webhook", HashKey="planted") == ["/spec/HashKey HashKey must be a mapping or null, got a string"]
     assert found("IntegrationEvent", EventType="Checkout", Name=None) == [
-        "/spec/Name Name must be a text, got null",
+        "/spec/Name Name must be a string, got null",
         "/spec/EventType EventType must be OrderCheckout, OpenIDConnect, OrderReturn or AddToCart, got Checkout",
     ]
     assert found("SecurityProfile", PasswordConfig={"MinimumCharacterCount": 8, "Length": 12}) == [

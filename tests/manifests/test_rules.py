@@ -296,7 +296,7 @@ def test_a_waiver_of_a_rule_that_does_not_exist_is_an_error_with_a_suggestion(
     ("text", "message"),
     [
         ("2027-02-30", '"2027-02-30" is not a valid date'),
-        ("20270131", "expires must be a text, got a number"),
+        ("20270131", "expires must be a string, got a number"),
         ("soon", "expires must be a day like 2027-01-31, got soon"),
         ("2027-W01-1", "expires must be a day like 2027-01-31, got 2027-W01-1"),
     ],

@@ -196,13 +196,17 @@ def told(schema: dict[str, Any], data: Any) -> list[str]:
 @pytest.mark.parametrize(
     ("schema", "data", "message"),
     [
-        ({"type": "boolean"}, "yes", "must be true or false, got a text; in YAML 1.2 yes, no, on and off are texts"),
-        ({"type": "boolean"}, "true", "must be true or false, got a text; is it in quotes?"),
-        ({"type": "integer"}, "12", "must be a whole number, got a text; is it in quotes?"),
-        ({"type": "integer"}, "twelve", "must be a whole number, got a text"),
+        (
+            {"type": "boolean"},
+            "yes",
+            "must be true or false, got a string; in YAML 1.2 yes, no, on and off are strings",
+        ),
+        ({"type": "boolean"}, "true", "must be true or false, got a string; is it in quotes?"),
+        ({"type": "integer"}, "12", "must be a whole number, got a string; is it in quotes?"),
+        ({"type": "integer"}, "twelve", "must be a whole number, got a string"),
         ({"type": "number"}, True, "must be a number, got true"),
-        ({"type": "string"}, 12, "must be a text, got a number; put quotes around it"),
-        ({"type": ["string", "null"]}, [], "must be a text or null, got a list"),
+        ({"type": "string"}, 12, "must be a string, got a number; put quotes around it"),
+        ({"type": ["string", "null"]}, [], "must be a string or null, got a list"),
         ({"type": "object"}, None, "must be a mapping, got null"),
         ({"minimum": 1, "maximum": 5, "x-unit": "minutes"}, 0, "must be 1 to 5 (minutes), got 0"),
         ({"minimum": 1}, 0, "must be at least 1, got 0"),
@@ -218,7 +222,7 @@ def told(schema: dict[str, Any], data: Any) -> list[str]:
         ({"minItems": 1}, [], "must not be empty"),
         ({"maxProperties": 1, "properties": {"a": {}, "b": {}}}, {"a": 1, "b": 1}, "takes only one of a or b"),
         ({"multipleOf": 2}, 3, "does not fit (multipleOf in the schema)"),
-        ({"anyOf": [{"type": "string"}, {"type": "object"}]}, 1, "must be a text or a mapping, got a number"),
+        ({"anyOf": [{"type": "string"}, {"type": "object"}]}, 1, "must be a string or a mapping, got a number"),
         ({"anyOf": [{"title": "one"}, {"type": "object"}], "type": "object"}, 1, "must be a mapping, got a number"),
         (
             {"oneOf": [{"title": "a name", "type": "string"}, {"type": "null"}]},
@@ -239,7 +243,7 @@ def test_a_fault_is_told_in_plain_words(schema: dict[str, Any], data: Any, messa
 def test_parts_are_named_by_their_key_and_their_position() -> None:
     schema = {"properties": {"roles": {"items": {"items": {"type": "string"}}, "uniqueItems": True}}}
     assert told(schema, {"roles": [["a", 1], ["b"], ["b"]]}) == [
-        "/roles/0/1 roles[0][1] must be a text, got a number; put quotes around it",
+        "/roles/0/1 roles[0][1] must be a string, got a number; put quotes around it",
         '/roles/2 roles lists ["b"] twice',
     ]
 

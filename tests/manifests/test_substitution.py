@@ -27,7 +27,7 @@ def test_a_fault_in_a_value_of_the_environment_says_which_value_it_is(tmp_path: 
     values: dict[str, Json] = {"domain": "example.com", "roles": ["Shopper", "Shoper"]}
     told = [fault.message for fault in inspect([tmp_path], LoadContext("test", values)).diagnostics]
     assert told == [
-        "Active must be true, false or null, got a text (from values.domain)",
+        "Active must be true, false or null, got a string (from values.domain)",
         'unknown role "Shoper" (from values.roles)',
     ]
 

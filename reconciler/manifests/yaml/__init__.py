@@ -45,7 +45,7 @@ _PROBLEMS: Final[Mapping[str, tuple[str, str]]] = {
     "did not find expected ',' or '}'": ("in {...}, a ',' or the closing '}' is missing", _CLOSE),
     "did not find expected ',' or ']'": ("in [...], a ',' or the closing ']' is missing", _CLOSE),
     "found unexpected ':'": (
-        "inside [...] and {...}, a text with ':' needs quotes",
+        "inside [...] and {...}, a string with ':' needs quotes",
         "put quotes around it, or a space after the ':' if it ends a key",
     ),
     "did not find expected '-' indicator": ("this line does not belong to the list above it", _INDENT),

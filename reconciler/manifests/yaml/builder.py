@@ -203,7 +203,7 @@ class Builder:
         """Take a key whose mark is the last one. None: it is not a string."""
         frame = self._frame
         if key is None:
-            self._fault(self._marks[-1], "key-type", "a key must be a text", "put quotes around it")
+            self._fault(self._marks[-1], "key-type", "a key must be a string", "put quotes around it")
             frame.key, frame.fate = "", self._drop
             return
         frame.key = key
@@ -230,7 +230,7 @@ class Builder:
         anchored = self._anchors.get(event.anchor)
         if anchored is None:
             what = "is inside its own anchor" if event.anchor in self._anchors else "has no anchor above it"
-            hint = "put quotes around a text that starts with '*'"
+            hint = "put quotes around a string that starts with '*'"
             self._fault(self._marks[start], "alias", f"this alias {what}", hint)
             self._add(None, start)
             return
