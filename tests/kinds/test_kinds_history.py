@@ -129,7 +129,7 @@ def test_what_a_run_deleted_is_created_and_what_it_lost_is_said_before(service: 
     for one in gone:
         kind = KINDS[one.address.kind]
         note = next(text for text in back.warnings if text.startswith(f"{one.address} was deleted by that run"))
-        _, _, lost = note.partition("gone: ")
+        _, _, lost = note.partition("not restored: ")
         assert lost == LOST.get(kind.name, "assignments" if kind.assignments else ""), note
     assert {one.key: one.body for one in snapshot(service).live.resources} == {
         one.key: one.body for one in before.live.resources
