@@ -47,7 +47,7 @@ class _Anchored:
 class _Frame:
     """A mapping or list under construction."""
 
-    __slots__ = ("anchor", "fate", "key", "merges", "start", "value")
+    __slots__ = ("anchor", "key", "merges", "on_value", "start", "value")
 
     def __init__(self, value: _Data, start: int, anchor: str | None) -> None:
         self.value = value
@@ -55,7 +55,7 @@ class _Frame:
         self.anchor = anchor
         self.key: str | None = None if type(value) is dict else _ITEM
         """None: a mapping waits for its next key."""
-        self.fate: Callable[[_Frame, _Data, int], None] | None = None
+        self.on_value: Callable[[_Frame, _Data, int], None] | None = None
         """What is done with the next member instead of adding it."""
         self.merges: list[tuple[_Data, Marks]] | None = None
 
@@ -118,7 +118,7 @@ class Builder:
         at = event.start_mark
         self._marks.append(at.line << COLUMN_BITS | at.column)
         frame = self._frame
-        if event.ctag or event.anchor or frame.fate:  # `tag` is the same, by way of a property
+        if event.ctag or event.anchor or frame.on_value:  # `tag` is the same, by way of a property
             self._unusual_scalar(event)
         elif frame.key is None:
             key = event.value if event.style else key_text(event.value)
@@ -143,7 +143,7 @@ class Builder:
 
     def _unusual_key(self, event: _Event, frame: _Frame) -> None:
         if event.value == _MERGE and not event.style and frame.merges is None:
-            frame.key, frame.fate, frame.merges = _MERGE, self._take_merge, []
+            frame.key, frame.on_value, frame.merges = _MERGE, self._take_merge, []
         elif event.style or event.value == _MERGE:
             self._take_key(event.value)
         else:
@@ -191,8 +191,8 @@ class Builder:
         elif frame.key is None:
             del self._marks[start + 1 :]
             self._take_key(value if isinstance(value, str) else None)
-        elif frame.fate:
-            frame.fate(frame, value, start)
+        elif frame.on_value:
+            frame.on_value(frame, value, start)
         else:
             frame.value[frame.key] = value
             frame.key = None
@@ -204,12 +204,12 @@ class Builder:
         frame = self._frame
         if key is None:
             self._fault(self._marks[-1], "key-type", "a key must be a string", "put quotes around it")
-            frame.key, frame.fate = "", self._drop
+            frame.key, frame.on_value = "", self._drop
             return
         frame.key = key
         if key in frame.value or (key == _MERGE and frame.merges is not None):
             self._fault(self._marks[-1], "duplicate-key", f"this key is given twice{self._first(frame, key)}")
-            frame.fate = self._drop
+            frame.on_value = self._drop
 
     def _first(self, frame: _Frame, key: str) -> str:
         if key not in frame.value:
@@ -220,7 +220,7 @@ class Builder:
 
     def _drop(self, frame: _Frame, _value: _Data, start: int) -> None:
         del self._marks[start - 1 :]
-        frame.key = frame.fate = None
+        frame.key = frame.on_value = None
 
     # -- aliases and merge keys ---------------------------------------------------------------------------------------
 
