@@ -212,7 +212,7 @@ def call_with_body(method: str, path: str, body: WireBody) -> Call:
     return Call(method, path, content=content, content_type="application/json; charset=utf-8", secrets=secrets)
 
 
-REPORT: Final = "check the base URL and any proxy in between; if both are right, quote the log id to Sitecore's support"
+REPORT: Final = "check the base URL and any proxy in between; if both are right, give the log id to Sitecore support"
 LOOK_FIRST: Final = "it may have been executed: plan again to see what the service has now"
 
 
