@@ -63,7 +63,7 @@ def test_a_volume_that_cannot_be_written_to_is_named_and_the_service_is_left_alo
     assert ([*night.codes, *restore.codes], len(chat), shop.minutes()) == ([2, 1, 1], 1, [60, 60]), restore.log
     for log in (night.log, restore.log):
         assert "cannot write to" in log
-        assert "in a container, a volume" in log
+        assert "in a container, mount a volume" in log
 
 
 @pytest.mark.sweep

@@ -149,7 +149,7 @@ def test_the_restore_is_put_back_unattended_and_brings_nothing_that_was_not_appr
     push(project, 400)
     run = project.run("restore")
     assert (run.waiting, shop.minutes()) == ({"staging"}, [300, 60]), run.log
-    assert "the manifests are not those of the last apply" in run.summary
+    assert "the manifests differ from those of the last apply" in run.summary
 
 
 @HOW

@@ -111,7 +111,7 @@ def test_the_restore_brings_nothing_that_was_merged_and_not_approved(restorable:
     restorable.hub.commit("straight to main")
     run = restorable.hub.restored()
     assert (run.waiting, restorable.minutes()) == ({"staging"}, [600, 600]), run.log
-    assert "the manifests are not those of the last apply" in run.jobs["apply staging/plan"].summary
+    assert "the manifests differ from those of the last apply" in run.jobs["apply staging/plan"].summary
 
 
 @pytest.mark.sweep
