@@ -25,20 +25,23 @@ import uuid
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import parse_qsl
 
 import jwt
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
-from jwt.types import Options
 
 from reconciler.emulator.calls import API_ROLES, FULL_ACCESS, Answer, Call, Caller
 from reconciler.emulator.errors import ApiError, Fault, not_found
 from reconciler.emulator.marketplace import Marketplace, User
 from reconciler.emulator.rows.clients import ANONYMOUS_DEFAULT, has_any_secret, require_secret
 from reconciler.emulator.store import Body, key_of
+
+if TYPE_CHECKING:
+    from jwt.types import Options  # which older versions of PyJWT do not have
+
 
 _KIND = "_Key"
 _ALGORITHM = "RS256"
@@ -47,7 +50,7 @@ _BITS = 2048
 
 _REMEMBERED = 1000  # tokens whose signature need not be checked again
 # The emulator's own clock decides what has expired; issuer and audience are as public as the rest of it.
-_ONLY_THE_SIGNATURE: Options = {"verify_exp": False, "verify_nbf": False, "verify_aud": False, "verify_iss": False}
+_ONLY_THE_SIGNATURE: "Options" = {"verify_exp": False, "verify_nbf": False, "verify_aud": False, "verify_iss": False}
 
 
 @functools.cache
