@@ -164,7 +164,7 @@ def bearer(header: str | None) -> str:
 
 
 @functools.cache
-def application(profile: Profile, *, revisions: bool) -> falcon.App[falcon.Request, falcon.Response]:
+def application(profile: Profile, *, revisions: bool) -> "falcon.App[falcon.Request, falcon.Response]":
     """Make the application that all emulators of one generation share; each puts its parts into `environ[SITE]`."""
     app = falcon.App(media_type=JSON, router=AnyCaseRouter())
     app.req_options.strip_url_path_trailing_slash = True
