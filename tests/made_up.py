@@ -14,7 +14,7 @@ from reconciler.emulator import rows, web
 from reconciler.emulator.fields import Field as Column
 from reconciler.emulator.fields import Reference
 from reconciler.emulator.resources import Resource, Table
-from reconciler.emulator.rows.parties import A_BUYER, A_GROUP, XP
+from reconciler.emulator.rows.parties import BUYER_REF, GROUP_REF, XP
 from reconciler.kinds.assignments import Assignments, levels
 from reconciler.kinds.base import Kind
 from reconciler.kinds.common import TO_API_CLIENT, chosen_id, flag, hash_key, number, reference, title, xp
@@ -68,7 +68,7 @@ _ROW: Final = Resource(
         Column("Name", required=True, maximum=100),
         Column("Size", "integer", default=1),
         Column("AllowStrangers", "boolean", default=False),
-        Column("ClientID", refers=Reference("ApiClient")),
+        Column("ClientID", reference=Reference("ApiClient")),
         Column("HashKey", maximum=50),
         XP,
     ),
@@ -77,9 +77,9 @@ _ASSIGNMENTS: Final = Table(
     kind="MadeUpThingAssignment",
     path="/v1/madeupthings/assignments",
     columns=(
-        Column("MadeUpThingID", required=True, refers=Reference("MadeUpThing")),
-        Column("BuyerID", required=True, refers=A_BUYER),
-        Column("UserGroupID", refers=A_GROUP),
+        Column("MadeUpThingID", required=True, reference=Reference("MadeUpThing")),
+        Column("BuyerID", required=True, reference=BUYER_REF),
+        Column("UserGroupID", reference=GROUP_REF),
     ),
     role="MadeUpThing",
     deletions=("/v1/madeupthings/{MadeUpThingID}/assignments",),

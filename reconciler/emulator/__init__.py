@@ -1,10 +1,10 @@
-"""Settings -> a stand-in for the part of OrderCloud that the reconciler uses: in process, or over a socket.
+"""Settings -> an emulator of the part of OrderCloud that the reconciler uses: in process, or over a socket.
 
     client = httpx.Client(transport=httpx.WSGITransport(app=Emulator(Settings())), base_url="http://emulator")
 
-It imports nothing of the rest of the package: two readings of one API that share no code cannot share a mistake. What
-needs falcon, cheroot or cryptography is imported when it is first asked for, so that naming the settings costs nothing.
-See docs/emulator.md for the control endpoints, the fault language, and where the emulator guesses.
+It imports nothing from the rest of the package: two implementations of one API that share no code cannot share a bug.
+falcon, cheroot and cryptography are imported on first use, so that importing the settings is cheap.
+See docs/emulator.md for the control endpoints, the fault syntax, and where the emulator guesses.
 """
 
 import importlib
@@ -35,13 +35,13 @@ __all__ = [
 ]
 
 ADMIN_CLIENT_ID = "00000000-0000-0000-0000-00000000AD01"
-ADMIN_CLIENT_SECRET = "emulator-admin-secret"  # noqa: S105 - public on purpose: it opens nothing but this stand-in
+ADMIN_CLIENT_SECRET = "emulator-admin-secret"  # noqa: S105 - deliberately public: it is valid for the emulator only
 
-SAMPLE = Path(__file__).parent / "sample.yaml"  # a seed to try things on
+SAMPLE = Path(__file__).parent / "sample.yaml"  # an example seed
 
 Profile = Literal["current", "legacy"]
 
-# The other reading of what OrderCloud's documentation leaves open; docs/decisions/0009 has each.
+# Alternative behaviour where OrderCloud's documentation is ambiguous; docs/decisions/0009 describes each.
 READINGS = (
     "put-keeps-write-only",
     "patch-merges-deep",
@@ -54,18 +54,19 @@ READINGS = (
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How one emulator behaves.
+    """The configuration of an emulator.
 
-    `seed` is an official seeding file, YAML or JSON (`Objects:` and `Assignments:`). `state` is an SQLite file in which
-    the data outlives the process; when it already holds data, the seed is not loaded again. `profile` chooses the API
+    `seed` is an official seeding file, YAML or JSON (`Objects:` and `Assignments:`). `state` is an SQLite file that
+    persists the data; if it already contains data, the seed is not loaded again. `profile` selects the API
     generation: `current` is 1.0.470; `legacy` has the kinds and fields of 1.0.260 and a readable `ClientSecret`. With
-    `put_creates` false a PUT to an unknown API client answers 404; `put_create_status` (200 or 201) is the answer to
-    any PUT that creates. With `revisions` true API clients have the field `EmulatorRevision`. `latency_ms` is slept
-    before every answer. `readings` are names of `READINGS`. `faults` are specs as described in
-    `reconciler.emulator.faults`. `max_page_size` caps pages below the API's 100. `marketplace` is what `GET /v1/me`
-    reports as `Seller.ID`. `base_url` goes into the claims `iss` and `aud`.
+    `put_creates` false, a PUT to an unknown API client returns 404; `put_create_status` (200 or 201) is the status of
+    any PUT that creates. With `revisions` true, API clients have the field `EmulatorRevision`. `latency_ms` is the
+    delay before every response. `readings` are names from `READINGS`. `faults` are specifications as described in
+    docs/emulator.md. `max_page_size` limits pages further than the API's 100. `marketplace` is the `Seller.ID` that
+    `GET /v1/me` returns. `base_url` is the value of the claims `iss` and `aud`.
 
-    Raises ValueError for a negative latency, for pages of less than one item and for an unknown reading.
+    Raises:
+        ValueError: a negative latency, a page size below one, or an unknown reading.
     """
 
     seed: Path | None = None
@@ -83,22 +84,22 @@ class Settings:
 
     def __post_init__(self) -> None:
         if self.latency_ms < 0:
-            raise ValueError(f"latency_ms must not be negative, but is {self.latency_ms}")
+            raise ValueError(f"latency_ms must not be negative, got {self.latency_ms}")
         if self.max_page_size is not None and self.max_page_size < 1:
-            raise ValueError(f"max_page_size must be at least 1, but is {self.max_page_size}")
+            raise ValueError(f"max_page_size must be at least 1, got {self.max_page_size}")
         if unknown := set(self.readings) - set(READINGS):
-            raise ValueError(f"unknown reading {min(unknown)}: choose from {', '.join(READINGS)}")
+            raise ValueError(f"unknown reading {min(unknown)!r}: choose from {', '.join(READINGS)}")
 
 
 def utc_now() -> datetime:
-    """Tell the time; tests pass a clock of their own instead."""
+    """The current time; tests pass their own clock instead."""
     return datetime.now(UTC)
 
 
-_IN_APP = {"Emulator", "running", "serve"}
+_LAZY = {"Emulator", "running", "serve"}  # imported on first access
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401 - a module's attribute can be anything
-    if name not in _IN_APP:
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - a module attribute can have any type
+    if name not in _LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(f"{__name__}.app"), name)

@@ -1,6 +1,6 @@
-"""WSGI requests -> answers, in process or over a socket: latency, faults and the journal around the falcon application.
+"""WSGI requests -> responses, in process or over a socket: adds latency, faults and the journal to the falcon app.
 
-One lock guards all data, so that each request is atomic; waiting happens outside of it.
+One lock guards all data, so that each request is atomic; delays happen outside the lock.
 """
 
 import contextlib
@@ -19,15 +19,15 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 import falcon
 
 from reconciler.emulator import Settings, utc_now
-from reconciler.emulator.calls import Entry, Reply, Site
+from reconciler.emulator.calls import Backend, Entry, Reply
 from reconciler.emulator.errors import DroppedConnection, StateError
-from reconciler.emulator.faults import SPOILERS, FaultBox, Rule, refusal
+from reconciler.emulator.faults import BODY_FAULTS, FaultInjector, Rule, error_reply
 from reconciler.emulator.marketplace import Marketplace
 from reconciler.emulator.rows import kinds_of, tables_of
 from reconciler.emulator.seed import add_administration, load_seed
 from reconciler.emulator.store import Store, key_of
 from reconciler.emulator.tokens import TokenIssuer
-from reconciler.emulator.web import PREFIX, SITE, application, bearer
+from reconciler.emulator.web import BACKEND, PREFIX, application, bearer
 
 if TYPE_CHECKING:
     from cheroot import wsgi
@@ -38,14 +38,14 @@ _DEEP_PAGE_MS = 200
 
 
 class Emulator:
-    """A stand-in for OrderCloud: a WSGI callable which several threads may use at once.
+    """An OrderCloud emulator: a thread-safe WSGI callable.
 
-    `clock` tells the time in UTC (tokens and secrets expire by it), `sleep` waits a number of seconds.
+    `clock` returns the time in UTC, which decides when tokens and secrets expire; `sleep` takes seconds.
 
     Raises:
         SeedError: the seed cannot be loaded.
         StateError: the state file cannot be used.
-        FaultSpecError: one of the faults cannot be read.
+        FaultSpecError: a fault specification is invalid.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Emulator:
         self._settings = settings
         self._sleep = sleep
         self._lock = threading.RLock()
-        faults = FaultBox()
+        faults = FaultInjector()
         for spec in settings.faults:
             faults.add(spec)
         rows, tables = kinds_of(settings.profile), tables_of(settings.profile)
@@ -65,56 +65,56 @@ class Emulator:
             add_administration(self._market)
             self._market.store.flush()
         except BaseException:
-            self._market.store.abandon()
+            self._market.store.discard()
             raise
-        self._site = Site(self._market, TokenIssuer(self._market), faults, [])
+        self._backend = Backend(self._market, TokenIssuer(self._market), faults, [])
         self._app = application(settings.profile, revisions=settings.revisions)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer one request; raises DroppedConnection where a fault says so."""
+        """Handle one request; raises DroppedConnection if a fault requires it."""
         _encode_path(environ)
-        environ[SITE] = self._site
+        environ[BACKEND] = self._backend
         if environ["PATH_INFO"].lower().startswith(PREFIX):
             return _send(self._answer(environ), environ, start_response)
         with self._lock:
-            rules = self._site.faults.strike(environ["REQUEST_METHOD"], environ["PATH_INFO"])
-        wait = self._settings.latency_ms + sum(rule.latency for rule in rules) + _depth_cost(environ)
+            rules = self._backend.faults.trigger(environ["REQUEST_METHOD"], environ["PATH_INFO"])
+        wait = self._settings.latency_ms + sum(rule.latency for rule in rules) + _deep_page_delay(environ)
         if wait:
             self._sleep(wait / 1000)
-        reply = self._faulty_answer(environ, rules)
-        self._note(environ, None if reply is None else reply.status)
+        reply = self._answer_with_faults(environ, rules)
+        self._record(environ, None if reply is None else reply.status)
         if reply is None:
             raise DroppedConnection
         return _send(reply, environ, start_response)
 
     def close(self) -> None:
-        """Write what is left and let go of the state file; a second call does nothing."""
+        """Write pending changes and close the state file; a second call does nothing."""
         with self._lock:
             self._market.store.close()
 
-    def _faulty_answer(self, environ: WSGIEnvironment, rules: Sequence[Rule]) -> Reply | None:
+    def _answer_with_faults(self, environ: WSGIEnvironment, rules: Sequence[Rule]) -> Reply | None:
         with self._lock:
             for rule in rules:
-                self._meddle(environ, rule)
+                self._apply_side_effects(environ, rule)
         if any(rule.drop == "before" for rule in rules):
             return None
         refusing = next((rule for rule in rules if rule.status is not None), None)
-        reply = self._answer(environ) if refusing is None else refusal(refusing, environ["PATH_INFO"])
+        reply = self._answer(environ) if refusing is None else error_reply(refusing, environ["PATH_INFO"])
         if any(rule.drop == "after" for rule in rules):
             return None
         for rule in rules:
-            reply = SPOILERS[rule.body](reply) if rule.body and reply.status != HTTPStatus.NO_CONTENT else reply
+            reply = BODY_FAULTS[rule.body](reply) if rule.body and reply.status != HTTPStatus.NO_CONTENT else reply
         return reply
 
-    def _meddle(self, environ: WSGIEnvironment, rule: Rule) -> None:
+    def _apply_side_effects(self, environ: WSGIEnvironment, rule: Rule) -> None:
         if rule.revoke:
-            self._site.office.revoke(_token(environ))
+            self._backend.issuer.revoke(_token(environ))
         if rule.edit is not None:
-            self._edit(rule.client or _client_in(environ["PATH_INFO"]), *rule.edit)
+            self._edit(rule.client or _client_id_in(environ["PATH_INFO"]), *rule.edit)
             self._market.store.flush()
 
     def _edit(self, client_id: str, name: str, value: object) -> None:
-        """Set a field as another user would; where the path names no client that exists, nothing happens."""
+        """Set a field as another user would; does nothing if the client does not exist."""
         client = self._market.find("ApiClient", client_id)
         if client is not None:
             change = {name: value, "EmulatorRevision": client["EmulatorRevision"] + 1}
@@ -134,27 +134,27 @@ class Emulator:
             try:
                 self._market.store.flush()
             except StateError as error:
-                return refusal(Rule("", "*", "*", status=500, message=str(error)), environ["PATH_INFO"])
+                return error_reply(Rule("", "*", "*", status=500, message=str(error)), environ["PATH_INFO"])
         return Reply(seen[0], seen[1], body)
 
-    def _note(self, environ: WSGIEnvironment, status: int | None) -> None:
+    def _record(self, environ: WSGIEnvironment, status: int | None) -> None:
         path = environ["PATH_INFO"].encode("latin-1").decode("utf-8", "replace")
         with self._lock:
-            client = self._site.office.client_of(_token(environ)) if _token(environ) else None
+            client = self._backend.issuer.client_of(_token(environ)) if _token(environ) else None
             entry = Entry(environ["REQUEST_METHOD"], path, environ.get("QUERY_STRING", ""), status, client)
-            self._site.journal.append(entry)
+            self._backend.journal.append(entry)
 
 
 def _token(environ: WSGIEnvironment) -> str:
     return bearer(environ.get("HTTP_AUTHORIZATION"))
 
 
-def _client_in(path: str) -> str:
+def _client_id_in(path: str) -> str:
     return path[len(_CLIENT_PATH) :].partition("/")[0] if path.lower().startswith(_CLIENT_PATH) else ""
 
 
 def _encode_path(environ: WSGIEnvironment) -> None:
-    """Bring the path into the form of PEP 3333; httpx.WSGITransport leaves characters beyond Latin-1 in it."""
+    """Encode the path as PEP 3333 requires; httpx.WSGITransport leaves characters beyond Latin-1 unencoded."""
     path = environ["PATH_INFO"]
     if any(character > "\xff" for character in path):
         environ["PATH_INFO"] = path.encode().decode("latin-1")
@@ -163,29 +163,29 @@ def _encode_path(environ: WSGIEnvironment) -> None:
 def _send(reply: Reply, environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
     headers = [(name, value) for name, value in reply.headers if name.lower() != "content-length"]
     if environ["REQUEST_METHOD"] == "HEAD":
-        headers = reply.headers  # the length that a GET would have
+        headers = reply.headers  # the length of the GET response
     elif reply.status != HTTPStatus.NO_CONTENT:
         headers.append(("Content-Length", str(len(reply.body))))
     start_response(falcon.code_to_http_status(reply.status), headers)
     return [reply.body]
 
 
-def _depth_cost(environ: WSGIEnvironment) -> int:
-    """Milliseconds that a page beyond the thirtieth costs on top: OrderCloud serves them, and advises against it.
+def _deep_page_delay(environ: WSGIEnvironment) -> int:
+    """Additional delay for pages beyond the thirtieth, in milliseconds: OrderCloud serves them, but advises against it.
 
-    OrderCloud docs, "Advanced querying"; that it takes 200 ms is a guess.
+    OrderCloud docs, "Advanced querying"; the 200 ms are a guess.
     """
     return _DEEP_PAGE_MS if _DEEP_PAGE.search(environ.get("QUERY_STRING", "")) else 0
 
 
-_THREADS = 32  # more than any reconciler asks at a time, so that latency is the client's bound and not the server's
+_THREADS = 32  # more than the reconciler's concurrency, so that throughput is limited by the client, not the server
 _CONNECTIONS = 256
-_POLL_SECONDS = 0.05  # how soon a stopped server notices
-_SIGNAL_SECONDS = 0.5  # how soon a signal is noticed that came right before the wait for it
+_POLL_SECONDS = 0.05  # the maximum delay until the server stops
+_SIGNAL_SECONDS = 0.5  # the maximum delay of a signal that arrives right before the wait
 
 
-def _prepared(emulator: Emulator, host: str, port: int) -> "tuple[wsgi.Server, str]":
-    from cheroot import wsgi  # noqa: PLC0415 - a tenth of a second that only a socket needs
+def _prepared_server(emulator: Emulator, host: str, port: int) -> "tuple[wsgi.Server, str]":
+    from cheroot import wsgi  # noqa: PLC0415 - takes 0.1 s, and is needed for sockets only
 
     server = wsgi.Server((host, port), emulator, numthreads=_THREADS, shutdown_timeout=1)
     server.keep_alive_conn_limit = _CONNECTIONS
@@ -196,45 +196,45 @@ def _prepared(emulator: Emulator, host: str, port: int) -> "tuple[wsgi.Server, s
 
 
 def _probe(host: str, port: int) -> None:
-    """Raise OSError when the address cannot be had; cheroot would, too, but leaves a socket behind."""
+    """Raise OSError if the address is unavailable; cheroot raises it too, but leaks a socket."""
     socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
 
 
 def serve(emulator: Emulator, host: str, port: int, on_ready: Callable[[str], None]) -> None:
     """Serve until SIGINT, SIGTERM or KeyboardInterrupt, then close the emulator and return.
 
-    Port 0 picks a free one; `on_ready` takes the base URL once connections are accepted. Signals are handled only
-    when called from the main thread. Raises OSError when the port cannot be had.
+    Port 0 selects a free port; `on_ready` receives the base URL once connections are accepted. Signals are handled
+    only in the main thread. Raises OSError if the port is unavailable.
     """
     stopped = contextlib.suppress(KeyboardInterrupt)
-    with contextlib.closing(emulator), _terminable(), stopped, running(emulator, host, port) as url:
+    with contextlib.closing(emulator), _sigterm_interrupts(), stopped, running(emulator, host, port) as url:
         on_ready(url)
         never = threading.Event()
-        while not never.wait(_SIGNAL_SECONDS):  # a wait without end may never notice such a signal
+        while not never.wait(_SIGNAL_SECONDS):  # a wait without timeout may miss such a signal
             pass
 
 
 @contextlib.contextmanager
 def running(emulator: Emulator, host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
-    """Serve in the background while the block runs; gives the base URL. The emulator stays open.
+    """Serve in background threads inside a `with` block; yields the base URL. The emulator stays open.
 
-    No signal is ever handled in the server's own threads: one that interrupts cheroot between taking a lock and the
-    block that releases it would leave the lock taken, and the server could not be stopped.
-    Raises OSError when the port cannot be had.
+    No signal is handled in the server's threads: one that interrupts cheroot between acquiring a lock and entering
+    the block that releases it would leave it locked, and the server could not be stopped.
+    Raises OSError if the port is unavailable.
     """
     _probe(host, port)
     ready: Future[tuple[wsgi.Server, str]] = Future()
 
     def work() -> None:
         try:
-            prepared = _prepared(emulator, host, port)
+            prepared = _prepared_server(emulator, host, port)
         except OSError as error:
             ready.set_exception(error)
             return
         ready.set_result(prepared)
         prepared[0].serve()
 
-    # The threads that a daemon starts are daemons, too: a second signal ends the process at once.
+    # Threads started by a daemon thread are daemons too: a second signal ends the process at once.
     thread = threading.Thread(target=work, name="emulator", daemon=True)
     thread.start()
     server, url = ready.result()
@@ -246,8 +246,8 @@ def running(emulator: Emulator, host: str = "127.0.0.1", port: int = 0) -> Itera
 
 
 @contextlib.contextmanager
-def _terminable() -> Iterator[None]:
-    """Let SIGTERM do what SIGINT does."""
+def _sigterm_interrupts() -> Iterator[None]:
+    """Handle SIGTERM like SIGINT."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -1,4 +1,4 @@
-"""One HTTP request, taken apart -> one answer, not yet put on the wire. What handlers take and give, and who may."""
+"""A parsed HTTP request -> a response that is not yet encoded: the types of handlers, and authorisation."""
 
 import json
 import math
@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from reconciler.emulator.errors import ApiError, Fault
+from reconciler.emulator.errors import ApiError, ServiceError
 from reconciler.emulator.store import Body
 
 if TYPE_CHECKING:
-    from reconciler.emulator.faults import FaultBox
+    from reconciler.emulator.faults import FaultInjector
     from reconciler.emulator.marketplace import Marketplace
     from reconciler.emulator.tokens import TokenIssuer
 
@@ -21,7 +21,7 @@ HTML = "text/html; charset=utf-8"
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """Status, headers and body; Content-Length is added when it is sent."""
+    """An encoded response; Content-Length is added when it is sent."""
 
     status: int
     headers: list[tuple[str, str]]
@@ -29,27 +29,30 @@ class Reply:
 
 
 def dumps(value: object) -> bytes:
-    """Encode JSON as the service does: UTF-8, compact; a lone surrogate stays an escape."""
+    """Encode JSON as the service does: compact UTF-8; a lone surrogate stays escaped."""
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "backslashreplace")
 
 
-def _no_number(text: str) -> float:
+def _reject_constant(text: str) -> float:
     raise ValueError(f"{text} is not JSON")
 
 
-def _finite(text: str) -> float:
+def _finite_float(text: str) -> float:
     number = float(text)
     if math.isinf(number):
         raise ValueError(f"{text} is too large")
     return number
 
 
-DECODER = json.JSONDecoder(parse_constant=_no_number, parse_float=_finite)  # JSON alone: no NaN, nothing infinite
+DECODER = json.JSONDecoder(parse_constant=_reject_constant, parse_float=_finite_float)  # strict: no NaN or infinity
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who calls, as the access token says, and until when (seconds since 1970); nothing in it is looked up again."""
+    """The caller according to the access token, which is not checked against the data again.
+
+    `expires` is in seconds since the epoch.
+    """
 
     client: str
     username: str
@@ -58,12 +61,12 @@ class Caller:
     expires: float
 
 
-NOBODY = Caller("", "", "", (), 0)  # who calls a route that needs no token
+UNAUTHENTICATED = Caller("", "", "", (), 0)  # the caller of a route that requires no token
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One request in the journal; `status` is None when no answer was sent, `client` the client ID of its token."""
+    """A request in the journal; `status` is None if no response was sent, `client` is the client ID in its token."""
 
     method: str
     path: str
@@ -73,20 +76,20 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
-    """The parts of one emulator."""
+class Backend:
+    """The components of one emulator that handlers use."""
 
     market: "Marketplace"
-    office: "TokenIssuer"
-    faults: "FaultBox"
+    issuer: "TokenIssuer"
+    faults: "FaultInjector"
     journal: list[Entry]
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request: `params` are the variable segments of its path, `query` its parameters in order, `raw` its body."""
+    """A request: `params` are the variable path segments, `query` the query parameters in order, `raw` is the body."""
 
-    site: Site
+    backend: Backend
     params: Mapping[str, str]
     query: tuple[tuple[str, str], ...]
     raw: bytes
@@ -95,23 +98,27 @@ class Call:
 
     @property
     def market(self) -> "Marketplace":
-        """The data that the request is about."""
-        return self.site.market
+        """The data of the emulator."""
+        return self.backend.market
 
     def body(self) -> Body:
-        """Read the JSON object that was sent; anything else is `Request.InvalidRequestBody`."""
+        """Decode the body, which must be a JSON object.
+
+        Raises:
+            ApiError: `Request.InvalidRequestBody`.
+        """
         try:
             body = DECODER.decode(self.raw.decode("utf-8-sig"))
         except (ValueError, RecursionError) as error:
-            raise ApiError(Fault("Request.InvalidRequestBody")) from error
+            raise ApiError(ServiceError("Request.InvalidRequestBody")) from error
         if not isinstance(body, dict):
-            raise ApiError(Fault("Request.InvalidRequestBody"))
+            raise ApiError(ServiceError("Request.InvalidRequestBody"))
         return body
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What goes back: no body at all when `body` is None; `location` is a path of this server."""
+    """The result of a handler; None as `body` means an empty response. `location` is a path on this server."""
 
     status: int
     body: Any = None
@@ -123,10 +130,10 @@ Handler = Callable[[Call], Answer]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One operation: variable segments of `path` stand in braces, fixed ones match in any case.
+    """An operation. Variable segments of `path` are in braces, the others match case-insensitively.
 
-    `roles` of which the caller needs one; none means that any valid token will do. `seller_only` keeps buyers and
-    suppliers out whatever their roles. `public` needs no token at all.
+    The caller needs one of `roles`; if there are none, any valid token is sufficient. `seller_only` rejects buyer and
+    supplier users regardless of their roles. `public` routes require no token.
     """
 
     method: str
@@ -138,18 +145,21 @@ class Route:
 
 
 def authorise(route: Route, caller: Caller) -> None:
-    """Refuse a caller of the wrong party, or without any of the roles.
+    """Reject a caller of the wrong party, or without any of the roles.
 
-    OrderCloud release notes 1.0.185: only seller users may use API clients. .NET Catalyst: the fields of `Data`.
+    Sources: OrderCloud release notes 1.0.185 (only seller users may use API clients), .NET Catalyst (fields of `Data`).
+
+    Raises:
+        ApiError: the caller is not authorised.
     """
     if route.seller_only and caller.usrtype != "admin":
-        raise ApiError(Fault("Auth.UserNotAuthorizedToAdmin"))
+        raise ApiError(ServiceError("Auth.UserNotAuthorizedToAdmin"))
     if route.roles and not set(route.roles) & set(caller.roles):
         data = {"SufficientRoles": list(route.roles), "AssignedRoles": list(caller.roles)}
-        raise ApiError(Fault("Auth.InsufficientRoles", data=data))
+        raise ApiError(ServiceError("Auth.InsufficientRoles", data=data))
 
 
-# The enumeration ApiRole of API version 1.0.470, and the `security` entries of Sitecore's OpenAPI document.
+# The enum ApiRole of API version 1.0.470, and the `security` entries of Sitecore's OpenAPI document.
 FULL_ACCESS = "FullAccess"
 
 _NAMES = """
@@ -174,10 +184,10 @@ API_ROLES = frozenset(_NAMES.split())
 
 
 def readers(*names: str) -> tuple[str, ...]:
-    """Give the roles that may read: FullAccess, and for each name its Admin and its Reader role."""
+    """The roles that allow reading: FullAccess, and the Admin and Reader role of each name."""
     return (FULL_ACCESS, *(name + suffix for name in names for suffix in ("Admin", "Reader")))
 
 
 def writers(*names: str) -> tuple[str, ...]:
-    """Give the roles that may write: FullAccess, and for each name its Admin role."""
+    """The roles that allow writing: FullAccess, and the Admin role of each name."""
     return (FULL_ACCESS, *(name + "Admin" for name in names))

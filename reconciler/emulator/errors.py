@@ -1,11 +1,11 @@
-"""What went wrong -> the error bodies of the API, and the exceptions which a caller of the emulator may meet.
+"""Errors -> the error bodies of the API; and the exceptions of the emulator.
 
 EmulatorError
-    SeedError           the seed file is not what it should be
+    SeedError           the seed file is invalid
     StateError          the state file cannot be used
-    FaultSpecError      a fault specification cannot be read
-DroppedConnection       an injected fault: no answer (in process only; over a socket the connection just closes)
-ApiError                inside: becomes an answer with an `Errors` body, never leaves the emulator
+    FaultSpecError      a fault specification is invalid
+DroppedConnection       an injected fault: no response (in process only; over a socket the connection closes)
+ApiError                internal: is converted to a response with an `Errors` body
 """
 
 import errno
@@ -15,9 +15,9 @@ from typing import Any
 
 _OTHER_STATUSES: dict[str, tuple[int, str]] = {
     "NotFound": (404, "Object not found."),
-    "IdExists": (409, "Object already exists."),  # a guess: the name is in no public source, the status is documented
+    "IdExists": (409, "Object already exists."),  # a guess: the code is in no public source; the status is documented
     "MethodNotAllowed": (405, "The requested resource does not support this method."),  # a guess
-    "TooManyRequests": (429, "Too many requests."),  # a guess: throttling is documented nowhere
+    "TooManyRequests": (429, "Too many requests."),  # a guess: throttling is undocumented
     "ServerError": (500, "An unknown error has occurred on the server."),
     "Api.Offline": (503, "The API is down briefly for maintenance. Please try again in a few seconds."),
     "Auth.InsufficientRoles": (403, "User does not have role(s) required to perform this action."),
@@ -128,25 +128,25 @@ CODES = _OTHER_STATUSES | {code: (400, message) for code, message in _BAD_REQUES
 
 
 class EmulatorError(Exception):
-    """Base of what the emulator raises at its own user, at construction time."""
+    """Base class of the errors that are raised at construction."""
 
 
 class SeedError(EmulatorError):
-    """The seed cannot be loaded; the message names the file, the place and the fix."""
+    """The seed cannot be loaded; the message has the file, the location and the fix."""
 
 
 class StateError(EmulatorError):
-    """The state file is in use, is no state file, or is from another version."""
+    """The state file is in use, cannot be read or written, or was written by another version."""
 
 
 class FaultSpecError(EmulatorError):
-    """A fault specification is wrong; the message points at the column."""
+    """A fault specification is invalid; the message has the column."""
 
 
 class DroppedConnection(ConnectionError):
-    """An injected fault took the connection away without an answer.
+    """An injected fault closed the connection without a response.
 
-    It carries ECONNRESET, upon which cheroot closes the socket silently instead of answering 500.
+    Its errno is ECONNRESET, for which cheroot closes the socket silently instead of responding with 500.
     """
 
     def __init__(self) -> None:
@@ -154,8 +154,8 @@ class DroppedConnection(ConnectionError):
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
-    """One entry of `Errors`: a code of the table above, a better message where there is one, and `Data`."""
+class ServiceError:
+    """One entry of `Errors`. `code` is a key of `CODES`, `message` replaces the message there."""
 
     code: str
     message: str = ""
@@ -163,48 +163,48 @@ class Fault:
 
     @property
     def status(self) -> int:
-        """HTTP status that goes with the code."""
+        """The HTTP status of the code."""
         return CODES[self.code][0]
 
     def entry(self) -> dict[str, Any]:
-        """Give the JSON form."""
+        """The JSON form."""
         return {"ErrorCode": self.code, "Message": self.message or CODES[self.code][1], "Data": self.data}
 
 
 class ApiError(Exception):
-    """A refused request, with every fault that was found in it.
+    """A rejected request, with all its errors.
 
-    The status is that of the most general fault: 400 as soon as one of them is a 400, else the first one's.
-    `oauth` is the RFC 6749 error name, given for the token endpoint only.
+    The status is 400 if that is the status of any error, else the status of the first one. `oauth` is the error name
+    of RFC 6749, for the token endpoint only.
     """
 
-    def __init__(self, *faults: Fault, status: int | None = None, oauth: str | None = None) -> None:
-        super().__init__(", ".join(fault.code for fault in faults))
-        self.faults = faults
+    def __init__(self, *errors: ServiceError, status: int | None = None, oauth: str | None = None) -> None:
+        super().__init__(", ".join(error.code for error in errors))
+        self.errors = errors
         self.oauth = oauth
-        statuses = [fault.status for fault in faults]
+        statuses = [error.status for error in errors]
         self.status = status or (HTTPStatus.BAD_REQUEST if HTTPStatus.BAD_REQUEST in statuses else statuses[0])
 
     def body(self) -> dict[str, Any]:
-        """Give the JSON body: `Errors`, and for the token endpoint the OAuth fields before it."""
-        errors = {"Errors": [fault.entry() for fault in self.faults]}
+        """The JSON body: `Errors`, and for the token endpoint the OAuth fields before it."""
+        errors = {"Errors": [error.entry() for error in self.errors]}
         if self.oauth is None:
             return errors
         return {"error": self.oauth, "error_description": errors["Errors"][0]["Message"], **errors}
 
 
-def not_found(object_type: str, object_id: str) -> Fault:
-    """Make the fault for an unknown ID; JavaScript SDK: `Data.ObjectType` and `Data.ObjectID`."""
-    return Fault("NotFound", data={"ObjectType": object_type, "ObjectID": object_id})
+def not_found(object_type: str, object_id: str) -> ServiceError:
+    """The error for an unknown ID. Source of `Data.ObjectType` and `Data.ObjectID`: JavaScript SDK."""
+    return ServiceError("NotFound", data={"ObjectType": object_type, "ObjectID": object_id})
 
 
-def not_found_at(path: str) -> Fault:
-    """Make the fault for a path that leads nowhere; a guess: its last two segments are type and ID."""
+def not_found_at(path: str) -> ServiceError:
+    """The error for an unknown path. A guess: its last two segments are the type and the ID."""
     *_, kind, last = ("", *path.strip("/").split("/"))
     return not_found(kind, last)
 
 
-def refuse_if(faults: list[Fault]) -> None:
-    """Raise one ApiError with all faults, if there are any."""
-    if faults:
-        raise ApiError(*faults)
+def refuse_if(errors: list[ServiceError]) -> None:
+    """Raise one ApiError with all errors, if there are any."""
+    if errors:
+        raise ApiError(*errors)

@@ -1,4 +1,4 @@
-"""Rules and requests -> which faults strike now; an answer and a fault -> the spoiled answer."""
+"""Fault specifications and requests -> the faults to inject, and the responses that they change."""
 
 import difflib
 import re
@@ -9,7 +9,7 @@ from http import HTTPStatus
 from typing import Any, NoReturn
 
 from reconciler.emulator.calls import DECODER, HTML, JSON, Reply, dumps
-from reconciler.emulator.errors import CODES, Fault, FaultSpecError, not_found_at
+from reconciler.emulator.errors import CODES, FaultSpecError, ServiceError, not_found_at
 from reconciler.emulator.lists import glob
 from reconciler.emulator.rows import kinds_of
 
@@ -17,14 +17,17 @@ METHODS = ("*", "GET", "POST", "PUT", "PATCH", "DELETE")
 DROPS = ("before", "after")
 
 _EDITABLE = {field.name for field in kinds_of("legacy")["ApiClient"].fields if not field.read_only}
-_BREAK = re.compile(r"[\s,]+")
+_SEPARATOR = re.compile(r"[\s,]+")
 _WORD = re.compile(r"[^\s,=]+")
 _VALUE = re.compile(r"[^\s,]+")
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One fault: which requests, how often, what happens. `count` None means every time; times in milliseconds."""
+    """A parsed fault specification: which requests it applies to, how often, and its effects.
+
+    `count` None means every time. `latency` is in milliseconds, `retry_after` in seconds.
+    """
 
     spec: str
     method: str
@@ -43,60 +46,60 @@ class Rule:
     after: int = 0
 
     def matches(self, method: str, path: str) -> bool:
-        """Tell whether the rule is about such a request."""
+        """Whether the rule applies to such a request."""
         return self.method in {"*", method} and glob(self.path).fullmatch(path.lower()) is not None
 
 
 @dataclass(slots=True)
 class _Reader:
-    """Walks through a specification and knows where it is."""
+    """A scanner of a specification, for errors with a column."""
 
     spec: str
-    place: int = 0
-    found: dict[str, Any] = field(default_factory=dict)
+    position: int = 0
+    values: dict[str, Any] = field(default_factory=dict)
 
-    def fail(self, problem: str, place: int | None = None) -> NoReturn:
-        column = (self.place if place is None else place) + 1
+    def fail(self, problem: str, position: int | None = None) -> NoReturn:
+        column = (self.position if position is None else position) + 1
         raise FaultSpecError(f"fault {self.spec!r}, column {column}: {problem}")
 
-    def skip(self) -> None:
-        match = _BREAK.match(self.spec, self.place)
-        self.place = match.end() if match else self.place
+    def skip_separators(self) -> None:
+        match = _SEPARATOR.match(self.spec, self.position)
+        self.position = match.end() if match else self.position
 
     def take(self, pattern: re.Pattern[str], what: str) -> str:
-        match = pattern.match(self.spec, self.place)
+        match = pattern.match(self.spec, self.position)
         if match is None:
             self.fail(f"{what} is missing")
-        self.place = match.end()
+        self.position = match.end()
         return match.group()
 
-    def sign(self, sign: str, after: str) -> None:
-        if not self.spec.startswith(sign, self.place):
-            self.fail(f"{sign!r} is missing after {after}")
-        self.place += 1
+    def expect(self, symbol: str, after: str) -> None:
+        if not self.spec.startswith(symbol, self.position):
+            self.fail(f"{symbol!r} is missing after {after}")
+        self.position += 1
 
     def json(self) -> Any:  # noqa: ANN401 - any JSON
         try:
-            value, end = DECODER.raw_decode(self.spec, self.place)
+            value, end = DECODER.raw_decode(self.spec, self.position)
         except (ValueError, RecursionError):
-            self.fail("this is not JSON")
-        self.place = end
+            self.fail("invalid JSON")
+        self.position = end
         return value
 
     def text(self, key: str) -> str:
-        if self.spec.startswith('"', self.place):
+        if self.spec.startswith('"', self.position):
             return str(self.json())
         return self.take(_VALUE, f"the value of {key}")
 
 
 def html_page(reply: Reply) -> Reply:
-    """Replace the body by a page as a proxy would make it; the status stays."""
+    """Replace the body with an HTML page like that of a proxy; the status stays."""
     headers = [(name, value) for name, value in reply.headers if name.lower() != "content-type"]
     page = f"<html><head><title>{reply.status}</title></head><body><h1>{reply.status}</h1></body></html>"
     return Reply(reply.status, [*headers, ("Content-Type", HTML)], page.encode())
 
 
-SPOILERS: dict[str, Callable[[Reply], Reply]] = {
+BODY_FAULTS: dict[str, Callable[[Reply], Reply]] = {
     "truncated": lambda reply: replace(reply, body=reply.body[: len(reply.body) // 2]),
     "html": html_page,
     "bom": lambda reply: replace(reply, body=b"\xef\xbb\xbf" + reply.body),
@@ -107,9 +110,9 @@ SPOILERS: dict[str, Callable[[Reply], Reply]] = {
 
 def _number(low: int, high: int) -> Callable[[_Reader, str], int]:
     def read(reader: _Reader, key: str) -> int:
-        place, text = reader.place, reader.text(key)
+        position, text = reader.position, reader.text(key)
         if not re.fullmatch(r"[0-9]{1,9}", text) or not low <= int(text) <= high:
-            reader.fail(f"{key} must be a number from {low} to {high}, not {text!r}", place)
+            reader.fail(f"{key} must be a number from {low} to {high}, not {text!r}", position)
         return int(text)
 
     return read
@@ -117,26 +120,26 @@ def _number(low: int, high: int) -> Callable[[_Reader, str], int]:
 
 def _one_of(choices: tuple[str, ...]) -> Callable[[_Reader, str], str]:
     def read(reader: _Reader, key: str) -> str:
-        place, text = reader.place, reader.text(key)
+        position, text = reader.position, reader.text(key)
         if text not in choices:
-            reader.fail(f"{key} must be one of {', '.join(choices)}, not {text!r}", place)
+            reader.fail(f"{key} must be one of {', '.join(choices)}, not {text!r}", position)
         return text
 
     return read
 
 
 def _count(reader: _Reader, key: str) -> int | None:
-    if reader.spec.startswith("all", reader.place):
-        reader.place += len("all")
+    if reader.spec.startswith("all", reader.position):
+        reader.position += len("all")
         return None
     return _number(1, 1_000_000)(reader, key)
 
 
 def _edit(reader: _Reader, _key: str) -> tuple[str, Any]:
-    place, name = reader.place, reader.take(re.compile(r"[A-Za-z]+"), "the field to edit")
+    position, name = reader.position, reader.take(re.compile(r"[A-Za-z]+"), "the field to edit")
     if name not in _EDITABLE:
-        reader.fail(f"API clients have no writable field {name!r}", place)
-    reader.sign(":", name)
+        reader.fail(f"API clients have no writable field {name!r}", position)
+    reader.expect(":", name)
     return name, reader.json()
 
 
@@ -147,7 +150,7 @@ _KEYS: dict[str, Callable[[_Reader, str], object]] = {
     "retry-after": _number(0, 86_400),
     "latency": _number(0, 600_000),
     "drop": _one_of(DROPS),
-    "body": _one_of(tuple(SPOILERS)),
+    "body": _one_of(tuple(BODY_FAULTS)),
     "edit": _edit,
     "client": _Reader.text,
     "count": _count,
@@ -157,42 +160,42 @@ _EFFECTS = ("status", "latency", "drop", "body", "edit", "revoke")
 
 
 def parse_fault(spec: str) -> Rule:
-    """Understand one specification; raises FaultSpecError, which names the column."""
+    """Parse a specification; raises FaultSpecError with the column."""
     reader = _Reader(spec)
-    reader.skip()
+    reader.skip_separators()
     method = reader.take(_WORD, "the method").upper()
     if method not in METHODS:
         reader.fail(f"the method must be one of {', '.join(METHODS)}", 0)
-    reader.skip()
+    reader.skip_separators()
     path = reader.take(_WORD, "the path")
     if not path.startswith(("/", "*")):
-        reader.fail("the path must start with / or *", reader.place - len(path))
-    reader.skip()
-    while reader.place < len(spec):
+        reader.fail("the path must start with / or *", reader.position - len(path))
+    reader.skip_separators()
+    while reader.position < len(spec):
         _read_pair(reader)
-        reader.skip()
-    if not any(effect in reader.found for effect in _EFFECTS):
-        reader.fail(f"nothing would happen: give one of {', '.join(_EFFECTS)}")
-    return Rule(spec=spec, method=method, path=path, **reader.found)
+        reader.skip_separators()
+    if not any(effect in reader.values for effect in _EFFECTS):
+        reader.fail(f"no effect: add at least one of {', '.join(_EFFECTS)}")
+    return Rule(spec=spec, method=method, path=path, **reader.values)
 
 
 def _read_pair(reader: _Reader) -> None:
-    place = reader.place
+    position = reader.position
     key = reader.take(_WORD, "a key")
     name = key.replace("-", "_")
-    if name in reader.found:
-        reader.fail(f"{key} is given twice", place)
+    if name in reader.values:
+        reader.fail(f"duplicate key {key!r}", position)
     if key == "revoke":
-        reader.found[name] = True
+        reader.values[name] = True
         return
     if key not in _KEYS:
         near = difflib.get_close_matches(key, [*_KEYS, "revoke"], 1)
-        reader.fail(f"unknown key {key!r}" + (f", did you mean {near[0]!r}?" if near else ""), place)
-    reader.sign("=", key)
-    reader.found[name] = _KEYS[key](reader, key)
+        reader.fail(f"unknown key {key!r}" + (f", did you mean {near[0]!r}?" if near else ""), position)
+    reader.expect("=", key)
+    reader.values[name] = _KEYS[key](reader, key)
 
 
-# Proxies in front of the service answer these themselves, with a page (tests of the .NET SDK).
+# Proxies in front of the service send these themselves, as an HTML page (tests of the .NET SDK).
 _PROXY_STATUSES = {502, 504}
 _CODE_OF_STATUS = {
     400: "ValidationFailure",
@@ -206,41 +209,41 @@ _CODE_OF_STATUS = {
 
 
 @dataclass(slots=True)
-class _Armed:
+class _Active:
     rule: Rule
     seen: int = 0
 
-    def strikes(self) -> bool:
+    def triggers(self) -> bool:
         self.seen += 1
         past = self.seen - self.rule.after
         return past > 0 and (self.rule.count is None or past <= self.rule.count)
 
 
 @dataclass(slots=True)
-class FaultBox:
-    """The faults that are waiting, in the order in which they were added; the caller holds a lock."""
+class FaultInjector:
+    """The active faults, in the order in which they were added. Not thread-safe: the caller must hold a lock."""
 
-    armed: list[_Armed] = field(default_factory=list)
+    active: list[_Active] = field(default_factory=list)
 
     def add(self, spec: str) -> None:
-        """Understand a specification and arm it; raises FaultSpecError."""
-        self.armed.append(_Armed(parse_fault(spec)))
+        """Parse a specification and activate it; raises FaultSpecError."""
+        self.active.append(_Active(parse_fault(spec)))
 
     def clear(self) -> None:
-        """Forget all."""
-        self.armed.clear()
+        """Remove all faults."""
+        self.active.clear()
 
     def specs(self) -> list[dict[str, object]]:
-        """Tell what is armed, and how many requests each one has matched so far."""
-        return [{"spec": each.rule.spec, "matched": each.seen} for each in self.armed]
+        """The active specifications, and how many requests each has matched."""
+        return [{"spec": each.rule.spec, "matched": each.seen} for each in self.active]
 
-    def strike(self, method: str, path: str) -> list[Rule]:
-        """Count a request, and give the rules that strike it."""
-        return [each.rule for each in self.armed if each.rule.matches(method, path) and each.strikes()]
+    def trigger(self, method: str, path: str) -> list[Rule]:
+        """Count a request; returns the rules to apply to it."""
+        return [each.rule for each in self.active if each.rule.matches(method, path) and each.triggers()]
 
 
-def refusal(rule: Rule, path: str) -> Reply:
-    """Give the answer that a rule with a status sends instead of the real one to a request of this path."""
+def error_reply(rule: Rule, path: str) -> Reply:
+    """The error response of a rule with a status, for a request to this path."""
     status = rule.status or 500
     headers = [] if rule.retry_after is None else [("Retry-After", str(rule.retry_after))]
     if status in _PROXY_STATUSES and rule.code is None:
@@ -248,5 +251,5 @@ def refusal(rule: Rule, path: str) -> Reply:
     code = rule.code or _CODE_OF_STATUS.get(status, "ServerError")
     message = rule.message or CODES.get(code, (0, "An injected fault."))[1]
     data = not_found_at(path).data if status == HTTPStatus.NOT_FOUND else None
-    errors = {"Errors": [Fault(code, message, data).entry()]}
+    errors = {"Errors": [ServiceError(code, message, data).entry()]}
     return Reply(status, [*headers, ("X-oc-logid", str(uuid.uuid4())), ("Content-Type", JSON)], dumps(errors))

@@ -1,14 +1,14 @@
-"""What describes objects, or rows without an ID of their own -> its operations: list, get, create, save, patch, delete.
+"""Definitions of objects, or of rows without an ID -> their operations: list, get, create, save, patch, delete.
 
-Objects. OrderCloud docs: a PUT to an unknown ID creates where the ID is writable; a POST with an ID that exists is
-refused with 409. A PUT answers 200, also one that creates: no document has another status (OpenAPI document 1.0.260).
-Guess: an ID in the body of a PUT or PATCH is ignored, so that nothing can be renamed.
+Objects. OrderCloud docs: a PUT to an unknown ID creates the object if the ID is writable; a POST with an existing ID is
+rejected with 409. A PUT returns 200 even if it creates: no other status is documented (OpenAPI document 1.0.260).
+Guess: an ID in the body of a PUT or PATCH is ignored, so an object cannot be renamed.
 
-Rows (assignments, xp indices). Documented: a save answers 204. Its row may name one buyer or one supplier, and one user
-or one group of it; without either it is about the seller's own users and groups, without any of them about the whole
-seller organisation. Guesses: the error code of a parameter that the list does not have; deleting what is not there is a
-404; a `level` that excludes a given group or user is refused; saving a row again is 409 where the reference solution
-has seen one, else 204 (switch: `repeat-is-accepted`).
+Rows (assignments, xp indices). Documented: saving returns 204. A row can name one buyer or one supplier, and one of its
+users or groups; without a company it applies to users and groups of the seller, without any of these to the whole
+seller organisation. Guesses: the error code of an unknown list parameter; deleting a row that does not exist is a 404;
+a `level` that contradicts the given group or user is rejected; saving a row twice is 409 if the reference solution has
+observed that, else 204 (switch: `repeat-is-accepted`).
 """
 
 import base64
@@ -20,29 +20,29 @@ from typing import Any
 
 from reconciler.emulator import Profile
 from reconciler.emulator.calls import Answer, Call, Handler, Route, readers, writers
-from reconciler.emulator.errors import ApiError, Fault, not_found, refuse_if
-from reconciler.emulator.fields import ID_PATTERN, Field, faults_of, merged, replaced, shown, with_write_only
+from reconciler.emulator.errors import ApiError, ServiceError, not_found, refuse_if
+from reconciler.emulator.fields import ID_PATTERN, Field, errors_in, merged, replaced, shown, with_write_only
 from reconciler.emulator.lists import Listable, ListQuery, ordered, page_of, parse_query
-from reconciler.emulator.marketplace import Marketplace, blocking_faults, broken_references, with_spelled_references
+from reconciler.emulator.marketplace import Marketplace, blocking_errors, broken_references, with_canonical_references
 from reconciler.emulator.store import Body, key_in, key_of
 
 ID = Field("ID")
 
-_ID_RULE = "ID may hold only letters, digits, _ and -, at most 100."
+_ID_RULE = "ID must be at most 100 letters, digits, _ and -."
 
 
 def new_id() -> str:
-    """Make an ID as the service does: 22 URL-safe characters."""
+    """Generate an ID like the service: 22 URL-safe characters."""
     return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Described:
-    """What resources and tables have in common.
+class _Endpoint:
+    """The common part of resources and tables.
 
-    `kind` is the name under which it is stored, and `Data.ObjectType` of its 404; `path` is that of its list. Callers
-    need one of the roles: those of `role`, or else of the kind, where none are named. The list is searched in what it
-    can be sorted by, unless `searchable` says otherwise. `only` is the API generation that has the kind.
+    `kind` is the key in the store, and `Data.ObjectType` of its 404; `path` is the path of the list. Callers need one
+    of the roles; by default they are derived from `role`, or else from `kind`. `searchable` defaults to `sortable`.
+    `only` is the API generation that has the kind; None: both.
     """
 
     kind: str
@@ -56,26 +56,26 @@ class _Described:
     only: Profile | None = None
 
     def __post_init__(self) -> None:
-        """Fill in what follows from the rest."""
+        """Set the defaults that depend on other fields."""
         object.__setattr__(self, "searchable", self.searchable or self.sortable)
         object.__setattr__(self, "read_roles", self.read_roles or readers(self.role or self.kind))
         object.__setattr__(self, "write_roles", self.write_roles or writers(self.role or self.kind))
 
     def route(self, method: str, path: str, handler: Handler) -> Route:
-        """Give the route of one operation: all but a GET needs a role that writes."""
+        """The route of one operation; all methods except GET need a role that allows writing."""
         roles = self.read_roles if method == "GET" else self.write_roles
         return Route(method, path, handler, roles, self.seller_only)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Resource(_Described):
-    """One row: everything in which one resource differs from another.
+class Resource(_Endpoint):
+    """The definition of a kind of objects with IDs.
 
-    The variable segment in its path, if any, is the ID of the `parent`. With `singleton`, the ID under which the only
-    object is stored, `path` is that of the object, which has no `ID`. `check` sees the old body (None at creation) and
-    the new one and yields faults, `settle` turns the new one into what is stored, `guard` may forbid a deletion. `show`
-    and `show_in_list` add what is derived. `shown_once` names what the answer to a POST shows and no other; without
-    `has_put` there is no PUT.
+    The variable segment in the path, if any, is the ID of the `parent`. `singleton` is the ID under which the only
+    object is stored; `path` is then the path of the object, which has no `ID`. `check` gets the old body (None on
+    creation) and the new one, and yields errors; `finalize` converts the new body to the stored one; `guard` yields
+    errors that prevent a deletion. `show` and `show_in_list` add derived fields. `shown_once` are fields that only the
+    response to a POST has. `has_put` is false if there is no PUT.
     """
 
     fields: tuple[Field, ...]
@@ -84,86 +84,87 @@ class Resource(_Described):
     singleton: str = ""
     client_may_choose_id: bool = True
     make_id: Callable[[], str] = new_id
-    may_put_new: Callable[[Marketplace, str], bool] = lambda *_: True
-    check: Callable[[Marketplace, Body | None, Body], Iterator[Fault]] = lambda *_: iter(())
-    settle: Callable[[Marketplace, Body | None, Body], Body] = lambda _market, _old, new: new
-    guard: Callable[[Marketplace, Body], Iterator[Fault]] = lambda *_: iter(())
+    put_may_create: Callable[[Marketplace, str], bool] = lambda *_: True
+    check: Callable[[Marketplace, Body | None, Body], Iterator[ServiceError]] = lambda *_: iter(())
+    finalize: Callable[[Marketplace, Body | None, Body], Body] = lambda _market, _old, new: new
+    guard: Callable[[Marketplace, Body], Iterator[ServiceError]] = lambda *_: iter(())
     show: Callable[[Marketplace, Body], Body] = lambda _, body: body
     show_in_list: Callable[[Marketplace, Body], Body] | None = None
     shown_once: tuple[str, ...] = ()
     has_put: bool = True
 
     def view(self, market: Marketplace, body: Body, *, in_list: bool = False) -> Body:
-        """Give what is shown of a stored body: in the order of the table, nothing that is never shown."""
+        """The body to return: without write-only fields, in the order of the definitions."""
         show = self.show_in_list if in_list and self.show_in_list else self.show
         return shown(self.fields if self.singleton else (ID, *self.fields), show(market, body))
 
-    def listed(self, call: Call) -> Answer:
-        """Answer one page."""
+    def list_page(self, call: Call) -> Answer:
+        """Return one page."""
         market = call.market
         listable = Listable((ID, *self.fields), self.sortable, self.searchable)
         query = parse_query(call.query, listable, market.settings.max_page_size)
         parents = self._parents(call)
-        found = self._found(market, query, parents[-1] if parents else None)
+        found = self._matching(market, query, parents[-1] if parents else None)
         return Answer(200, page_of(query, found, lambda body: self.view(market, body, in_list=True)))
 
-    def got(self, call: Call) -> Answer:
-        """Answer one object; a singleton that is not set is a 404 (switch: `unset-singleton-is-null`)."""
+    def read(self, call: Call) -> Answer:
+        """Return one object; a singleton that is not set is a 404 (switch: `unset-singleton-is-null`)."""
         if self.singleton and "unset-singleton-is-null" in call.market.settings.readings:
             unset = call.market.find(self.kind, self.singleton) or replaced(self.fields, {})
             return Answer(200, self.view(call.market, unset))
         return Answer(200, self.view(call.market, self._existing(call)))
 
-    def created(self, call: Call) -> Answer:
-        """Create from a POST; the ID may come from the body where the row allows it."""
+    def create(self, call: Call) -> Answer:
+        """Create an object by a POST, with the ID in the body if the resource allows it."""
         parents, sent = self._parents(call), call.body()
         given = sent.get("ID") if self.client_may_choose_id else None
         object_id = given or self.make_id()
-        refuse_if([] if _is_id(object_id) else [Fault("ValidationFailure", _ID_RULE)])
+        refuse_if([] if _is_valid_id(object_id) else [ServiceError("ValidationFailure", _ID_RULE)])
         if call.market.find(self.kind, *parents, object_id) is not None:
             data = {"ObjectType": self.kind, "ObjectID": object_id}
-            raise ApiError(Fault("IdExists", data=data))
+            raise ApiError(ServiceError("IdExists", data=data))
         return self._create(call.market, parents, object_id, sent)
 
-    def saved(self, call: Call) -> Answer:
-        """Replace by a PUT, or create under the ID of the path where the row allows it."""
+    def put(self, call: Call) -> Answer:
+        """Replace an object by a PUT, or create it with the ID in the path if the resource allows it."""
         parents, object_id = self._parents(call), self._id(call)
         old = call.market.find(self.kind, *parents, object_id)
         if old is None:
-            if not (self.singleton or _is_id(object_id)) or not self.may_put_new(call.market, object_id):
+            if not (self.singleton or _is_valid_id(object_id)) or not self.put_may_create(call.market, object_id):
                 raise ApiError(not_found(self.kind, object_id))
-            made = self._create(call.market, parents, object_id, call.body())
+            created = self._create(call.market, parents, object_id, call.body())
             status = call.market.settings.put_create_status
-            return made if status == made.status else Answer(status, made.body)
+            return created if status == created.status else Answer(status, created.body)
         new = replaced(self.fields, call.body())
         if "put-keeps-write-only" in call.market.settings.readings:
             new = with_write_only(self.fields, old, new)
-        return self._store(call.market, old, self._kept(old) | new)
+        return self._store(call.market, old, self._read_only_values(old) | new)
 
-    def patched(self, call: Call) -> Answer:
-        """Change only what was sent."""
+    def patch(self, call: Call) -> Answer:
+        """Change only the fields that were sent."""
         old, deep = self._existing(call), "patch-merges-deep" in call.market.settings.readings
-        return self._store(call.market, old, self._kept(old) | merged(self.fields, old, call.body(), deep=deep))
+        new = merged(self.fields, old, call.body(), deep=deep)
+        return self._store(call.market, old, self._read_only_values(old) | new)
 
-    def deleted(self, call: Call) -> Answer:
-        """Remove, unless a guard forbids it."""
+    def delete(self, call: Call) -> Answer:
+        """Delete an object, unless a guard prevents it."""
         body = self._existing(call)
-        place = (self.kind, key_of(*self._parents(call), body["ID"]))
-        refuse_if([*self.guard(call.market, body), *blocking_faults(call.market, place)])
-        call.market.remove(*place)
+        target = (self.kind, key_of(*self._parents(call), body["ID"]))
+        refuse_if([*self.guard(call.market, body), *blocking_errors(call.market, target)])
+        call.market.remove(*target)
         return Answer(204)
 
     def routes(self) -> Iterator[Route]:
-        """Give the six routes, or the four of a singleton; one less without PUT."""
+        """The six routes of the resource, or four of a singleton; one less without PUT."""
         one = self.path if self.singleton else self.path + "/{id}"
         if not self.singleton:
-            yield self.route("GET", self.path, self.listed)
-            yield self.route("POST", self.path, self.created)
-        yield self.route("GET", one, self.got)
+            yield self.route("GET", self.path, self.list_page)
+            yield self.route("POST", self.path, self.create)
+        yield self.route("GET", one, self.read)
         if self.has_put:
-            yield self.route("PUT", one, self.saved)
-        yield self.route("PATCH", one, self.patched)
-        yield self.route("DELETE", one, self.deleted)
+            yield self.route("PUT", one, self.put)
+        yield self.route("PATCH", one, self.patch)
+        yield self.route("DELETE", one, self.delete)
 
     def _parents(self, call: Call) -> tuple[str, ...]:
         if self.parent is None:
@@ -176,17 +177,17 @@ class Resource(_Described):
     def _id(self, call: Call) -> str:
         return self.singleton or call.params["id"]
 
-    def _kept(self, old: Body) -> Body:
+    def _read_only_values(self, old: Body) -> Body:
         writable = {field.name for field in self.fields if not field.read_only}
         return {name: value for name, value in old.items() if name not in writable}
 
-    def _found(self, market: Marketplace, query: ListQuery, parent: str | None) -> list[Body]:
+    def _matching(self, market: Marketplace, query: ListQuery, parent: str | None) -> list[Body]:
         bodies = market.store.cached(self.kind, (parent, query.sort_by), lambda: self._all(market, query, parent))
         if not query.filters and not query.words:
             return bodies
         if {field.name for field in self.fields if field.read_only} & query.names():
-            return [body for body in bodies if query.admitted([self.show(market, body)])]
-        return query.admitted(bodies)
+            return [body for body in bodies if query.matching([self.show(market, body)])]
+        return query.matching(bodies)
 
     def _all(self, market: Marketplace, query: ListQuery, parent: str | None) -> list[Body]:
         store, kind = market.store, self.kind
@@ -201,30 +202,30 @@ class Resource(_Described):
         return Answer(201, answer.body | once, location=location)
 
     def _store(self, market: Marketplace, old: Body | None, new: Body) -> Answer:
-        changed = with_spelled_references(market, self.fields, new)
-        faults = [*faults_of(self.fields, new), *_fixed(self.fields, old, changed)]
-        faults += [*broken_references(market, self.fields, new), *self.check(market, old, new)]
-        refuse_if(faults)
-        settled = self.settle(market, old, changed)
-        market.store.put(self.kind, key_in(settled), settled)
-        return Answer(200, self.view(market, settled))
+        changed = with_canonical_references(market, self.fields, new)
+        errors = [*errors_in(self.fields, new), *_fixed(self.fields, old, changed)]
+        errors += [*broken_references(market, self.fields, new), *self.check(market, old, new)]
+        refuse_if(errors)
+        stored = self.finalize(market, old, changed)
+        market.store.put(self.kind, key_in(stored), stored)
+        return Answer(200, self.view(market, stored))
 
 
-def _is_id(value: object) -> bool:
+def _is_valid_id(value: object) -> bool:
     return isinstance(value, str) and ID_PATTERN.fullmatch(value) is not None
 
 
-def _fixed(fields: tuple[Field, ...], old: Body | None, new: Body) -> Iterator[Fault]:
-    """Find the fields that would change although they are fixed once the object is created."""
+def _fixed(fields: tuple[Field, ...], old: Body | None, new: Body) -> Iterator[ServiceError]:
+    """The errors of changed fields that are immutable after creation."""
     codes = [field.fixed for field in fields if field.fixed and old is not None and old[field.name] != new[field.name]]
-    yield from (Fault(code) for code in dict.fromkeys(codes))
+    yield from (ServiceError(code) for code in dict.fromkeys(codes))
 
 
 LEVELS: Mapping[str, Callable[[Body], bool]] = {
     "user": lambda row: bool(row.get("UserID")),
     "group": lambda row: bool(row.get("UserGroupID")),
     "company": lambda row: not row.get("UserID") and not row.get("UserGroupID"),
-    "buyergroup": lambda _row: False,  # since 1.0.470; no row has a field for one
+    "buyergroup": lambda _row: False,  # since 1.0.470; no row has a field for it
 }
 COMMERCE_ROLES: Mapping[str, Callable[[Body], bool]] = {
     "buyer": lambda row: bool(row.get("BuyerID")),
@@ -232,7 +233,7 @@ COMMERCE_ROLES: Mapping[str, Callable[[Body], bool]] = {
     "seller": lambda row: not row.get("BuyerID") and not row.get("SupplierID"),
 }
 _NARROWING = {"level": LEVELS, "commercerole": COMMERCE_ROLES}
-_REFUSED = (  # parameters which exclude each other: the narrowing one and its values, the other one, the code
+_CONFLICTS = (  # mutually exclusive parameters: the narrowing one and its values, the other one, the error code
     ("level", {"company", "user"}, "usergroupid", "PartyAssignment.InvalidGroupLevel"),
     ("level", {"company", "group"}, "userid", "PartyAssignment.InvalidUserLevel"),
     ("commercerole", {"seller", "supplier"}, "buyerid", "SecurityProfile.CannotProvideBuyerID"),
@@ -240,54 +241,55 @@ _REFUSED = (  # parameters which exclude each other: the narrowing one and its v
 )
 
 
-def party_faults(row: Body) -> Iterator[Fault]:
-    """Find parties that exclude each other."""
+def party_errors(row: Body) -> Iterator[ServiceError]:
+    """The errors of parties that are mutually exclusive."""
     if row.get("BuyerID") and row.get("SupplierID"):
-        yield Fault("PartyAssignment.CannotSpecifyBuyerAndSupplier")
+        yield ServiceError("PartyAssignment.CannotSpecifyBuyerAndSupplier")
     if row.get("UserID") and row.get("UserGroupID"):
-        yield Fault("PartyAssignment.CannotSpecifyGroupAndUser")
+        yield ServiceError("PartyAssignment.CannotSpecifyGroupAndUser")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Table(_Described):
-    """One table: everything in which one sort of assignment differs from another.
+class Table(_Endpoint):
+    """The definition of a type of assignment, or of other rows without an ID.
 
-    Variable segments of the paths are names of columns; a write-only column is known from the path alone. What
-    `deletions` leave out is taken from the query. `parameters` are accepted by the list although no row has them,
-    `narrowing` says whether it takes `level` and `commerceRole`. `repeated` is the status of saving a row again.
+    Variable segments of the paths are names of columns; a write-only column is given in the path only. Columns that
+    are not in the path of `deletions` are query parameters. `parameters` are accepted by the list although no row has
+    them; `narrowing` are the supported parameters of `level` and `commerceRole`, in lower case. `repeated` is the
+    status of saving a row again.
     """
 
     columns: tuple[Field, ...]
     deletions: tuple[str, ...]
-    save: str = "POST"
+    save_method: str = "POST"
     repeated: int = 204
     narrowing: tuple[str, ...] = ()
     parameters: tuple[str, ...] = ()
-    check: Callable[[Body], Iterator[Fault]] = lambda _: iter(())
+    check: Callable[[Body], Iterator[ServiceError]] = lambda _: iter(())
     show: Callable[[Marketplace, Body], Body] = lambda _, row: row
 
     def key(self, row: Body) -> str:
-        """Give the key of a row: all that identifies it."""
+        """The store key of a row: all its columns except read-only ones."""
         values = (row.get(column.name) or "" for column in self.columns if not column.read_only)
         return key_of(*(value if isinstance(value, str) else json.dumps(value, sort_keys=True) for value in values))
 
-    def put(self, market: Marketplace, row: Body) -> None:
-        """Store a row that was found valid."""
-        market.store.put(self.kind, self.key(row), with_spelled_references(market, self.columns, row))
+    def store(self, market: Marketplace, row: Body) -> None:
+        """Store a valid row."""
+        market.store.put(self.kind, self.key(row), with_canonical_references(market, self.columns, row))
 
-    def faults(self, market: Marketplace, row: Body) -> list[Fault]:
-        """Find what is wrong with a row."""
-        shape = [*faults_of(self.columns, row), *self.check(row)]
+    def errors(self, market: Marketplace, row: Body) -> list[ServiceError]:
+        """The errors of a row; its references are checked only if the rest is valid."""
+        shape = [*errors_in(self.columns, row), *self.check(row)]
         return shape or list(broken_references(market, self.columns, row))
 
     def routes(self) -> Iterator[Route]:
-        """Give the routes."""
-        yield self.route("GET", self.path, self.listed)
-        yield self.route(self.save, self.path, self.saved)
-        yield from (self.route("DELETE", path, self.deleted) for path in self.deletions)
+        """The routes of the table."""
+        yield self.route("GET", self.path, self.list_page)
+        yield self.route(self.save_method, self.path, self.save_row)
+        yield from (self.route("DELETE", path, self.delete_row) for path in self.deletions)
 
-    def listed(self, call: Call) -> Answer:
-        """Answer one page."""
+    def list_page(self, call: Call) -> Answer:
+        """Return one page."""
         market = call.market
         refuse_if(list(broken_references(market, self.columns, dict(call.params))))
         narrowing = {name.lower(): text.lower() for name, text in call.query if name.lower() in self.narrowing}
@@ -297,23 +299,24 @@ class Table(_Described):
         query = parse_query(pairs, Listable(columns, self.sortable, self.searchable), market.settings.max_page_size)
         rows = [self.show(market, row) for row in market.store.shuffled(self.kind)]
         tests = [_NARROWING[name][text] for name, text in narrowing.items()]
-        found = [row for row in query.admitted(rows) if all(test(row) for test in tests)]
+        found = [row for row in query.matching(rows) if all(test(row) for test in tests)]
         return Answer(200, page_of(query, ordered(found, query.sort_by), lambda row: shown(self.columns, row)))
 
-    def saved(self, call: Call) -> Answer:
-        """Store a row."""
+    def save_row(self, call: Call) -> Answer:
+        """Save a row."""
         market, sent = call.market, call.body()
         row = replaced(self.columns, sent | dict(call.params))
-        excess = [Fault("PartyAssignment.UserLevelNotAllowed")] if sent.get("UserID") and "UserID" not in row else []
-        refuse_if(excess + self.faults(market, row))
+        has_user = sent.get("UserID") and "UserID" not in row
+        unsupported = [ServiceError("PartyAssignment.UserLevelNotAllowed")] if has_user else []
+        refuse_if(unsupported + self.errors(market, row))
         is_repeated = market.store.get(self.kind, self.key(row)) is not None
         if is_repeated and self.repeated != 204 and "repeat-is-accepted" not in market.settings.readings:  # noqa: PLR2004 - 204 is "no content"
-            raise ApiError(Fault("IdExists"))
-        self.put(market, row)
+            raise ApiError(ServiceError("IdExists"))
+        self.store(market, row)
         return Answer(204)
 
-    def deleted(self, call: Call) -> Answer:
-        """Remove a row."""
+    def delete_row(self, call: Call) -> Answer:
+        """Delete a row."""
         given = {name.lower(): value for name, value in call.query}
         row: dict[str, Any] = {each.name: given.get(each.name.lower()) or None for each in self.columns}
         row |= call.params
@@ -324,13 +327,13 @@ class Table(_Described):
         return Answer(204)
 
 
-def _unknown(narrowing: Mapping[str, str]) -> Iterator[Fault]:
+def _unknown(narrowing: Mapping[str, str]) -> Iterator[ServiceError]:
     for name, text in narrowing.items():
         if text not in _NARROWING[name]:
-            yield Fault("List.InvalidType", f"{text!r} is not valid for {name}.")
+            yield ServiceError("List.InvalidType", f"{text!r} is not valid for {name}.")
 
 
-def _exclusive(narrowing: Mapping[str, str], given: set[str]) -> Iterator[Fault]:
-    for name, values, other, code in _REFUSED:
+def _exclusive(narrowing: Mapping[str, str], given: set[str]) -> Iterator[ServiceError]:
+    for name, values, other, code in _CONFLICTS:
         if narrowing.get(name) in values and other in given:
-            yield Fault(code)
+            yield ServiceError(code)

@@ -1,13 +1,13 @@
-"""A seeding file (YAML or JSON, `Objects:` and `Assignments:`) -> the first contents of a store; a restore of staging.
+"""A seeding file (YAML or JSON, `Objects:` and `Assignments:`) -> the initial contents of a store; the staging restore.
 
-The format is that of Sitecore's `ordercloud-seed`, with sections for the kinds that came after it; `Objects:` may be
-left out where sections stand at the top. Real exports are older than some of today's rules, so limits are not checked
-here, nor most references. Types are, because no answer of the API could hold such a value, and the parties that a row
-names, as Sitecore's own tool does. What the emulator does not know (products, orders ...) is skipped.
+The format is that of Sitecore's `ordercloud-seed`, extended by sections for newer kinds; `Objects:` is optional if the
+sections are at the top level. Real exports are older than some current rules, so limits and most references are not
+checked. Types are checked, because the API could not return such values, and so are the parties in assignments, as in
+Sitecore's tool. Unsupported sections (products, orders, ...) are skipped.
 
-An API client whose ID is no GUID (`api1`), or which has none, gets one that is computed from it, the same in every run,
-and everything that refers to it follows. The text that stands for a redacted secret becomes a random secret, the one
-that stands for the marketplace its ID. Every store also gets the client and the user that administrate it.
+An API client without an ID, or with one that is not a GUID (`api1`), gets a GUID computed from it, which is the same in
+every run; references to it are updated. The placeholder of redacted secrets is replaced with a random secret, that of
+the marketplace with its ID. Every store also contains the administration client and its user.
 """
 
 import json
@@ -20,9 +20,9 @@ from typing import Any
 
 from reconciler.emulator import ADMIN_CLIENT_ID, ADMIN_CLIENT_SECRET, rows
 from reconciler.emulator.calls import FULL_ACCESS
-from reconciler.emulator.errors import ApiError, Fault, SeedError
-from reconciler.emulator.fields import Field, has_kind, or_default, replaced, values_of
-from reconciler.emulator.marketplace import PARTIES, Marketplace, broken_references, with_spelled_references
+from reconciler.emulator.errors import ApiError, SeedError, ServiceError
+from reconciler.emulator.fields import Field, has_type, normalized, replaced, values_of
+from reconciler.emulator.marketplace import PARTIES, Marketplace, broken_references, with_canonical_references
 from reconciler.emulator.resources import Resource, Table
 from reconciler.emulator.rows.clients import EVENT_REFERENCES, REVISION, add_secret, is_guid
 from reconciler.emulator.store import Body, Store, key_in, key_of
@@ -32,7 +32,7 @@ APP_NAME = "Emulator Administration"
 
 
 def add_administration(market: Marketplace) -> None:
-    """Add the administration client and its user where they are missing; what was changed about them stays."""
+    """Add the administration client and its user if they are missing; existing ones are not changed."""
     if market.find("AdminUser", USER_NAME) is None:
         market.store.put("AdminUser", USER_NAME, _user(market))
     if market.find("ApiClient", ADMIN_CLIENT_ID) is None:
@@ -56,29 +56,29 @@ def _client(market: Marketplace) -> dict[str, object]:
 
 
 def read(path: Path) -> object:
-    """Read a file; raises SeedError with the line where it is not YAML or JSON."""
+    """Parse a file; raises SeedError with the location if it is not YAML or JSON."""
     try:
         text = path.read_text("utf-8-sig")
-    except (OSError, ValueError) as error:  # the latter: no UTF-8, or no path
+    except (OSError, ValueError) as error:  # ValueError: not UTF-8, or an invalid path
         why = error.strerror if isinstance(error, OSError) else error
-        raise SeedError(f"{path}: the seed cannot be read: {why}") from error
+        raise SeedError(f"{path}: cannot read the seed: {why}") from error
     try:
         value = json.loads(text) if path.suffix.lower() == ".json" else _read_yaml(path, text)
         json.dumps(value, allow_nan=False)
     except json.JSONDecodeError as error:
         raise SeedError(f"{path}:{error.lineno}:{error.colno}: not JSON: {error.msg}") from error
     except (TypeError, ValueError, RecursionError) as error:
-        raise SeedError(f"{path}: holds what JSON cannot: {error}") from error
+        raise SeedError(f"{path}: has a value that is not allowed in JSON: {error}") from error
     return value
 
 
 def _read_yaml(path: Path, text: str) -> Any:  # noqa: ANN401 - any YAML
-    from ruamel.yaml import YAML  # noqa: PLC0415 - only a seed in YAML needs it
+    from ruamel.yaml import YAML  # noqa: PLC0415 - needed for YAML seeds only
     from ruamel.yaml.constructor import SafeConstructor  # noqa: PLC0415 - likewise
     from ruamel.yaml.error import MarkedYAMLError, YAMLError  # noqa: PLC0415 - likewise
 
     class Plain(SafeConstructor):
-        """Leaves timestamps as the texts which they are in JSON."""
+        """Loads timestamps as strings, as in JSON."""
 
     Plain.add_constructor("tag:yaml.org,2002:timestamp", Plain.construct_yaml_str)
     parser: Any = YAML(typ="safe")
@@ -98,21 +98,21 @@ MARKETPLACE = "<MarketplaceID placeholder>"
 
 _SECTIONS = {"SupplierUserGroupAssignment": "SupplierUserGroupsAssignments", "XpIndex": "XpIndices"}
 _PARTIES = {"Buyer", "Supplier", *PARTIES, *(party.group for party in PARTIES.values())}
-_COMPLETED = {"Locale", "ProductFacet", "SellerApprovalRule"}  # whose defaults depend on the marketplace or the ID
+_COMPLETED = {"Locale", "ProductFacet", "SellerApprovalRule"}  # their defaults depend on the marketplace or the ID
 _NAMESPACE = uuid.UUID("5d3e52a1-5a0a-5b5e-9d3c-0c7d7d0f1c11")
 
 
 def section_of(kind: str) -> str:
-    """Name the section that holds the objects or assignments of a kind."""
+    """The name of the section for the objects or assignments of a kind."""
     return _SECTIONS.get(kind, f"{kind}s")
 
 
 def load_seed(path: Path, market: Marketplace) -> None:
-    """Fill an empty marketplace from a file.
+    """Load a file into an empty marketplace.
 
     Raises:
-        SeedError: the file cannot be read, is not YAML or JSON, or holds something of the wrong type or a party that is
-            not there; the message names the file, and the line or the JSON path of each mistake.
+        SeedError: the file cannot be read, is not YAML or JSON, has a value of the wrong type, or refers to a party
+            that does not exist; the message has the file, and the line or the JSON path of each error.
     """
     root = read(path)
     if not isinstance(root, dict):
@@ -123,16 +123,16 @@ def load_seed(path: Path, market: Marketplace) -> None:
             raise SeedError(f"{path}: line 1: `Objects:` is missing; is this a seeding file?")
         root = {"Objects": root}
     loader.load(root)
-    if loader.faults:
-        raise SeedError(f"{path}: {'; '.join(loader.faults)}")
+    if loader.errors:
+        raise SeedError(f"{path}: {'; '.join(loader.errors)}")
 
 
 @dataclass(slots=True)
 class _Loader:
-    """Carries the marketplace that is filled, and what is wrong with the file."""
+    """Loads a file into a marketplace, and collects the errors in the file."""
 
     market: Marketplace
-    faults: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
 
     def load(self, root: Body) -> None:
         objects = self._mapping(root.get("Objects"), "Objects")
@@ -145,32 +145,32 @@ class _Loader:
             self.market.store.put(row.kind, key_in(body), body)
         for place, row, body in loaded:
             self._check_parties(row.fields, body, place)
-            self._spell(row, body)
+            self._store_canonical(row, body)
         for table in self.market.tables.values():
             for place, entry in self._assignments(root, objects, section_of(table.kind)):
                 self._assign(table, entry, place)
 
-    def _blame(self, place: str, problem: str) -> None:
-        self.faults.append(f"{place}: {problem}")
+    def _report(self, place: str, problem: str) -> None:
+        self.errors.append(f"{place}: {problem}")
 
     def _mapping(self, value: object, place: str) -> Body:
         if value is not None and not isinstance(value, dict):
-            self._blame(place, f"must be a mapping, not {type(value).__name__}")
+            self._report(place, f"must be a mapping, not {type(value).__name__}")
         return value if isinstance(value, dict) else {}
 
     def _entries(self, parent: Body, name: str, section: str, *, is_single: bool = False) -> Iterator[tuple[str, Body]]:
-        """Go through the entries of one section with their JSON paths; an absent section is empty."""
+        """The entries of one section with their JSON paths; a missing section is empty."""
         place, entries = f"{name}.{section}", parent.get(section)
         if is_single:
             yield from [(place, self._mapping(entries, place))] if entries is not None else []
         elif entries is not None and not isinstance(entries, list):
-            self._blame(place, "must be a list; write `[]` or leave the section out")
+            self._report(place, "must be a list; write `[]` or omit the section")
         else:
             for index, entry in enumerate(entries or ()):
                 yield f"{place}[{index}]", self._mapping(entry, f"{place}[{index}]")
 
     def _assignments(self, root: Body, objects: Body, section: str) -> Iterator[tuple[str, Body]]:
-        """Go through the rows of one section: beside `Objects`, among them or, in other exports, one level below."""
+        """The rows of one section: next to `Objects`, in it, or (in other exports) in `Objects.Assignments`."""
         yield from self._entries(self._mapping(root.get("Assignments"), "Assignments"), "Assignments", section)
         yield from self._entries(objects, "Objects", section)
         inside = self._mapping(objects.get("Assignments"), "Objects.Assignments")
@@ -182,11 +182,11 @@ class _Loader:
         body: Body = {"ID": object_id, "_parent": owner.lower(), "_roles": entry.get("AvailableRoles") or []}
         body |= {each.name: self._value(each, entry, place) for each in row.fields}
         if row.parent and not owner:
-            self._blame(f"{place}.{row.parent}ID", "is required: it says where the object belongs")
+            self._report(f"{place}.{row.parent}ID", "is required: the ID of the object's parent")
         if row.kind in PARTIES:
             body["CompanyID"] = owner or self.market.settings.marketplace
             if not body["Username"]:
-                self._blame(f"{place}.Username", "is required: API clients name their default user by it")
+                self._report(f"{place}.Username", "is required: API clients refer to users by it")
         return body | ({REVISION: 1} if row.kind == "ApiClient" else {})
 
     def _object_id(self, row: Resource, entry: Body, place: str) -> str:
@@ -196,23 +196,23 @@ class _Loader:
         return given or str(uuid.uuid5(_NAMESPACE, place))
 
     def _value(self, each: Field, entry: Body, place: str) -> object:
-        value = self._filled_in(entry.get(each.name))
-        if each.refers and isinstance(value, int) and not isinstance(value, bool):
+        value = self._resolved(entry.get(each.name))
+        if each.reference and isinstance(value, int) and not isinstance(value, bool):
             value = str(value)
-        if not has_kind(each, value):
-            self._blame(f"{place}.{each.name}", f"must be of type {each.kind}, not {type(value).__name__}")
+        if not has_type(each, value):
+            self._report(f"{place}.{each.name}", f"must be of type {each.kind}, not {type(value).__name__}")
             return each.default
-        if each.refers and each.refers.kind == "ApiClient" and value:
+        if each.reference and each.reference.kind == "ApiClient" and value:
             ids = [_client_id(one).lower() for one in values_of(value)]
             return ids if isinstance(value, list) else ids[0]
-        return or_default(each, value)
+        return normalized(each, value)
 
-    def _filled_in(self, value: Any) -> Any:  # noqa: ANN401 - any JSON
-        """Give a value with what its placeholders stand for."""
+    def _resolved(self, value: Any) -> Any:  # noqa: ANN401 - any JSON
+        """The value with placeholders replaced."""
         if isinstance(value, dict):
-            return {name: self._filled_in(each) for name, each in value.items()}
+            return {name: self._resolved(each) for name, each in value.items()}
         if isinstance(value, list):
-            return [self._filled_in(each) for each in value]
+            return [self._resolved(each) for each in value]
         if value == REDACTED:
             return secrets.token_urlsafe(36)
         return self.market.settings.marketplace if value == MARKETPLACE else value
@@ -220,27 +220,27 @@ class _Loader:
     def _text(self, entry: Body, name: str, place: str) -> str:
         value = entry.get(name)
         if isinstance(value, bool) or not isinstance(value, str | int | None):
-            self._blame(f"{place}.{name}", f"must be a string, not {type(value).__name__}")
+            self._report(f"{place}.{name}", f"must be a string, not {type(value).__name__}")
             return ""
         return "" if value is None else str(value)
 
     def _check_parties(self, fields: Iterable[Field], body: Body, place: str) -> None:
         for each in fields:
-            if each.refers and each.refers.kind in _PARTIES:
-                for fault in broken_references(self.market, (each,), body):
-                    data = fault.data or {}
-                    self._blame(f"{place}.{each.name}", f"no {data['ObjectType']} has the ID {data['ObjectID']}")
+            if each.reference and each.reference.kind in _PARTIES:
+                for error in broken_references(self.market, (each,), body):
+                    data = error.data or {}
+                    self._report(f"{place}.{each.name}", f"no {data['ObjectType']} has the ID {data['ObjectID']}")
 
-    def _spell(self, row: Resource, body: Body) -> None:
-        complete = row.settle(self.market, None, body) if row.kind in _COMPLETED else body
-        self.market.store.put(row.kind, key_in(body), with_spelled_references(self.market, row.fields, complete))
+    def _store_canonical(self, row: Resource, body: Body) -> None:
+        complete = row.finalize(self.market, None, body) if row.kind in _COMPLETED else body
+        self.market.store.put(row.kind, key_in(body), with_canonical_references(self.market, row.fields, complete))
 
     def _assign(self, table: Table, entry: Body, place: str) -> None:
         row = {each.name: self._value(each, entry, place) for each in table.columns}
-        for fault in table.check(row):
-            self._blame(place, fault.entry()["Message"])
+        for error in table.check(row):
+            self._report(place, error.entry()["Message"])
         self._check_parties(table.columns, row, place)
-        table.put(self.market, row)
+        table.store(self.market, row)
 
 
 def _section(row: Resource) -> str:
@@ -254,58 +254,58 @@ def _client_id(given: str) -> str:
 
 
 _CHOICES = {"events": ("url-null", "removed"), "webhookUrl": ("kept", "null"), "from": ()}
-_EMPTIED = ("MessageSenderAssignment", "MessageCCListenerAssignment")
+_DELETED = ("MessageSenderAssignment", "MessageCCListenerAssignment")
 
 
 def restore_staging(market: Marketplace, query: Iterable[tuple[str, str]]) -> None:
-    """Do what the restore does; `query` may have `events`, `webhookUrl` and `from`, the file of a production seed.
+    """Emulate the staging restore; `query` can have `events`, `webhookUrl`, and `from`, a seed of production.
 
     Raises:
-        ApiError: a parameter is wrong, or the seed cannot be loaded; nothing was changed.
+        ApiError: a parameter is invalid, or the seed cannot be loaded; nothing is changed.
     """
-    asked = dict(query)
-    for name, value in asked.items():
+    options = dict(query)
+    for name, value in options.items():
         if name not in _CHOICES or (_CHOICES[name] and value not in _CHOICES[name]):
             known = "; ".join(f"{each}={'|'.join(values) or 'FILE'}" for each, values in _CHOICES.items())
-            raise ApiError(Fault("ValidationFailure", f"{name}={value} is not understood; known are {known}."))
-    if "from" in asked:
-        _copy(Path(asked["from"]), market)
-    webhook: dict[str, object] = {"ApiClientIDs": []} | ({"Url": None} if asked.get("webhookUrl") == "null" else {})
-    _change(market, "ApiClient", dict.fromkeys(EVENT_REFERENCES))
-    _change(market, "Webhook", webhook)
-    _change(market, "MessageSender", {"URL": None})
-    if asked.get("events") == "removed":
-        _empty(market, ("IntegrationEvent",))
-        _change(market, "OpenIdConnect", {"IntegrationEventID": None})
+            raise ApiError(ServiceError("ValidationFailure", f"{name}={value} is not supported; choose from {known}."))
+    if "from" in options:
+        _replace_with(Path(options["from"]), market)
+    webhook: dict[str, object] = {"ApiClientIDs": []} | ({"Url": None} if options.get("webhookUrl") == "null" else {})
+    _update_all(market, "ApiClient", dict.fromkeys(EVENT_REFERENCES))
+    _update_all(market, "Webhook", webhook)
+    _update_all(market, "MessageSender", {"URL": None})
+    if options.get("events") == "removed":
+        _delete_all(market, ("IntegrationEvent",))
+        _update_all(market, "OpenIdConnect", {"IntegrationEventID": None})
     else:
-        _change(market, "IntegrationEvent", {"CustomImplementationUrl": None})
-    _empty(market, _EMPTIED)
+        _update_all(market, "IntegrationEvent", {"CustomImplementationUrl": None})
+    _delete_all(market, _DELETED)
 
 
-def _copy(seed: Path, market: Marketplace) -> None:
-    """Replace all objects by those of a seed; logins stay, and so does the administration of the emulator."""
+def _replace_with(seed: Path, market: Marketplace) -> None:
+    """Replace all objects with those of a seed; tokens and the administration client are kept."""
     production = Marketplace(Store(None), market.settings, market.clock, market.rows, market.tables)
     try:
         load_seed(seed, production)
     except SeedError as error:
-        raise ApiError(Fault("ValidationFailure", str(error))) from error
-    written = {key: body[REVISION] for key, body in market.store.all("ApiClient").items()}
+        raise ApiError(ServiceError("ValidationFailure", str(error))) from error
+    revisions = {key: body[REVISION] for key, body in market.store.all("ApiClient").items()}
     kinds = [*market.rows, *market.tables]
-    _empty(market, kinds)
+    _delete_all(market, kinds)
     for kind in kinds:
         for key, body in production.store.all(kind).items():
-            market.store.put(kind, key, body | ({REVISION: written.get(key, 0)} if kind == "ApiClient" else {}))
+            market.store.put(kind, key, body | ({REVISION: revisions.get(key, 0)} if kind == "ApiClient" else {}))
     add_administration(market)
 
 
-def _empty(market: Marketplace, kinds: Iterable[str]) -> None:
+def _delete_all(market: Marketplace, kinds: Iterable[str]) -> None:
     for kind in kinds:
         for key in list(market.store.all(kind)):
             market.store.delete(kind, key)
 
 
-def _change(market: Marketplace, kind: str, change: Mapping[str, object]) -> None:
-    """Set the fields that a kind has in this generation."""
+def _update_all(market: Marketplace, kind: str, change: Mapping[str, object]) -> None:
+    """Update all objects of a kind; fields that the API generation does not have are ignored."""
     row = market.rows.get(kind)
     known = {field.name for field in row.fields} if row else set()
     for key, body in list(market.store.all(kind).items()):

@@ -1,11 +1,11 @@
-"""Objects by kind and key -> memory for reading, an SQLite file for keeping.
+"""Objects by kind and key, in memory and optionally in an SQLite file.
 
-Reads never touch the file, so that ten thousand clients list quickly. Writes go to memory and are queued; `flush`
-commits the queue, and the application calls it before it answers: what was answered survives the end of the process
-(also a kill; not a power failure, since SQLite's `synchronous` is NORMAL).
+Reads never access the file, so that ten thousand clients are listed quickly. Writes change the memory and are queued;
+`flush` commits the queue. The application calls it before it responds, so that acknowledged writes survive the end of
+the process (also a kill, but not a power failure: SQLite's `synchronous` is NORMAL).
 
-Stored bodies are never changed in place: whoever writes puts a new dict. Keys are lower case, because OrderCloud's IDs
-are accepted in any case.
+Stored bodies are never changed in place: a write puts a new dict. Keys are lower case, because IDs in OrderCloud are
+case-insensitive.
 """
 
 import json
@@ -27,25 +27,26 @@ _NOTHING: dict[str, Body] = {}
 
 
 def key_of(*parts: str) -> str:
-    """Join the IDs that lead to an object into its key, without case."""
+    """The key of an object, from the IDs of its parents and its own; case-insensitive."""
     return "/".join(part.lower() for part in parts)
 
 
 def key_in(body: Body) -> str:
-    """Give the key of an object, which is below its parent, if any."""
+    """The key of a stored object."""
     return key_of(*filter(None, (body["_parent"], body["ID"])))
 
 
 def _shuffled(keys: Mapping[str, Body]) -> list[str]:
-    """Order keys by a checksum: looks random, is the same in every run, and forgets who came first."""
+    """Order keys by a checksum: the same in every run, but unrelated to the names and the order of creation."""
     return sorted(keys, key=lambda key: (zlib.crc32(key.encode("utf-8", "replace")[::-1]), key))
 
 
 class Store:
-    """All data of one marketplace; the caller holds a lock.
+    """All data of one marketplace. Not thread-safe: the caller must hold a lock.
 
-    Raises `StateError` at construction when the file is locked by another process, is not SQLite, or comes from
-    another version of the emulator.
+    Raises:
+        StateError: the file is locked by another process, is not SQLite, or was written by another version of the
+            emulator.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -61,15 +62,15 @@ class Store:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing was ever stored, so that a seed may be loaded."""
+        """Whether the store has no objects, so that a seed can be loaded."""
         return not any(self._kinds.values())
 
     def get(self, kind: str, key: str) -> Body | None:
-        """Give the object, or None; it must not be changed."""
+        """The object, or None; it must not be modified."""
         return self._kinds.get(kind, _NOTHING).get(key)
 
     def all(self, kind: str) -> Mapping[str, Body]:
-        """Give every object of a kind by key; neither may be changed."""
+        """All objects of a kind by key; neither may be modified."""
         return self._kinds.get(kind, _NOTHING)
 
     def put(self, kind: str, key: str, body: Body) -> None:
@@ -82,13 +83,13 @@ class Store:
         self._changed(kind, key, text)
 
     def delete(self, kind: str, key: str) -> None:
-        """Remove an object, which must be there."""
+        """Delete an object, which must exist."""
         del self._kinds[kind][key]
         self._orders.pop(kind, None)
         self._changed(kind, key, None)
 
     def shuffled(self, kind: str) -> list[Body]:
-        """Give the objects of a kind in an order that is stable as long as none is added or removed."""
+        """The objects of a kind, in an order that is stable until one is added or deleted."""
         objects = self.all(kind)
         order = self._orders.get(kind)
         if order is None:
@@ -96,7 +97,7 @@ class Store:
         return [objects[key] for key in order]
 
     def children(self, kind: str, parent: str) -> list[Body]:
-        """Give the objects of a kind below one other, whose key this is, in the same order."""
+        """The objects of a kind below the parent with this key, in the same order."""
         return self.cached(kind, "by parent", lambda: self._by_parent(kind)).get(parent, [])
 
     def _by_parent(self, kind: str) -> dict[str, list[Body]]:
@@ -106,7 +107,7 @@ class Store:
         return rows
 
     def cached(self, kind: str, name: Hashable, build: Callable[[], Built]) -> Built:
-        """Give what `build` made, made anew only after a change to an object of that kind."""
+        """The result of `build`, which is called again only after an object of the kind has changed."""
         version = self._versions.get(kind, 0)
         hit = self._cache.get((kind, name))
         if hit is None or hit[0] != version:
@@ -115,10 +116,10 @@ class Store:
         return cast("Built", hit[1])
 
     def flush(self) -> None:
-        """Make everything durable that was written since the last call.
+        """Commit all writes since the last call to the file.
 
         Raises:
-            StateError: the file cannot be written, as on a full disk; the next call tries again.
+            StateError: the file cannot be written, for example on a full disk; the next call tries again.
         """
         if self._file is None or not self._pending:
             return
@@ -130,15 +131,15 @@ class Store:
         self._pending = []
 
     def close(self) -> None:
-        """Flush, and let go of the file; a second call does nothing."""
-        with suppress(StateError):  # whoever asked for what is lost has been told
+        """Flush and close the file; a second call does nothing."""
+        with suppress(StateError):  # the requests whose writes are lost got an error response
             self.flush()
         if self._file is not None:
             self._file.close()
             self._file = None
 
-    def abandon(self) -> None:
-        """Let go of the file without writing what is pending."""
+    def discard(self) -> None:
+        """Close the file without writing pending changes."""
         self._pending = []
         self.close()
 
@@ -160,15 +161,15 @@ def _write(connection: sqlite3.Connection, pending: Iterable[tuple[str, str, str
 def _open(path: Path) -> sqlite3.Connection:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch(mode=0o600)  # it will hold secrets
+        path.touch(mode=0o600)  # it contains secrets
         connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
     except (OSError, sqlite3.Error) as error:
-        raise StateError(f"{path}: cannot be opened as state: {error}") from error
+        raise StateError(f"{path}: cannot open the state file: {error}") from error
     try:
         _prepare(connection, path)
     except sqlite3.DatabaseError as error:
         connection.close()
-        raise StateError(f"{path}: cannot be used as state: {error}; {_way_out(error)}") from error
+        raise StateError(f"{path}: cannot use the state file: {error}; {_fix_for(error)}") from error
     except StateError:
         connection.close()
         raise
@@ -176,20 +177,20 @@ def _open(path: Path) -> sqlite3.Connection:
 
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
-    # The exclusive lock turns two emulators on one file, which would overwrite each other, into an error.
+    # Without the exclusive lock, two emulators that share a file would overwrite each other's data.
     connection.execute("PRAGMA locking_mode = EXCLUSIVE")
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version not in {0, _VERSION}:
-        raise StateError(f"{path}: state of version {version}, but this emulator writes {_VERSION}; delete the file")
+        raise StateError(f"{path}: has state version {version}, but this emulator requires {_VERSION}; delete the file")
     connection.execute("BEGIN IMMEDIATE")
     connection.execute("CREATE TABLE IF NOT EXISTS objects (kind TEXT, key TEXT, body TEXT, PRIMARY KEY (kind, key))")
     connection.execute(f"PRAGMA user_version = {_VERSION}")
     connection.execute("COMMIT")
 
 
-def _way_out(error: sqlite3.DatabaseError) -> str:
+def _fix_for(error: sqlite3.DatabaseError) -> str:
     if "locked" in str(error):
-        return "another emulator has it open, stop that one first or choose another file"
-    return "choose another file, or delete this one"
+        return "another emulator is using it; stop that one or choose another file"
+    return "choose another file or delete this one"

@@ -60,4 +60,4 @@ def test_an_emulator_state_of_the_earlier_format_is_refused(project: Project, ru
     project.configure(test={"emulator": {"state": "state.db"}})
     done = run("plan")
     assert (done.code, done.out) == (1, "")
-    assert "state of version 1, but this emulator writes 3; delete the file" in done.err
+    assert "has state version 1, but this emulator requires 3; delete the file" in done.err

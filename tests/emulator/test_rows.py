@@ -49,7 +49,7 @@ def described(field: Field) -> dict[str, Any]:
         "maxLength": field.maximum if is_text else None,
         "minimum": None if is_text else field.minimum,
         "maximum": None if is_text else field.maximum,
-        "refers": field.refers is not None,
+        "refers": field.reference is not None,
     }
     return found | ({} if field.choices or field.fields else {"type": PLAIN.get(field.kind, field.kind)})
 
@@ -122,6 +122,6 @@ def test_a_kind_is_where_the_api_has_it_and_needs_its_roles(kind: str) -> None:
 @pytest.mark.parametrize("kind", API["kinds"])
 def test_a_reference_leads_to_the_kinds_that_the_api_names(kind: str) -> None:
     for name, field in fields_of(kind, "current").items():
-        if field.refers:
+        if field.reference:
             named = API["kinds"][kind]["fields"][name]["ref"]
-            assert all(each in named for each in (field.refers.kind, *(each for _, each in field.refers.owners)))
+            assert all(each in named for each in (field.reference.kind, *(each for _, each in field.reference.owners)))

@@ -129,10 +129,10 @@ def test_a_copy_of_production_outlives_a_restart(
 @pytest.mark.parametrize(
     ("query", "words"),
     [
-        ("events=gone", "known are events=url-null|removed; webhookUrl=kept|null; from=FILE"),
-        ("event=removed", "event=removed is not understood"),
-        ("from=no-such.json", "no-such.json: the seed cannot be read"),
-        ("from=%00", "the seed cannot be read"),
+        ("events=gone", "choose from events=url-null|removed; webhookUrl=kept|null; from=FILE"),
+        ("event=removed", "event=removed is not supported"),
+        ("from=no-such.json", "no-such.json: cannot read the seed"),
+        ("from=%00", "cannot read the seed"),
     ],
 )
 def test_a_restore_that_is_not_understood_changes_nothing(market: Any, query: str, words: str) -> None:

@@ -62,7 +62,7 @@ def test_a_full_disk_is_an_answer_that_says_so_and_what_was_asked_is_kept_once_t
 
 
 def test_a_seed_for_which_there_is_no_room_is_an_error(tmp_path: Path, emulate: Callable[..., Emulator]) -> None:
-    with no_file_larger_than(20_480), pytest.raises(StateError, match="cannot be"):
+    with no_file_larger_than(20_480), pytest.raises(StateError, match="state file"):
         emulate(state=tmp_path / "state.db")
 
 
@@ -113,7 +113,7 @@ def test_two_emulators_cannot_share_a_file(
 ) -> None:
     monkeypatch.setattr("reconciler.emulator.store._BUSY_SECONDS", 0.01)
     emulate(state=tmp_path / "state.db")
-    with pytest.raises(StateError, match="another emulator has it open"):
+    with pytest.raises(StateError, match="another emulator is using it"):
         emulate(state=tmp_path / "state.db")
 
 
@@ -121,7 +121,7 @@ def test_two_emulators_cannot_share_a_file(
 def test_another_file_is_not_taken_for_state(tmp_path: Path, emulate: Callable[..., Emulator], content: bytes) -> None:
     path = tmp_path / "notes.txt"
     path.write_bytes(content)
-    with pytest.raises(StateError, match=r"notes\.txt: cannot be used as state: .* choose another file"):
+    with pytest.raises(StateError, match=r"notes\.txt: cannot use the state file: .* choose another file"):
         emulate(state=path)
     assert path.read_bytes() == content
 
@@ -135,9 +135,9 @@ def test_state_of_another_version_is_refused(tmp_path: Path, emulate: Callable[.
 
 def test_state_where_no_file_can_be_is_refused(tmp_path: Path, emulate: Callable[..., Emulator]) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(StateError, match="cannot be opened"):
+    with pytest.raises(StateError, match="cannot open the state file"):
         emulate(state=tmp_path / "file" / "state.db")
-    with pytest.raises(StateError, match="cannot be"):
+    with pytest.raises(StateError, match="cannot open the state file"):
         emulate(state=tmp_path)
 
 

@@ -261,6 +261,6 @@ def test_me_of_a_deleted_user_is_nobody(
 def test_ten_thousand_tokens_are_not_remembered_for_ever(
     monkeypatch: pytest.MonkeyPatch, emulator: Emulator, login: Callable[..., httpx.Client]
 ) -> None:
-    monkeypatch.setattr("reconciler.emulator.tokens._REMEMBERED", 2)
+    monkeypatch.setattr("reconciler.emulator.tokens._MAX_CACHED", 2)
     clients = [login(emulator, **(ADMIN | {"scope": role})) for role in ("FullAccess", "BuyerReader", "OrderAdmin")]
     assert [client.get("/v1/me").status_code for client in clients + clients] == [200] * 6

@@ -1,8 +1,8 @@
-"""An API generation -> the row of each kind and the table of each sort of assignment that it has.
+"""An API generation -> its resources and its tables of assignments.
 
 Sources of the tables: OpenAPI document 1.0.260 (columns, parameters, roles, paths), official seed files (one party per
-assignment of a client), the reference solution (409 on a repeated assignment of a message sender). Guesses: naming both
-or neither party of a client's assignment is refused with `ValidationFailure`.
+assignment of a client), the reference solution (409 for a repeated assignment of a message sender). Guess: an
+assignment of a client to both a buyer and a supplier, or to neither, is rejected with `ValidationFailure`.
 """
 
 import functools
@@ -11,37 +11,37 @@ from dataclasses import replace
 
 from reconciler.emulator import Profile
 from reconciler.emulator.calls import writers
-from reconciler.emulator.errors import Fault
+from reconciler.emulator.errors import ServiceError
 from reconciler.emulator.fields import Field, Reference, fields_of
 from reconciler.emulator.marketplace import PARTIES, Marketplace, Party
-from reconciler.emulator.resources import Resource, Table, party_faults
+from reconciler.emulator.resources import Resource, Table, party_errors
 from reconciler.emulator.rows import clients, delivery, integrations, parties, storefront
-from reconciler.emulator.rows.parties import A_BUYER, A_GROUP, A_SUPPLIER, A_USER
+from reconciler.emulator.rows.parties import BUYER_REF, GROUP_REF, SUPPLIER_REF, USER_REF
 from reconciler.emulator.store import Body
 
 _LISTENERS = ("BuyerID", "UserGroupID", "UserID", "MessageConfigName", "SupplierID")
-_OLD_THINGS = (
+_LEGACY_THINGS = (
     *("Address", "Variant", "Order", "OrderReturn", "LineItem", "CostCenter", "CreditCard", "Payment", "Spec"),
     *("SpecOption", "UserGroup", "Company", "Category", "PriceSchedule", "Shipment", "SpendingAccount", "User"),
     *("Promotion", "ApprovalRule", "SellerApprovalRule", "Catalog", "ProductFacet", "MessageSender"),
     *("InventoryRecord", "ProductCollection"),
 )
 THINGS: dict[Profile, tuple[str, ...]] = {
-    "legacy": _OLD_THINGS,
-    "current": (*_OLD_THINGS, "Subscription", "GroupOrderInvitation", "BuyerGroup", "Discount"),
+    "legacy": _LEGACY_THINGS,
+    "current": (*_LEGACY_THINGS, "Subscription", "GroupOrderInvitation", "BuyerGroup", "Discount"),
 }
-_COMPANIES = (Field("BuyerID", refers=A_BUYER), Field("SupplierID", refers=A_SUPPLIER))
-_GROUP = Field("UserGroupID", refers=A_GROUP)
-_USER = Field("UserID", refers=A_USER)
+_COMPANIES = (Field("BuyerID", reference=BUYER_REF), Field("SupplierID", reference=SUPPLIER_REF))
+_GROUP = Field("UserGroupID", reference=GROUP_REF)
+_USER = Field("UserID", reference=USER_REF)
 
 
 def _object(kind: str) -> Field:
-    return Field(f"{kind}ID", required=True, refers=Reference(kind))
+    return Field(f"{kind}ID", required=True, reference=Reference(kind))
 
 
-def _one_company(row: Body) -> Iterator[Fault]:
+def _check_company(row: Body) -> Iterator[ServiceError]:
     if bool(row.get("BuyerID")) == bool(row.get("SupplierID")):
-        yield Fault("ValidationFailure", "Either BuyerID or SupplierID is required, and only one of them.")
+        yield ServiceError("ValidationFailure", "Exactly one of BuyerID and SupplierID is required.")
 
 
 _CLIENTS = Table(
@@ -53,9 +53,9 @@ _CLIENTS = Table(
         "/v1/buyers/{BuyerID}/apiclients/assignments/{ApiClientID}",
         "/v1/suppliers/{SupplierID}/apiclients/assignments/{ApiClientID}",
     ),
-    check=_one_company,
+    check=_check_company,
 )
-_PROFILE_ROLES = (*writers("SecurityProfile"), "SetSecurityProfile")  # a reader of profiles may not read these
+_PROFILE_ROLES = (*writers("SecurityProfile"), "SetSecurityProfile")  # SecurityProfileReader is not sufficient
 _PROFILES = Table(
     kind="SecurityProfileAssignment",
     path="/v1/securityprofiles/assignments",
@@ -64,32 +64,34 @@ _PROFILES = Table(
     write_roles=_PROFILE_ROLES,
     deletions=("/v1/securityprofiles/{SecurityProfileID}/assignments",),
     narrowing=("level", "commercerole"),
-    check=party_faults,
+    check=party_errors,
 )
 
 
 def _members(party: Party, path: str) -> Table:
-    """Describe who is in which group of one party; the company, if any, is known from the path."""
+    """The group memberships of one party; the company, if any, is in the path only."""
     owner = f"{party.company}ID" if party.company else ""
 
     def below(kind: str) -> Reference:
         return Reference(kind, owners=((owner, kind),) if owner else ())
 
-    known = Field(owner, required=True, write_only=True, refers=Reference(party.company)) if party.company else None
+    company = (
+        Field(owner, required=True, write_only=True, reference=Reference(party.company)) if party.company else None
+    )
     return Table(
         kind=f"{party.group}Assignment",
         path=f"{path}/assignments",
         columns=(
-            *((known,) if known else ()),
-            Field("UserGroupID", required=True, refers=below(party.group)),
-            Field("UserID", required=True, refers=below(party.kind)),
+            *((company,) if company else ()),
+            Field("UserGroupID", required=True, reference=below(party.group)),
+            Field("UserID", required=True, reference=below(party.kind)),
         ),
         role=party.group,
         deletions=(f"{path}/{{UserGroupID}}/assignments/{{UserID}}",),
     )
 
 
-_SENDER_ROLES = (*writers("MessageSender"), "MessageConfigAssignmentAdmin")  # a reader of senders may not read these
+_SENDER_ROLES = (*writers("MessageSender"), "MessageConfigAssignmentAdmin")  # MessageSenderReader is not sufficient
 _DERIVED = (Field("MessageConfigName", read_only=True), Field("MessageConfigDescription", read_only=True))
 _SENDERS = Table(
     kind="MessageSenderAssignment",
@@ -101,7 +103,7 @@ _SENDERS = Table(
     repeated=409,
     narrowing=("level",),
     parameters=("UserID",),
-    check=party_faults,
+    check=party_errors,
     show=lambda market, row: row | _describe(market, row["MessageSenderID"]),
 )
 
@@ -126,14 +128,14 @@ _COPIES = Table(
     write_roles=_SENDER_ROLES,
     deletions=(),
     sortable=_LISTENERS,
-    check=party_faults,
+    check=party_errors,
     show=lambda market, row: row | _describe(market, row["MessageSenderAssignment"]["MessageSenderID"]),
 )
 
 _LOCALES = Table(
     kind="LocaleAssignment",
     path="/v1/locales/assignments",
-    columns=(_object("Locale"), Field("BuyerID", required=True, refers=A_BUYER), _GROUP),
+    columns=(_object("Locale"), Field("BuyerID", required=True, reference=BUYER_REF), _GROUP),
     role="Locale",
     deletions=("/v1/locales/{LocaleID}/assignments",),
     narrowing=("level",),
@@ -149,7 +151,7 @@ _INDICES = Table(
     ),
     read_roles=writers("XpIndex"),
     deletions=("/v1/xpindices/{ThingType}/{Key}",),
-    save="PUT",
+    save_method="PUT",
     repeated=409,
     sortable=("ThingType", "Key"),
 )
@@ -173,19 +175,19 @@ ROWS = (*clients.ROWS, *parties.ROWS, *integrations.ROWS, *delivery.ROWS, *store
 
 @functools.cache
 def rows_of(profile: Profile, *, revisions: bool = True) -> tuple[Resource, ...]:
-    """Give the rows of one generation with the fields that it has, `EmulatorRevision` where it is asked for."""
+    """The resources of one generation with their fields; `EmulatorRevision` is included if `revisions` is true."""
     return tuple(_row_of(row, profile, revisions=revisions) for row in ROWS if row.only in {None, profile})
 
 
 @functools.cache
 def kinds_of(profile: Profile) -> Mapping[str, Resource]:
-    """Give one row of each kind; singletons with several paths are of one kind."""
+    """The resources by kind; singletons with several paths are one kind, of which one resource is returned."""
     return {row.kind: row for row in rows_of(profile)}
 
 
 @functools.cache
 def tables_of(profile: Profile) -> Mapping[str, Table]:
-    """Give the tables of one generation by kind."""
+    """The tables of one generation by kind."""
     tables = [table for table in TABLES if table.only in {None, profile}]
     return {table.kind: replace(table, columns=fields_of(table.columns, profile)) for table in tables}
 

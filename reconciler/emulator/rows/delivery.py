@@ -1,20 +1,20 @@
-"""Where data goes -> one row for delivery configurations and one for each singleton that uses them.
+"""The resources for delivery configurations and the singletons that use them.
 
 Sources: .NET SDK 0.18.13 and JavaScript SDK 12 (targets and their fields), their error codes; the roles are inferred
-from their names. All of it came after 1.0.260. Guesses: inventory and promotion integrations, for which no role is
-known, need FullAccess; a target that is not set is shown as null; what may use which target is not checked; neither is
-whether promotions need the promotion integration, since there are none.
+from their names. All of them are newer than 1.0.260. Guesses: inventory and promotion integrations, for which no role
+is known, need FullAccess; a target that is not set is null in responses; it is not checked which integrations support
+which targets, nor whether promotions need the promotion integration, because promotions are not emulated.
 """
 
 from collections.abc import Iterator
 from typing import Any
 
 from reconciler.emulator.calls import FULL_ACCESS, readers, writers
-from reconciler.emulator.errors import Fault
+from reconciler.emulator.errors import ServiceError
 from reconciler.emulator.fields import Field, Reference
 from reconciler.emulator.marketplace import Marketplace
 from reconciler.emulator.resources import Resource
-from reconciler.emulator.rows.integrations import A_DELIVERY, CONFIG_DATA, ELEVATED, auth_header
+from reconciler.emulator.rows.integrations import CONFIG_DATA, DELIVERY_REF, ELEVATED, auth_header
 from reconciler.emulator.store import Body
 
 ENTITIES = (
@@ -69,8 +69,8 @@ _CONFIG = Resource(
 )
 
 
-def _singleton(kind: str, path: str, *fields: Field, role: str = "", **rest: Any) -> Resource:  # noqa: ANN401 - what else a row has
-    """Describe the only object of a path; there is no role that may only read it unless `rest` says so."""
+def _singleton(kind: str, path: str, *fields: Field, role: str = "", **rest: Any) -> Resource:  # noqa: ANN401 - other fields of a resource
+    """The resource of a singleton; its read roles are the write roles, unless given in `rest`."""
     roles = writers(role) if role else (FULL_ACCESS,)
     return Resource(
         kind=kind,
@@ -82,20 +82,20 @@ def _singleton(kind: str, path: str, *fields: Field, role: str = "", **rest: Any
     )
 
 
-def _check_subscription(market: Marketplace, _old: Body | None, new: Body) -> Iterator[Fault]:
+def _check_subscription(market: Marketplace, _old: Body | None, new: Body) -> Iterator[ServiceError]:
     client = market.find("ApiClient", str(new.get("ApiClientID")))
     if client is not None and client.get("OrderCheckoutIntegrationEventID"):
-        yield Fault("SubscriptionIntegration.CannotUseApiClient")
+        yield ServiceError("SubscriptionIntegration.CannotUseApiClient")
     if client is not None and not client.get("DefaultContextUserName"):
-        yield Fault("SubscriptionIntegration.DefaultContextUser")
+        yield ServiceError("SubscriptionIntegration.DefaultContextUser")
 
 
-_DELIVERED = Field("DeliveryConfigID", required=True, refers=A_DELIVERY)
+_DELIVERY_CONFIG_ID = Field("DeliveryConfigID", required=True, reference=DELIVERY_REF)
 _PAUSED = Field("Paused", "boolean", default=False)
 _SUBSCRIPTION = _singleton(
     "SubscriptionIntegration",
     "subscription",
-    Field("ApiClientID", required=True, refers=Reference("ApiClient", blocks="ApiClient.UsedByIntegration")),
+    Field("ApiClientID", required=True, reference=Reference("ApiClient", blocks="ApiClient.UsedByIntegration")),
     Field("HashKey", required=True, maximum=50),
     ELEVATED,
     Field("Active", "boolean", default=False),
@@ -111,7 +111,9 @@ _SUBSCRIPTION = _singleton(
 
 def _entity_row(entity: str) -> Resource:
     changed = (Field(f"SyncEntity{each}", "boolean", required=True) for each in ("Changed", "Deleted"))
-    return _singleton("EntitySync", f"entitysync/{entity}", _DELIVERED, *changed, _PAUSED, role="EntitySyncConfig")
+    return _singleton(
+        "EntitySync", f"entitysync/{entity}", _DELIVERY_CONFIG_ID, *changed, _PAUSED, role="EntitySyncConfig"
+    )
 
 
 ROWS = (
@@ -121,15 +123,17 @@ ROWS = (
         "ProductSync",
         "productsync",
         *(Field(f"SyncProduct{each}", "boolean", required=True) for each in ("Changed", "Deleted")),
-        _DELIVERED,
+        _DELIVERY_CONFIG_ID,
         CONFIG_DATA,
         _PAUSED,
         Field("ExcludePriceSchedules", "boolean", default=False),
         role="ProductSyncConfig",
     ),
     *map(_entity_row, ENTITIES),
-    _singleton("OrderSync", "ordersync", _DELIVERED, CONFIG_DATA, role="OrderSyncConfig"),
-    _singleton("ErrorConfig", "errorconfig", _DELIVERED, role="ErrorConfig"),
-    _singleton("InventoryIntegration", "inventory", _DELIVERED, Field("LimitNotifications", "boolean", default=False)),
+    _singleton("OrderSync", "ordersync", _DELIVERY_CONFIG_ID, CONFIG_DATA, role="OrderSyncConfig"),
+    _singleton("ErrorConfig", "errorconfig", _DELIVERY_CONFIG_ID, role="ErrorConfig"),
+    _singleton(
+        "InventoryIntegration", "inventory", _DELIVERY_CONFIG_ID, Field("LimitNotifications", "boolean", default=False)
+    ),
     _singleton("PromotionIntegration", "promotion", Field("HashKey", required=True), Field("Url"), *auth_header()),
 )

@@ -1,48 +1,48 @@
-"""What calls out and logs in from outside -> one row each: events, webhooks, message senders, identity providers.
+"""The resources for integration events, webhooks, message senders, identity providers and tracking events.
 
 Sources: .NET SDK models (fields, lengths, required), its error codes (rules), OpenAPI document 1.0.260 (roles, and the
-older generation, in which webhooks and message senders need a URL and a key). Guesses: a webhook may list only clients
-that exist; when an event is checked for a client of the seller (switch: `elevated-needs-seller-client`).
+legacy generation, in which webhooks and message senders require a URL and a key). Guesses: the clients in a webhook
+must exist; when an event is checked for a client of the seller (switch: `elevated-needs-seller-client`).
 """
 
 from collections.abc import Iterator
 from dataclasses import replace
 
 from reconciler.emulator import Profile
-from reconciler.emulator.errors import Fault
+from reconciler.emulator.errors import ServiceError
 from reconciler.emulator.fields import Field, Reference
 from reconciler.emulator.marketplace import Marketplace
 from reconciler.emulator.resources import Resource
 from reconciler.emulator.store import Body
 
 EVENT_TYPES = ("OrderCheckout", "OpenIDConnect", "OrderReturn", "AddToCart")
-AN_EVENT = Reference("IntegrationEvent", blocks="IntegrationEvent.CannotDeleteInUse")
-A_DELIVERY = Reference("DeliveryConfig", blocks="DeliveryConfig.CannotDeleteConfigInUse")
+EVENT_REF = Reference("IntegrationEvent", blocks="IntegrationEvent.CannotDeleteInUse")
+DELIVERY_REF = Reference("DeliveryConfig", blocks="DeliveryConfig.CannotDeleteConfigInUse")
 ELEVATED = Field("ElevatedRoles", "roles", default=[])
 CONFIG_DATA = Field("ConfigData", "config")
 
 
 def auth_header(only: Profile | None = "current", longest: int | None = None) -> tuple[Field, Field]:
-    """Give the two fields of a header that authenticates a call: both or neither."""
+    """The two fields of a custom authentication header; each requires the other."""
     name, value, code = "CustomAuthHeaderName", "CustomAuthHeaderValue", "Integration.{}Required"
     return (
-        Field(name, needs=(value, code.format(value)), only=only),
-        Field(value, write_only=True, maximum=longest, needs=(name, code.format(name)), only=only),
+        Field(name, requires=(value, code.format(value)), only=only),
+        Field(value, write_only=True, maximum=longest, requires=(name, code.format(name)), only=only),
     )
 
 
-def event_type_faults(market: Marketplace, event_id: object, event_type: str) -> Iterator[Fault]:
-    """Find out whether a reference to an event is one to an event of another type."""
+def event_type_errors(market: Marketplace, event_id: object, event_type: str) -> Iterator[ServiceError]:
+    """The error of a reference to an event of the wrong type."""
     event = market.find("IntegrationEvent", event_id) if isinstance(event_id, str) else None
     if event is not None and event.get("EventType") != event_type:
-        yield Fault("IntegrationEvent.IncompatibleEventType", data={"ID": event["ID"], "Expected": event_type})
+        yield ServiceError("IntegrationEvent.IncompatibleEventType", data={"ID": event["ID"], "Expected": event_type})
 
 
-def _check_event(market: Marketplace, _old: Body | None, new: Body) -> Iterator[Fault]:
+def _check_event(market: Marketplace, _old: Body | None, new: Body) -> Iterator[ServiceError]:
     clients = market.store.all("ApiClient").values()
     is_checked = "elevated-needs-seller-client" in market.settings.readings and new.get("ElevatedRoles")
     if is_checked and not any(client.get("Active") and client.get("AllowSeller") for client in clients):
-        yield Fault("IntegrationEvent.AllowSellerApiClientRequired")
+        yield ServiceError("IntegrationEvent.AllowSellerApiClientRequired")
 
 
 _EVENT = Resource(
@@ -64,18 +64,18 @@ _EVENT = Resource(
 )
 
 
-def _check_webhook(_market: Marketplace, _old: Body | None, new: Body) -> Iterator[Fault]:
+def _check_webhook(_market: Marketplace, _old: Body | None, new: Body) -> Iterator[ServiceError]:
     if new.get("DeliveryConfigID"):
         if new.get("BeforeProcessRequest"):
-            yield Fault("Webhook.InvalidDeliveryConfig")
+            yield ServiceError("Webhook.InvalidDeliveryConfig")
         return
     if not str(new.get("Url") or "").startswith("https://"):
-        yield Fault("Webhook.UrlSchemeHttps")
+        yield ServiceError("Webhook.UrlSchemeHttps")
     if not new.get("HashKey"):
-        yield Fault("Webhook.MissingHashKey")
+        yield ServiceError("Webhook.MissingHashKey")
 
 
-_LISTED = Reference("ApiClient", missing="ApiClient.InvalidClientID")
+_LISTED_CLIENT_REF = Reference("ApiClient", missing="ApiClient.InvalidClientID")
 _WEBHOOK = Resource(
     kind="Webhook",
     path="/v1/webhooks",
@@ -87,16 +87,16 @@ _WEBHOOK = Resource(
         ELEVATED,
         CONFIG_DATA,
         Field("BeforeProcessRequest", "boolean", default=False),
-        Field("ApiClientIDs", "strings", default=[], refers=_LISTED),
+        Field("ApiClientIDs", "strings", default=[], reference=_LISTED_CLIENT_REF),
         Field("WebhookRoutes", "objects", default=[], fields=(Field("Route"), Field("Verb"))),
-        Field("DeliveryConfigID", refers=A_DELIVERY, only="current"),
+        Field("DeliveryConfigID", reference=DELIVERY_REF, only="current"),
         *auth_header(),
     ),
     searchable=("ID", "Name", "Description", "Url"),
     check=_check_webhook,
 )
 
-_OLD_MESSAGES = (
+_LEGACY_MESSAGES = (
     *("OrderDeclined", "OrderSubmitted", "ShipmentCreated", "ForgottenPassword", "OrderSubmittedForYourApproval"),
     *("OrderSubmittedForApproval", "OrderApproved", "OrderSubmittedForYourApprovalHasBeenApproved"),
     *("OrderSubmittedForYourApprovalHasBeenDeclined", "NewUserInvitation", "OrderReturnDeclined"),
@@ -108,13 +108,13 @@ _NEW_MESSAGES = (
     *("ForgottenUsername", "SubscriptionReminder", "ProductCollectionInvitationAccepted"),
     *("ProductCollectionInvitationDeclined", "OneTimePassword"),
 )
-MESSAGES: dict[Profile, tuple[str, ...]] = {"legacy": _OLD_MESSAGES, "current": (*_OLD_MESSAGES, *_NEW_MESSAGES)}
+MESSAGES: dict[Profile, tuple[str, ...]] = {"legacy": _LEGACY_MESSAGES, "current": (*_LEGACY_MESSAGES, *_NEW_MESSAGES)}
 
 
-def _check_sender(market: Marketplace, _old: Body | None, new: Body) -> Iterator[Fault]:
+def _check_sender(market: Marketplace, _old: Body | None, new: Body) -> Iterator[ServiceError]:
     if market.settings.profile == "legacy":
         codes = {"URL": "MessageSenders.UrlRequired", "SharedKey": "MessageSenders.SharedKeyRequired"}
-        yield from (Fault(code) for name, code in codes.items() if not new.get(name))
+        yield from (ServiceError(code) for name, code in codes.items() if not new.get(name))
 
 
 _SENDER = Resource(
@@ -128,7 +128,7 @@ _SENDER = Resource(
         ELEVATED,
         Field("SharedKey", only="legacy"),
         Field("xp", "xp"),
-        Field("DeliveryConfigID", required=True, refers=A_DELIVERY, only="current"),
+        Field("DeliveryConfigID", required=True, reference=DELIVERY_REF, only="current"),
         Field("AllowAllBuyers", "boolean", default=False, only="current"),
     ),
     sortable=("ID", "Name", "URL"),
@@ -145,11 +145,11 @@ _PROVIDER = Resource(
     kind="OpenIdConnect",
     path="/v1/openidconnects",
     fields=(
-        Field("OrderCloudApiClientID", required=True, refers=Reference("ApiClient")),
+        Field("OrderCloudApiClientID", required=True, reference=Reference("ApiClient")),
         *(Field(name, required=True) for name in ("ConnectClientID", "ConnectClientSecret", "AppStartUrl")),
         *(Field(name, required=True) for name in ("AuthorizationEndpoint", "TokenEndpoint")),
         Field("UrlEncoded", "boolean", default=False),
-        Field("IntegrationEventID", refers=AN_EVENT),
+        Field("IntegrationEventID", reference=EVENT_REF),
         Field("CallSyncUserIntegrationEvent", "boolean", default=False),
         Field("IntegrationEventName", read_only=True),
         Field("AdditionalIdpScopes", "strings", default=[]),
@@ -157,30 +157,30 @@ _PROVIDER = Resource(
     ),
     role="OpenIDConnect",
     sortable=("ID",),
-    check=lambda market, _old, new: event_type_faults(market, new.get("IntegrationEventID"), "OpenIDConnect"),
+    check=lambda market, _old, new: event_type_errors(market, new.get("IntegrationEventID"), "OpenIDConnect"),
     show=_show_provider,
 )
 
 TRACKED = ("UserLoggedIn", "LineItemAdded", "LineItemUpdated", "OrderSubmitted")
-_TRACKED_CLIENT = Reference("ApiClient", missing="TrackingEvent.InvalidClientID")
-_TRACKED_TO = replace(A_DELIVERY, missing="TrackingEvent.InvalidDeliveryConfigID")
-_FIXED = "TrackingEvent.CannotUpdateProperty"
+_TRACKED_CLIENT_REF = Reference("ApiClient", missing="TrackingEvent.InvalidClientID")
+_TRACKING_DELIVERY_REF = replace(DELIVERY_REF, missing="TrackingEvent.InvalidDeliveryConfigID")
+_IMMUTABLE = "TrackingEvent.CannotUpdateProperty"
 
 
-def _check_tracking(market: Marketplace, old: Body | None, new: Body) -> Iterator[Fault]:
+def _check_tracking(market: Marketplace, old: Body | None, new: Body) -> Iterator[ServiceError]:
     if market.is_taken("TrackingEvent", ("EventType", "ClientID"), old, new):
-        yield Fault("TrackingEvent.CannotCreateMultipleEventsOfSameType")
+        yield ServiceError("TrackingEvent.CannotCreateMultipleEventsOfSameType")
 
 
 _TRACKING = Resource(
     kind="TrackingEvent",
     path="/v1/integrations/trackingevents",
     fields=(
-        Field("EventType", required=True, choices=TRACKED, fixed=_FIXED),
-        Field("ClientID", required=True, refers=_TRACKED_CLIENT, fixed=_FIXED),
+        Field("EventType", required=True, choices=TRACKED, fixed=_IMMUTABLE),
+        Field("ClientID", required=True, reference=_TRACKED_CLIENT_REF, fixed=_IMMUTABLE),
         Field("Name", required=True),
         CONFIG_DATA,
-        Field("DeliveryConfigID", required=True, refers=_TRACKED_TO),
+        Field("DeliveryConfigID", required=True, reference=_TRACKING_DELIVERY_REF),
     ),
     sortable=("ID", "EventType"),
     only="current",

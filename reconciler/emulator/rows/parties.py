@@ -1,16 +1,16 @@
-"""Who acts in a marketplace -> one row each: buyers, suppliers, users, groups, security profiles, impersonation.
+"""The resources for buyers, suppliers, users, groups, security profiles and impersonation.
 
-Buyers, suppliers and users are business data, and exist as far as references to them need it. Sources: .NET SDK models
-(fields, lengths, required, bounds of the password rules), OpenAPI document 1.0.260 (roles), which has 8 as the shortest
-password; the newer documentation has 10. Guesses: deleting a buyer or supplier also deletes all that is its own; the
-client must admit the buyer when an impersonation is saved; a profile from outside (`IsExternalRoleGroup`, which only a
-seed can set) can be neither changed nor deleted.
+Buyers, suppliers and users are business data, and are emulated only as far as references to them require. Sources: .NET
+SDK models (fields, lengths, required, limits of the password rules), OpenAPI document 1.0.260 (roles), in which the
+minimum password length is 8; the newer documentation has 10. Guesses: deleting a buyer or supplier also deletes all
+objects that belong to it; the client must allow the buyer when an impersonation is saved; an external profile
+(`IsExternalRoleGroup`, which only a seed can set) cannot be changed or deleted.
 """
 
 from collections.abc import Iterator
 
 from reconciler.emulator.calls import FULL_ACCESS, readers, writers
-from reconciler.emulator.errors import Fault
+from reconciler.emulator.errors import ServiceError
 from reconciler.emulator.fields import Field, Reference
 from reconciler.emulator.marketplace import PARTIES, Marketplace, Party, User
 from reconciler.emulator.resources import Resource
@@ -29,9 +29,9 @@ PASSWORD_FIELDS = (
 )
 
 
-def _guard_profile(_market: Marketplace, profile: Body) -> Iterator[Fault]:
+def _guard_profile(_market: Marketplace, profile: Body) -> Iterator[ServiceError]:
     if profile.get("IsExternalRoleGroup"):
-        yield Fault("SecurityProfile.ExternalRoleGroupReadOnly")
+        yield ServiceError("SecurityProfile.ExternalRoleGroupReadOnly")
 
 
 _SECURITY_PROFILE = Resource(
@@ -55,39 +55,39 @@ _IMPERSONATION_IDS = (
     *("BuyerID", "GroupID", "UserID", "SecurityProfileID", "ClientID"),
 )
 _IN_USE = "Impersonation.CannotDeleteImpersonateeParty"
-_A_BUYER = Reference("Buyer", cascades=True)
-_A_PROFILE = Reference("SecurityProfile", blocks="Impersonation.CannotDeleteSecurityProfile")
-_A_CLIENT = Reference(
+_CASCADING_BUYER_REF = Reference("Buyer", cascades=True)
+_PROFILE_REF = Reference("SecurityProfile", blocks="Impersonation.CannotDeleteSecurityProfile")
+_CLIENT_REF = Reference(
     "ApiClient", missing="Impersonation.ClientIDNotFound", blocks="ApiClient.UsedByImpersonationConfig"
 )
 
 
 def _party(kind: str, owner: str, seller: str = "") -> Reference:
-    """Refer to a group or user of the buyer that another field names; without it to one of the seller, if any."""
+    """A reference to a group or user of the buyer in the field `owner`; without one, to the kind `seller` if given."""
     return Reference(seller or kind, blocks=_IN_USE, owners=((owner, kind),))
 
 
-def _check_impersonation(market: Marketplace, old: Body | None, new: Body) -> Iterator[Fault]:
+def _check_impersonation(market: Marketplace, old: Body | None, new: Body) -> Iterator[ServiceError]:
     client, buyer = market.find("ApiClient", str(new.get("ClientID"))), market.find("Buyer", str(new.get("BuyerID")))
-    if client and buyer and not client.get("AllowAnyBuyer") and not market.admits(client, "Buyer", buyer["ID"]):
-        yield Fault("Impersonation.BuyerNotAssigned")
+    if client and buyer and not client.get("AllowAnyBuyer") and not market.is_assigned(client, "Buyer", buyer["ID"]):
+        yield ServiceError("Impersonation.BuyerNotAssigned")
     if market.is_taken("ImpersonationConfig", _IMPERSONATION_IDS, old, new):
-        yield Fault("ImpersonationConfig.ConflictingImpersonationConfigExists")
+        yield ServiceError("ImpersonationConfig.ConflictingImpersonationConfigExists")
 
 
 _IMPERSONATION = Resource(
     kind="ImpersonationConfig",
     path="/v1/impersonationconfig",
     fields=(
-        Field("ImpersonationBuyerID", refers=_A_BUYER),
-        Field("ImpersonationGroupID", refers=_party("UserGroup", "ImpersonationBuyerID", "AdminUserGroup")),
-        Field("ImpersonationUserID", refers=_party("User", "ImpersonationBuyerID", "AdminUser")),
-        Field("BuyerID", required=True, refers=_A_BUYER, only="legacy"),
-        Field("BuyerID", refers=_A_BUYER, only="current"),
-        Field("GroupID", refers=_party("UserGroup", "BuyerID")),
-        Field("UserID", refers=_party("User", "BuyerID")),
-        Field("SecurityProfileID", required=True, refers=_A_PROFILE),
-        Field("ClientID", required=True, refers=_A_CLIENT),
+        Field("ImpersonationBuyerID", reference=_CASCADING_BUYER_REF),
+        Field("ImpersonationGroupID", reference=_party("UserGroup", "ImpersonationBuyerID", "AdminUserGroup")),
+        Field("ImpersonationUserID", reference=_party("User", "ImpersonationBuyerID", "AdminUser")),
+        Field("BuyerID", required=True, reference=_CASCADING_BUYER_REF, only="legacy"),
+        Field("BuyerID", reference=_CASCADING_BUYER_REF, only="current"),
+        Field("GroupID", reference=_party("UserGroup", "BuyerID")),
+        Field("UserID", reference=_party("User", "BuyerID")),
+        Field("SecurityProfileID", required=True, reference=_PROFILE_REF),
+        Field("ClientID", required=True, reference=_CLIENT_REF),
     ),
     read_roles=(FULL_ACCESS, "SetSecurityProfile"),
     write_roles=(FULL_ACCESS, "SetSecurityProfile"),
@@ -96,14 +96,14 @@ _IMPERSONATION = Resource(
 )
 
 
-A_BUYER, A_SUPPLIER = Reference("Buyer"), Reference("Supplier")
-A_USER = Reference("AdminUser", owners=(("BuyerID", "User"), ("SupplierID", "SupplierUser")))
-A_GROUP = Reference("AdminUserGroup", owners=(("BuyerID", "UserGroup"), ("SupplierID", "SupplierUserGroup")))
+BUYER_REF, SUPPLIER_REF = Reference("Buyer"), Reference("Supplier")
+USER_REF = Reference("AdminUser", owners=(("BuyerID", "User"), ("SupplierID", "SupplierUser")))
+GROUP_REF = Reference("AdminUserGroup", owners=(("BuyerID", "UserGroup"), ("SupplierID", "SupplierUserGroup")))
 XP = Field("xp", "xp")
 _CREATED = Field("DateCreated", read_only=True)
 
 
-def _settle_created(market: Marketplace, old: Body | None, new: Body) -> Body:
+def _finalize_created(market: Marketplace, old: Body | None, new: Body) -> Body:
     return new if old else new | {"DateCreated": market.clock().isoformat()}
 
 
@@ -114,12 +114,12 @@ def _is_default_user(market: Marketplace, user: Body) -> bool:
 
 
 def _company_row(company: str, user_kind: str, *fields: Field) -> Resource:
-    """Describe buyers or suppliers."""
+    """The resource for buyers or suppliers."""
 
-    def guard(market: Marketplace, owner: Body) -> Iterator[Fault]:
+    def guard(market: Marketplace, owner: Body) -> Iterator[ServiceError]:
         users = market.store.all(user_kind).values()
         if any(user["_parent"] == owner["ID"].lower() and _is_default_user(market, user) for user in users):
-            yield Fault("User.CannotDeleteDefaultContextUser")
+            yield ServiceError("User.CannotDeleteDefaultContextUser")
 
     return Resource(
         kind=company,
@@ -134,7 +134,7 @@ def _company_row(company: str, user_kind: str, *fields: Field) -> Resource:
         seller_only=False,
         sortable=("ID", "Name", "DateCreated"),
         searchable=("ID", "Name"),
-        settle=_settle_created,
+        finalize=_finalize_created,
         guard=guard,
     )
 
@@ -159,24 +159,26 @@ _USER_FIELDS = (
 )
 
 
-def _check_user(market: Marketplace, old: Body | None, new: Body) -> Iterator[Fault]:
+def _check_user(market: Marketplace, old: Body | None, new: Body) -> Iterator[ServiceError]:
     other = market.user_named(str(new.get("Username") or ""))
     if other is not None and other.body is not old:
-        yield Fault("User.UsernameMustBeUnique")
+        yield ServiceError("User.UsernameMustBeUnique")
 
 
-def _guard_user(market: Marketplace, user: Body) -> Iterator[Fault]:
+def _guard_user(market: Marketplace, user: Body) -> Iterator[ServiceError]:
     if _is_default_user(market, user):
-        yield Fault("User.CannotDeleteDefaultContextUser")
+        yield ServiceError("User.CannotDeleteDefaultContextUser")
 
 
 def _user_row(kind: str, path: str, role: str = "") -> Resource:
-    """Describe the users of one party."""
+    """The resource for the users of one party."""
     party = PARTIES[kind]
 
-    def settle(market: Marketplace, old: Body | None, new: Body) -> Body:
+    def finalize(market: Marketplace, old: Body | None, new: Body) -> Body:
         owner = market.find(party.company, new["_parent"]) if party.company else None
-        return _settle_created(market, old, new) | {"CompanyID": owner["ID"] if owner else market.settings.marketplace}
+        return _finalize_created(market, old, new) | {
+            "CompanyID": owner["ID"] if owner else market.settings.marketplace
+        }
 
     return Resource(
         kind=kind,
@@ -188,14 +190,14 @@ def _user_row(kind: str, path: str, role: str = "") -> Resource:
         searchable=("ID", "Username", "LastName", "FirstName", "Email"),
         parent=party.company,
         check=_check_user,
-        settle=settle,
+        finalize=finalize,
         guard=_guard_user,
         show=lambda market, user: user | {"AvailableRoles": sorted(market.roles_of(User(party, user)))},
     )
 
 
 def _group_row(party: Party, path: str) -> Resource:
-    """Describe the user groups of one party."""
+    """The resource for the user groups of one party."""
     return Resource(
         kind=party.group,
         path=path,

@@ -1,15 +1,15 @@
-"""What shapes a storefront -> one row each: locales, approval rules of the seller, product facets, incrementors.
+"""The resources for locales, approval rules of the seller, product facets and incrementors.
 
 Sources: .NET SDK models (fields, lengths, required, defaults), its error codes (rules), OpenAPI document 1.0.260
-(roles, what lists sort and search by). Guesses: the owner of a locale stays as it was created; `Order` as
-`ApprovalType`, which the documentation does not support, is refused; rules of suppliers are seen by the seller alone;
-nothing is ever pending.
+(roles, sort and search fields of lists). Guesses: the owner of a locale is immutable; the `ApprovalType` `Order`, which
+is not supported according to the documentation, is rejected; rules of suppliers are visible to the seller only; nothing
+is ever pending.
 """
 
 from collections.abc import Iterator
 
 from reconciler.emulator.calls import FULL_ACCESS
-from reconciler.emulator.errors import Fault
+from reconciler.emulator.errors import ServiceError
 from reconciler.emulator.fields import Field, Reference
 from reconciler.emulator.marketplace import Marketplace
 from reconciler.emulator.resources import Resource
@@ -17,15 +17,15 @@ from reconciler.emulator.rows.parties import XP
 from reconciler.emulator.store import Body
 
 APPROVAL_TYPES = ("Order", "OrderReturn")
-_OWNER = Field("OwnerID", refers=Reference("Supplier", or_seller=True, cascades=True))
+_OWNER = Field("OwnerID", reference=Reference("Supplier", or_seller=True, cascades=True))
 
 
-def _check_locale(market: Marketplace, old: Body | None, new: Body) -> Iterator[Fault]:
+def _check_locale(market: Marketplace, old: Body | None, new: Body) -> Iterator[ServiceError]:
     if market.is_taken("Locale", ("Currency", "Language"), old, new):
-        yield Fault("Locale.DuplicateLanguageAndCurrency")
+        yield ServiceError("Locale.DuplicateLanguageAndCurrency")
 
 
-def _settle_locale(market: Marketplace, old: Body | None, new: Body) -> Body:
+def _finalize_locale(market: Marketplace, old: Body | None, new: Body) -> Body:
     return new | {"OwnerID": old["OwnerID"] if old else new["OwnerID"] or market.settings.marketplace}
 
 
@@ -36,16 +36,16 @@ _LOCALE = Resource(
     sortable=("ID",),
     searchable=("ID", "Currency"),
     check=_check_locale,
-    settle=_settle_locale,
+    finalize=_finalize_locale,
 )
 
 
-def _check_rule(_market: Marketplace, _old: Body | None, new: Body) -> Iterator[Fault]:
+def _check_rule(_market: Marketplace, _old: Body | None, new: Body) -> Iterator[ServiceError]:
     if new.get("ApprovalType") == "Order":
-        yield Fault("ValidationFailure", "ApprovalType: only OrderReturn is supported.")
+        yield ServiceError("ValidationFailure", "ApprovalType: only OrderReturn is supported.")
 
 
-_APPROVERS = Reference(
+_APPROVING_GROUP_REF = Reference(
     "AdminUserGroup", blocks="UserGroup.CannotDeleteApprovingGroup", owners=(("OwnerID", "SupplierUserGroup"),)
 )
 _RULE = Resource(
@@ -56,7 +56,7 @@ _RULE = Resource(
         Field("ApprovalType", required=True, choices=APPROVAL_TYPES),
         Field("Name", maximum=100),
         Field("Description", maximum=2000),
-        Field("ApprovingGroupID", required=True, refers=_APPROVERS),
+        Field("ApprovingGroupID", required=True, reference=_APPROVING_GROUP_REF),
         Field("RuleExpression", required=True, maximum=400),
         XP,
     ),
@@ -65,7 +65,7 @@ _RULE = Resource(
     sortable=("Name", "ID", "ApprovingGroupID", "RuleExpression"),
     searchable=("ID", "Name", "Description", "RuleExpression"),
     check=_check_rule,
-    settle=lambda market, _old, new: new | {"OwnerID": new["OwnerID"] or market.settings.marketplace},
+    finalize=lambda market, _old, new: new | {"OwnerID": new["OwnerID"] or market.settings.marketplace},
 )
 
 
@@ -73,9 +73,9 @@ def _path_of(facet: Body) -> Body:
     return facet | {"XpPath": facet.get("XpPath") or facet["ID"]}
 
 
-def _check_facet(market: Marketplace, old: Body | None, new: Body) -> Iterator[Fault]:
+def _check_facet(market: Marketplace, old: Body | None, new: Body) -> Iterator[ServiceError]:
     if market.is_taken("ProductFacet", ("XpPath",), old, _path_of(new)):
-        yield Fault("ProductFacet.XpPathInUse")
+        yield ServiceError("ProductFacet.XpPathInUse")
 
 
 _FACET = Resource(
@@ -91,7 +91,7 @@ _FACET = Resource(
     sortable=("ListOrder", "ID", "Name", "XpPath"),
     searchable=("ID", "Name", "XpPath"),
     check=_check_facet,
-    settle=lambda _market, _old, new: _path_of(new),
+    finalize=lambda _market, _old, new: _path_of(new),
 )
 
 _INCREMENTOR = Resource(
