@@ -98,8 +98,8 @@ class Emulator:
                 self._apply_side_effects(environ, rule)
         if any(rule.drop == "before" for rule in rules):
             return None
-        refusing = next((rule for rule in rules if rule.status is not None), None)
-        reply = self._answer(environ) if refusing is None else error_reply(refusing, environ["PATH_INFO"])
+        failing = next((rule for rule in rules if rule.status is not None), None)
+        reply = self._answer(environ) if failing is None else error_reply(failing, environ["PATH_INFO"])
         if any(rule.drop == "after" for rule in rules):
             return None
         for rule in rules:
@@ -121,21 +121,19 @@ class Emulator:
             self._market.store.put("ApiClient", key_of(client_id), client | change)
 
     def _answer(self, environ: WSGIEnvironment) -> Reply:
-        seen: list[Any] = []
+        captured: list[Any] = []
 
-        def remember(
-            status: str, headers: list[tuple[str, str]], _exc_info: object = None
-        ) -> Callable[[bytes], object]:
-            seen[:] = [int(status.partition(" ")[0]), headers]
-            return seen.append
+        def capture(status: str, headers: list[tuple[str, str]], _exc_info: object = None) -> Callable[[bytes], object]:
+            captured[:] = [int(status.partition(" ")[0]), headers]
+            return captured.append
 
         with self._lock:
-            body = b"".join(self._app(environ, remember))
+            body = b"".join(self._app(environ, capture))
             try:
                 self._market.store.flush()
             except StateError as error:
                 return error_reply(Rule("", "*", "*", status=500, message=str(error)), environ["PATH_INFO"])
-        return Reply(seen[0], seen[1], body)
+        return Reply(captured[0], captured[1], body)
 
     def _record(self, environ: WSGIEnvironment, status: int | None) -> None:
         path = environ["PATH_INFO"].encode("latin-1").decode("utf-8", "replace")
@@ -206,11 +204,11 @@ def serve(emulator: Emulator, host: str, port: int, on_ready: Callable[[str], No
     Port 0 selects a free port; `on_ready` receives the base URL once connections are accepted. Signals are handled
     only in the main thread. Raises OSError if the port is unavailable.
     """
-    stopped = contextlib.suppress(KeyboardInterrupt)
-    with contextlib.closing(emulator), _sigterm_interrupts(), stopped, running(emulator, host, port) as url:
+    interrupted = contextlib.suppress(KeyboardInterrupt)
+    with contextlib.closing(emulator), _sigterm_interrupts(), interrupted, running(emulator, host, port) as url:
         on_ready(url)
-        never = threading.Event()
-        while not never.wait(_SIGNAL_SECONDS):  # a wait without timeout may miss such a signal
+        idle = threading.Event()
+        while not idle.wait(_SIGNAL_SECONDS):  # a wait without timeout may miss such a signal
             pass
 
 

@@ -162,7 +162,7 @@ def authorise(route: Route, caller: Caller) -> None:
 # The enum ApiRole of API version 1.0.470, and the `security` entries of Sitecore's OpenAPI document.
 FULL_ACCESS = "FullAccess"
 
-_NAMES = """
+_API_ROLE_NAMES = """
     ApiClientAdmin ApiClientReader AddressAdmin AddressReader AdminAddressAdmin AdminAddressReader AdminUserAdmin
     AdminUserGroupAdmin AdminUserGroupReader AdminUserReader ApprovalRuleAdmin ApprovalRuleReader BulkReader
     BundleAdmin BundleAssignmentAdmin BundleReader BuyerAdmin BuyerImpersonation BuyerReader BuyerUserAdmin
@@ -180,7 +180,7 @@ _NAMES = """
     WebhookAdmin IntegrationEventReader IntegrationEventAdmin TrackingEventReader TrackingEventAdmin
     DeliveryConfigAdmin OrderSyncConfigAdmin ErrorConfigAdmin
 """
-API_ROLES = frozenset(_NAMES.split())
+API_ROLES = frozenset(_API_ROLE_NAMES.split())
 
 
 def readers(*names: str) -> tuple[str, ...]:

@@ -204,7 +204,7 @@ def not_found_at(path: str) -> ServiceError:
     return not_found(kind, last)
 
 
-def refuse_if(errors: list[ServiceError]) -> None:
+def raise_if_any(errors: list[ServiceError]) -> None:
     """Raise one ApiError with all errors, if there are any."""
     if errors:
         raise ApiError(*errors)

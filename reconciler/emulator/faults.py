@@ -209,25 +209,25 @@ _CODE_OF_STATUS = {
 
 
 @dataclass(slots=True)
-class _Active:
+class _ActiveFault:
     rule: Rule
-    seen: int = 0
+    matched: int = 0
 
     def triggers(self) -> bool:
-        self.seen += 1
-        past = self.seen - self.rule.after
-        return past > 0 and (self.rule.count is None or past <= self.rule.count)
+        self.matched += 1
+        ordinal = self.matched - self.rule.after
+        return ordinal > 0 and (self.rule.count is None or ordinal <= self.rule.count)
 
 
 @dataclass(slots=True)
 class FaultInjector:
     """The active faults, in the order in which they were added. Not thread-safe: the caller must hold a lock."""
 
-    active: list[_Active] = field(default_factory=list)
+    active: list[_ActiveFault] = field(default_factory=list)
 
     def add(self, spec: str) -> None:
         """Parse a specification and activate it; raises FaultSpecError."""
-        self.active.append(_Active(parse_fault(spec)))
+        self.active.append(_ActiveFault(parse_fault(spec)))
 
     def clear(self) -> None:
         """Remove all faults."""
@@ -235,7 +235,7 @@ class FaultInjector:
 
     def specs(self) -> list[dict[str, object]]:
         """The active specifications, and how many requests each has matched."""
-        return [{"spec": each.rule.spec, "matched": each.seen} for each in self.active]
+        return [{"spec": each.rule.spec, "matched": each.matched} for each in self.active]
 
     def trigger(self, method: str, path: str) -> list[Rule]:
         """Count a request; returns the rules to apply to it."""

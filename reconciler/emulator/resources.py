@@ -20,7 +20,7 @@ from typing import Any
 
 from reconciler.emulator import Profile
 from reconciler.emulator.calls import Answer, Call, Handler, Route, readers, writers
-from reconciler.emulator.errors import ApiError, ServiceError, not_found, refuse_if
+from reconciler.emulator.errors import ApiError, ServiceError, not_found, raise_if_any
 from reconciler.emulator.fields import ID_PATTERN, Field, errors_in, merged, replaced, shown, with_write_only
 from reconciler.emulator.lists import Listable, ListQuery, ordered, page_of, parse_query
 from reconciler.emulator.marketplace import Marketplace, blocking_errors, broken_references, with_canonical_references
@@ -119,7 +119,7 @@ class Resource(_Endpoint):
         parents, sent = self._parents(call), call.body()
         given = sent.get("ID") if self.client_may_choose_id else None
         object_id = given or self.make_id()
-        refuse_if([] if _is_valid_id(object_id) else [ServiceError("ValidationFailure", _ID_RULE)])
+        raise_if_any([] if _is_valid_id(object_id) else [ServiceError("ValidationFailure", _ID_RULE)])
         if call.market.find(self.kind, *parents, object_id) is not None:
             data = {"ObjectType": self.kind, "ObjectID": object_id}
             raise ApiError(ServiceError("IdExists", data=data))
@@ -150,7 +150,7 @@ class Resource(_Endpoint):
         """Delete an object, unless a guard prevents it."""
         body = self._existing(call)
         target = (self.kind, key_of(*self._parents(call), body["ID"]))
-        refuse_if([*self.guard(call.market, body), *blocking_errors(call.market, target)])
+        raise_if_any([*self.guard(call.market, body), *blocking_errors(call.market, target)])
         call.market.remove(*target)
         return Answer(204)
 
@@ -203,9 +203,9 @@ class Resource(_Endpoint):
 
     def _store(self, market: Marketplace, old: Body | None, new: Body) -> Answer:
         changed = with_canonical_references(market, self.fields, new)
-        errors = [*errors_in(self.fields, new), *_fixed(self.fields, old, changed)]
+        errors = [*errors_in(self.fields, new), *_immutability_errors(self.fields, old, changed)]
         errors += [*broken_references(market, self.fields, new), *self.check(market, old, new)]
-        refuse_if(errors)
+        raise_if_any(errors)
         stored = self.finalize(market, old, changed)
         market.store.put(self.kind, key_in(stored), stored)
         return Answer(200, self.view(market, stored))
@@ -215,7 +215,7 @@ def _is_valid_id(value: object) -> bool:
     return isinstance(value, str) and ID_PATTERN.fullmatch(value) is not None
 
 
-def _fixed(fields: tuple[Field, ...], old: Body | None, new: Body) -> Iterator[ServiceError]:
+def _immutability_errors(fields: tuple[Field, ...], old: Body | None, new: Body) -> Iterator[ServiceError]:
     """The errors of changed fields that are immutable after creation."""
     codes = [field.fixed for field in fields if field.fixed and old is not None and old[field.name] != new[field.name]]
     yield from (ServiceError(code) for code in dict.fromkeys(codes))
@@ -291,9 +291,14 @@ class Table(_Endpoint):
     def list_page(self, call: Call) -> Answer:
         """Return one page."""
         market = call.market
-        refuse_if(list(broken_references(market, self.columns, dict(call.params))))
+        raise_if_any(list(broken_references(market, self.columns, dict(call.params))))
         narrowing = {name.lower(): text.lower() for name, text in call.query if name.lower() in self.narrowing}
-        refuse_if([*_unknown(narrowing), *_exclusive(narrowing, {name.lower() for name, text in call.query if text})])
+        raise_if_any(
+            [
+                *_narrowing_errors(narrowing),
+                *_conflict_errors(narrowing, {name.lower() for name, text in call.query if text}),
+            ]
+        )
         columns = (*(replace(each, write_only=False) for each in self.columns), *map(Field, self.parameters))
         pairs = [pair for pair in call.query if pair[0].lower() not in narrowing] + list(call.params.items())
         query = parse_query(pairs, Listable(columns, self.sortable, self.searchable), market.settings.max_page_size)
@@ -308,7 +313,7 @@ class Table(_Endpoint):
         row = replaced(self.columns, sent | dict(call.params))
         has_user = sent.get("UserID") and "UserID" not in row
         unsupported = [ServiceError("PartyAssignment.UserLevelNotAllowed")] if has_user else []
-        refuse_if(unsupported + self.errors(market, row))
+        raise_if_any(unsupported + self.errors(market, row))
         is_repeated = market.store.get(self.kind, self.key(row)) is not None
         if is_repeated and self.repeated != 204 and "repeat-is-accepted" not in market.settings.readings:  # noqa: PLR2004 - 204 is "no content"
             raise ApiError(ServiceError("IdExists"))
@@ -320,20 +325,20 @@ class Table(_Endpoint):
         given = {name.lower(): value for name, value in call.query}
         row: dict[str, Any] = {each.name: given.get(each.name.lower()) or None for each in self.columns}
         row |= call.params
-        refuse_if(list(self.check(row)))
+        raise_if_any(list(self.check(row)))
         if call.market.store.get(self.kind, self.key(row)) is None:
             raise ApiError(not_found(self.kind, list(call.params.values())[-1]))
         call.market.store.delete(self.kind, self.key(row))
         return Answer(204)
 
 
-def _unknown(narrowing: Mapping[str, str]) -> Iterator[ServiceError]:
+def _narrowing_errors(narrowing: Mapping[str, str]) -> Iterator[ServiceError]:
     for name, text in narrowing.items():
         if text not in _NARROWING[name]:
             yield ServiceError("List.InvalidType", f"{text!r} is not valid for {name}.")
 
 
-def _exclusive(narrowing: Mapping[str, str], given: set[str]) -> Iterator[ServiceError]:
+def _conflict_errors(narrowing: Mapping[str, str], given: set[str]) -> Iterator[ServiceError]:
     for name, values, other, code in _CONFLICTS:
         if narrowing.get(name) in values and other in given:
             yield ServiceError(code)

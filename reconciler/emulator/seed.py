@@ -170,7 +170,7 @@ class _Loader:
                 yield f"{place}[{index}]", self._mapping(entry, f"{place}[{index}]")
 
     def _assignments(self, root: Body, objects: Body, section: str) -> Iterator[tuple[str, Body]]:
-        """The rows of one section: next to `Objects`, in it, or (in other exports) in `Objects.Assignments`."""
+        """The rows of one section of `Assignments`, `Objects`, or (in other exports) `Objects.Assignments`."""
         yield from self._entries(self._mapping(root.get("Assignments"), "Assignments"), "Assignments", section)
         yield from self._entries(objects, "Objects", section)
         inside = self._mapping(objects.get("Assignments"), "Objects.Assignments")

@@ -20,15 +20,15 @@ from reconciler.emulator.rows.parties import BUYER_REF, GROUP_REF, SUPPLIER_REF,
 from reconciler.emulator.store import Body
 
 _LISTENERS = ("BuyerID", "UserGroupID", "UserID", "MessageConfigName", "SupplierID")
-_LEGACY_THINGS = (
+_LEGACY_THING_TYPES = (
     *("Address", "Variant", "Order", "OrderReturn", "LineItem", "CostCenter", "CreditCard", "Payment", "Spec"),
     *("SpecOption", "UserGroup", "Company", "Category", "PriceSchedule", "Shipment", "SpendingAccount", "User"),
     *("Promotion", "ApprovalRule", "SellerApprovalRule", "Catalog", "ProductFacet", "MessageSender"),
     *("InventoryRecord", "ProductCollection"),
 )
-THINGS: dict[Profile, tuple[str, ...]] = {
-    "legacy": _LEGACY_THINGS,
-    "current": (*_LEGACY_THINGS, "Subscription", "GroupOrderInvitation", "BuyerGroup", "Discount"),
+THING_TYPES: dict[Profile, tuple[str, ...]] = {
+    "legacy": _LEGACY_THING_TYPES,
+    "current": (*_LEGACY_THING_TYPES, "Subscription", "GroupOrderInvitation", "BuyerGroup", "Discount"),
 }
 _COMPANIES = (Field("BuyerID", reference=BUYER_REF), Field("SupplierID", reference=SUPPLIER_REF))
 _GROUP = Field("UserGroupID", reference=GROUP_REF)
@@ -72,7 +72,7 @@ def _members(party: Party, path: str) -> Table:
     """The group memberships of one party; the company, if any, is in the path only."""
     owner = f"{party.company}ID" if party.company else ""
 
-    def below(kind: str) -> Reference:
+    def member_reference(kind: str) -> Reference:
         return Reference(kind, owners=((owner, kind),) if owner else ())
 
     company = (
@@ -83,8 +83,8 @@ def _members(party: Party, path: str) -> Table:
         path=f"{path}/assignments",
         columns=(
             *((company,) if company else ()),
-            Field("UserGroupID", required=True, reference=below(party.group)),
-            Field("UserID", required=True, reference=below(party.kind)),
+            Field("UserGroupID", required=True, reference=member_reference(party.group)),
+            Field("UserID", required=True, reference=member_reference(party.kind)),
         ),
         role=party.group,
         deletions=(f"{path}/{{UserGroupID}}/assignments/{{UserID}}",),
@@ -146,7 +146,7 @@ _INDICES = Table(
     kind="XpIndex",
     path="/v1/xpindices",
     columns=(
-        *(Field("ThingType", required=True, choices=each, only=only) for only, each in THINGS.items()),
+        *(Field("ThingType", required=True, choices=each, only=only) for only, each in THING_TYPES.items()),
         Field("Key", required=True),
     ),
     read_roles=writers("XpIndex"),
