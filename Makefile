@@ -48,7 +48,7 @@ check: $(READY)  ## lint, format check, types, architecture, workflows
 mutants: $(READY)  ## change one thing at a time in what decides, and list what no test notices; a quarter of an hour
 	@nice $(BIN)/python tools/mutants.py
 
-cover: $(READY)  ## run all tests and demand 95 % branch coverage
+cover: $(READY)  ## run all tests and require 95 % branch coverage
 	@$(BIN)/python -m coverage erase
 	@$(BIN)/python -m pytest -q -n auto --cov --cov-report=term
 

@@ -36,7 +36,7 @@ def client(number: int) -> dict[str, Any]:
 
 
 def write_certificate(path: Path) -> Path:
-    """Make a certificate for localhost; gives the file that has its key besides."""
+    """Write a certificate for localhost; returns the file, which also contains its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     now = datetime.now(UTC)

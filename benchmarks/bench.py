@@ -1,7 +1,7 @@
 """Generated clients and a local service -> what the commands cost, as ratios to what bounds them and to other tools.
 
 Every figure is the median of several runs of whole processes; a command and its bound are run in turn. Absolute figures
-are this machine's; the ratios are what to look at. Writes ``results.md`` and ``results.svg`` beside this file.
+are this machine's; the ratios are what to look at. Writes ``results.md`` and ``results.svg`` next to this file.
 """
 
 import argparse

@@ -126,6 +126,6 @@ def write_others(folder: Path, count: int) -> None:
 
 
 def write_config(folder: Path, url: str, concurrency: int = 8) -> None:
-    """The reconciler.yaml beside the manifests."""
+    """The reconciler.yaml next to the manifests."""
     text = _CONFIG.format(url=url, own=OWN_ID, variable=SECRET_VARIABLE, concurrency=concurrency)
     (folder / "reconciler.yaml").write_text(text)

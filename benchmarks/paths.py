@@ -171,7 +171,7 @@ def _overlaid(folder: Path, count: int) -> None:
 
 _APPLY: Final = ("apply", "--auto-approve", "--quiet")
 _PATHS: Final = (
-    Measured("plan, creations beside as many unmanaged", _renames, ("plan",), 1000, "of each", 2, 150),
+    Measured("plan, creations and as many unmanaged", _renames, ("plan",), 1000, "of each", 2, 150),
     Measured("drift --write-back, one file", _one_file, ("drift", "--write-back"), 400, "manifests", 2, codes=(0, 2)),
     Measured("apply, ten new assignments each", _assigned, _APPLY, 200, "clients"),
     Measured("apply, created by POST", _posted, _APPLY, 400, "clients"),

@@ -191,7 +191,7 @@ zones:
 
 
 def octodns(root: Path, sizes: Sizes, _findings: Findings) -> Iterator[Row]:
-    """`octodns-sync` without `--doit`, as many records from YAML to YAML: it parses as much, and contacts nobody."""
+    """`octodns-sync` without `--doit`, as many records from YAML to YAML: it parses as much, and works offline."""
     count = sizes.clients
     with ExitStack() as servers:
         figures, parts = _parted(

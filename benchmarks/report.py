@@ -26,7 +26,7 @@ Each row stands against a bound: the least that its work takes with nothing arou
   (login, who we are, the pages, a look before each PUT, the pages again), with nothing done about the answers;
 - *the rate allowed*: as many requests as the service let through, at its rate.
 
-What limits each command is told in [Where the time goes](../docs/decisions/0006-where-the-time-goes.md): `validate` the
+[Where the time goes](../docs/decisions/0006-where-the-time-goes.md) explains what limits each command: `validate` the
 YAML parser, `plan` that and the pages, `apply` the latency, and where there is none, what Python does around a request.
 Notes below a table say what is compared with other tools, what of each is there whatever the number of clients, and
 what grows with it.
@@ -51,7 +51,7 @@ TRIED: Final[Mapping[str, str]] = {
     **dict.fromkeys(("--help", "--version", "validate, one file", "plan, three clients"), _START),
     "plan, 10000 clients in step": (
         "Scalars of live objects are asked for no nesting (26 to 16 µs for a client), manifests without references "
-        "are not copied, fields that nobody names are passed over. The rest is many checks of 1 to 4 % each."
+        "are not copied, fields that no manifest names are skipped. The rest is many checks of 1 to 4 % each."
     ),
     "plan 50000 clients": (
         "Objects are let go of as they are read, and plain values of manifests are kept once: 11.9 to 10.9 kB for a "

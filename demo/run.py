@@ -47,7 +47,7 @@ def play(folder: Path) -> None:
     run(folder, "apply", "--auto-approve", "--quiet")
     say("Is everything in step now?")
     run(folder, "plan", "--detailed-exitcode")
-    say("At night, somebody opens the portal: lets every seller into the storefront, and takes its checkout away.")
+    say("At night, a user in the portal allows every seller in the storefront, and removes its checkout.")
     edit_in_the_portal(
         folder, "Storefront", AllowSeller=True, OrderCheckoutIntegrationEventID=None, MaximumGrantedRoles=[]
     )

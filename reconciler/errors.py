@@ -63,8 +63,8 @@ class InputError(ReconcilerError):
         errors = sum(one.severity == "error" for one in self.diagnostics)
         warnings = len(self.diagnostics) - errors
         counts = ((errors, "error"), (warnings, "warning"))
-        told = [f"{count} {word}{'' if count == 1 else 's'}" for count, word in counts if count]
-        super().__init__(f"{' and '.join(told) or 'no error'} found")
+        parts = [f"{count} {word}{'' if count == 1 else 's'}" for count, word in counts if count]
+        super().__init__(f"{' and '.join(parts) or 'no error'} found")
 
     def __str__(self) -> str:
         """All of it, as a traceback shows it."""
@@ -192,7 +192,7 @@ _BEGUN: Final = "the run had begun to write; the next one finds out how far it c
 
 @contextmanager
 def cutting_off(has_begun: "Callable[[], bool]") -> "Iterator[None]":
-    """Note on whatever ends a run that nobody foresaw that something may have been written, if so: see `cut_off`."""
+    """Note on an unexpected exception that the run may have written something, if so: see `cut_off`."""
     try:
         yield
     except Exception as error:

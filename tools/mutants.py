@@ -4,8 +4,8 @@ A mutation is one changed condition, constant, returned value or left out statem
 process, in which the function has the changed code, with the tests of its package. Time is bounded: mutations are tried
 in a shuffled order that is always the same, until it is over.
 
-No well-kept tool fits: mutmut copies the sources away from what they are beside, such as the schemas, and cosmic-ray
-starts Python for each mutation; neither can be told when to stop.
+No maintained tool fits: mutmut copies the sources away from adjacent files, such as the schemas, and cosmic-ray
+starts Python for each mutation; neither accepts a time budget.
 """
 
 import argparse

@@ -1,7 +1,7 @@
 """The tables of the kinds -> the JSON Schemas of their manifests. `make docs` writes them; a test compares them.
 
-What all manifests have in common (metadata, policy, secrets) is in ``manifest.schema.json`` beside this file. A schema
-takes of it what it refers to.
+What all manifests have in common (metadata, policy, secrets) is in ``manifest.schema.json`` next to this file. A schema
+includes the parts that it refers to.
 """
 
 import copy

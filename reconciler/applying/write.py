@@ -110,7 +110,7 @@ def _may_be_the_id(error: RemoteError) -> bool:
 
 
 def _by_post(task: Task, lost: AnswerLost | None) -> Outcome:
-    """Create exactly once: look for an object with the name before each try, whoever created it."""
+    """Create exactly once: look for an object with the name before each attempt, regardless of who created it."""
     newcomers, name = task.writer.newcomers, str(task.planned[task.kind.name_field])
     look = newcomers.before_the_run
 

@@ -285,7 +285,7 @@ def granted_roles(market: Marketplace, login: Login) -> list[str]:
     """The roles of the token: those of the user, limited by the scope and by the client.
 
     Raises:
-        ApiError: the user lacks a required role, or has no role in the scope.
+        ApiError: the user lacks a required role, or no role in the scope can be granted.
     """
     held, client = market.roles_of(login.user), login.client
     required = [*_names(client, "MinimumRequiredRoles"), *_names(client, "MinimumRequiredCustomRoles")]

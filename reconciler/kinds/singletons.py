@@ -52,7 +52,7 @@ SUBSCRIPTION_INTEGRATION: Final = _single(
         hash_key(required=True),
         *auth_header("Url", since="1.0.376"),
         elevated_roles("The roles of the token that the middleware is given. Empty: it is given no token."),
-        number("NotificationDays", Whole(1, None, "days"), "How many days before an order users are told of it.", 3),
+        number("NotificationDays", Whole(1, None, "days"), "How many days before an order users are notified.", 3),
         xp(),
     ),
     readers=("SubscriptionReader",),

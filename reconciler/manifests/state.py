@@ -61,7 +61,7 @@ def clashes(candidates: Sequence[Candidate]) -> Iterator[Diagnostic]:
             field = KINDS[other.address.kind].name_field
             at = pointer("spec", field)
             message = f"{other.address} has the same {field} as {first.address} at {first.document.place(at)}"
-            hint = "without an id, the two cannot be told apart: give both an id"
+            hint = "without an id, the two are indistinguishable: give both an id"
             yield Fault(at, message, "duplicate-id", hint).within(other.document)
 
 

@@ -303,7 +303,7 @@ def service_errors(answer: Answer) -> tuple[ServiceError, ...]:
 
 
 def texts(answer: Answer) -> tuple[str, ...]:
-    """Everything that an error body says in words; the token endpoint may give OAuth's two fields beside the API's."""
+    """All texts of an error body; the token endpoint may return OAuth's two fields in addition to the API's."""
     body = _error_body(answer)
     oauth = [text_or_empty(body.get(name)) for name in ("error", "error_description")]
     api_texts = [text for error in service_errors(answer) for text in (error.code, error.message)]

@@ -194,7 +194,7 @@ _SECONDS: Final = 0.25
 class Latency:
     """Detects that a service has become slower (after Netflix's Gradient2 limit). Not thread-safe.
 
-    docs/decisions/0006 says why it stands beside the pace after a 429.
+    docs/decisions/0006 says why it is needed in addition to the rate limit after a 429.
     """
 
     def __init__(self) -> None:

@@ -52,7 +52,7 @@ class Document:
 
     @property
     def places(self) -> Mapping[str, Place]:
-        """The places of all values by JSON pointer, computed on demand."""
+        """The places of all values by JSON pointer, computed lazily."""
         return _Places(self)
 
     def place_of(self, _at: str, index: int) -> Place:
