@@ -1,4 +1,4 @@
-"""A small seed -> emulators in process, and httpx clients that talk to them as their administrator."""
+"""A small seed -> in-process emulators, and httpx clients logged in as their administrator."""
 
 from __future__ import annotations
 
@@ -62,13 +62,13 @@ ASSIGNMENTS = {
 
 @pytest.fixture
 def now() -> list[datetime]:
-    """The time, in a list so that a test can move it."""
+    """The current time, in a list so that a test can change it."""
     return [datetime(2026, 10, 5, 12, tzinfo=UTC)]
 
 
 @pytest.fixture
 def naps() -> list[float]:
-    """Seconds for which an emulator would have slept."""
+    """The delays of an emulator, in seconds, instead of sleeping."""
     return []
 
 
@@ -91,7 +91,7 @@ def emulate(tmp_path: Path, now: list[datetime], naps: list[float]) -> Iterator[
 
 @pytest.fixture
 def visit() -> Iterator[Callable[[Emulator], httpx.Client]]:
-    """Make a client which nobody is logged in at."""
+    """A factory of httpx clients without a token."""
     made: list[httpx.Client] = []
 
     def make(emulator: Emulator) -> httpx.Client:
@@ -105,7 +105,7 @@ def visit() -> Iterator[Callable[[Emulator], httpx.Client]]:
 
 @pytest.fixture
 def login(visit: Callable[[Emulator], httpx.Client]) -> Callable[..., httpx.Client]:
-    """Make a client which the administrator, or whom the form names, is logged in at."""
+    """A factory of httpx clients logged in as the administrator, or as given by the form."""
 
     def make(emulator: Emulator, **form: str) -> httpx.Client:
         client = visit(emulator)
@@ -131,5 +131,5 @@ def admin(emulator: Emulator, login: Callable[..., httpx.Client]) -> httpx.Clien
 
 @pytest.fixture
 def legacy(emulate: Callable[..., Emulator], login: Callable[..., httpx.Client]) -> httpx.Client:
-    """The administrator of an emulator of the older API generation."""
+    """The administrator of an emulator of the legacy API generation."""
     return login(emulate(profile="legacy"))

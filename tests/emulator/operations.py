@@ -1,4 +1,4 @@
-"""Every operation of the emulator with an example, in an order in which each finds what it needs."""
+"""Every operation of the emulator with an example, in an order that satisfies their dependencies."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Operation:
             "supplierID": "tools",
         }
         if self.path in {"/buyers/{buyerID}", "/suppliers/{supplierID}"}:
-            known = {}  # one of its own, not the one that others belong to
+            known = {}  # the example itself, not the parent of others
         if "assignments" in self.path:
             known |= {"userID": MEMBERS.get(self.path.split("/")[1], ""), "securityProfileID": "reading"}
         return "/v1" + re.sub(r"\{(\w+)\}", lambda name: known.get(name[1], self.own), self.path) + self.query
@@ -71,7 +71,7 @@ MEMBERS = {"usergroups": "reader", "buyers": "shopper", "suppliers": "vendor"}
 CLIENTS, CLIENT = "/apiclients", "/apiclients/{apiClientID}"
 ASSIGNMENTS, SECRETS = CLIENTS + "/assignments", CLIENT + "/secrets"
 SECRET = SECRETS + "/{secretID}"
-CLIENT_OPERATIONS = (  # in this order: each finds what the ones before it have left
+CLIENT_OPERATIONS = (  # in this order: each depends on the ones before it
     Operation("PUT", CLIENT, 200, WHOLE),  # creates
     Operation("PUT", CLIENT, 200, WHOLE),
     Operation("GET", CLIENT, 200),
@@ -95,7 +95,7 @@ CLIENT_OPERATIONS = (  # in this order: each finds what the ones before it have 
 def neighbour(
     path: str, name: str, body: dict[str, Any], patch: dict[str, Any], *meanwhile: Operation, **another: str
 ) -> tuple[Operation, ...]:
-    """Give all operations on a resource, `meanwhile` those that need it; `another` makes a second one unique."""
+    """All operations on a resource; `meanwhile` are those that need it, `another` makes a second one unique."""
     one = f"{path}/{{{name}}}"
     return (
         Operation("PUT", one, 200, body),  # creates
@@ -111,7 +111,7 @@ def neighbour(
 
 
 def members(path: str, user: str, *meanwhile: Operation) -> tuple[Operation, ...]:
-    """Give all operations on the groups of one party and on who is in them."""
+    """All operations on the groups of one party and on their members."""
     return neighbour(
         path,
         "userGroupID",
@@ -125,7 +125,7 @@ def members(path: str, user: str, *meanwhile: Operation) -> tuple[Operation, ...
 
 
 def only(path: str, body: dict[str, Any]) -> tuple[Operation, ...]:
-    """Give all operations on a singleton."""
+    """All operations on a singleton."""
     return (
         Operation("PUT", path, 200, body),
         Operation("GET", path, 200),

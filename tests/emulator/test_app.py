@@ -62,20 +62,20 @@ def admin(emulator: Emulator) -> Iterator[httpx.Client]:
         yield client
 
 
-def test_a_put_and_an_empty_answer_travel_over_one_connection(admin: httpx.Client) -> None:
+def test_a_put_and_an_empty_response_use_one_connection(admin: httpx.Client) -> None:
     answer = admin.post("/v1/buyers", json={"ID": "new", "Name": "N\u00e9w"})
     assert answer.headers["Location"] == f"{admin.base_url}/v1/buyers/new"
     assert admin.get("/v1/buyers/new").json()["Name"] == "N\u00e9w"
     assert (admin.delete("/v1/buyers/new").status_code, admin.get("/v1/buyers/new").status_code) == (204, 404)
 
 
-def test_a_path_beyond_ascii_is_journalled_as_written(admin: httpx.Client) -> None:
+def test_a_non_ascii_path_is_journalled_as_sent(admin: httpx.Client) -> None:
     assert admin.get("/v1/buyers/ключ").json()["Errors"][0]["Data"]["ObjectID"] == "ключ"
     assert admin.get("/_emulator/requests").json()["requests"][-1]["path"] == "/v1/buyers/ключ"
 
 
 @pytest.mark.parametrize(("drop", "status"), [("before", 404), ("after", 200)])
-def test_a_dropped_connection_closes_without_an_answer(
+def test_a_dropped_connection_closes_without_a_response(
     admin: httpx.Client, capfd: pytest.CaptureFixture[str], drop: str, status: int
 ) -> None:
     admin.post("/_emulator/faults", json={"spec": f"PUT * drop={drop}"})
@@ -85,21 +85,21 @@ def test_a_dropped_connection_closes_without_an_answer(
     assert capfd.readouterr() == ("", "")
 
 
-def test_the_clock_on_the_wall_is_the_default() -> None:
+def test_the_default_clock_is_the_system_time() -> None:
     with running(Emulator(Settings())) as url, httpx.Client(base_url=url, verify=NO_TLS, timeout=60) as client:
         token = client.post("/oauth/token", data=ADMIN).json()["access_token"]
         assert client.get("/v1/me", headers={"Authorization": f"bearer {token}"}).status_code == 200
 
 
 @pytest.mark.sweep
-def test_many_threads_write_at_once_and_nothing_is_lost(admin: httpx.Client) -> None:
+def test_concurrent_writes_are_not_lost(admin: httpx.Client) -> None:
     with ThreadPoolExecutor(16) as pool:
         made = pool.map(lambda number: admin.put(f"/v1/buyers/b{number}", json={"Name": "B"}).status_code, range(64))
     assert set(made) == {200}
     assert admin.get("/v1/buyers", params={"Name": "B"}).json()["Meta"]["TotalCount"] == 64
 
 
-def test_requests_that_wait_do_not_wait_for_each_other() -> None:
+def test_delayed_requests_do_not_block_each_other() -> None:
     everybody_is_here = threading.Barrier(8, timeout=10)
 
     def sleep(_seconds: float) -> None:
@@ -116,14 +116,14 @@ def test_requests_that_wait_do_not_wait_for_each_other() -> None:
 
 @contextmanager
 def started(script: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """A process that serves, and its base URL."""
+    """A server process, and its base URL."""
     pipe = subprocess.PIPE
     with subprocess.Popen([sys.executable, "-c", script], stdin=pipe, stdout=pipe, stderr=pipe, text=True) as server:
         assert server.stdout is not None
         try:
             yield server, server.stdout.readline().removeprefix("listening on").strip()
         finally:
-            server.kill()  # else one that does not end would be waited for
+            server.kill()  # otherwise the test would wait for a server that does not end
 
 
 @pytest.mark.sweep
@@ -137,7 +137,7 @@ def test_a_signal_stops_the_server_cleanly(number: signal.Signals) -> None:
 
 
 @pytest.mark.sweep
-def test_a_signal_that_comes_while_the_server_holds_a_lock_stops_it_too() -> None:
+def test_a_signal_stops_a_server_that_holds_a_lock() -> None:
     with started(LOCKED + SCRIPT) as (server, url):
         with suppress(httpx.TransportError):
             httpx.get(url + "/v1/openapi/v3", verify=NO_TLS)
@@ -146,15 +146,15 @@ def test_a_signal_that_comes_while_the_server_holds_a_lock_stops_it_too() -> Non
 
 
 @pytest.mark.sweep
-def test_a_signal_that_does_not_wake_the_main_thread_stops_the_server_too() -> None:
-    """One that comes right before the wait does not, either."""
+def test_a_signal_that_does_not_wake_the_main_thread_stops_the_server() -> None:
+    """A signal right before the wait does not wake it either."""
     with started(ELSEWHERE + SCRIPT) as (server, url):
         assert httpx.get(url + "/v1/openapi/v3", verify=NO_TLS).status_code == 200
         assert server.communicate("\n", timeout=60) == ("stopped\n", "")
     assert server.returncode == 0
 
 
-def test_serving_from_another_thread_ends_with_a_keyboard_interrupt_there(emulate: Callable[..., Emulator]) -> None:
+def test_a_keyboard_interrupt_in_another_thread_stops_its_server(emulate: Callable[..., Emulator]) -> None:
     ready: list[str] = []
 
     def stop(url: str) -> None:
@@ -167,6 +167,6 @@ def test_serving_from_another_thread_ends_with_a_keyboard_interrupt_there(emulat
     assert ready[0].startswith("http://127.0.0.1:")
 
 
-def test_a_port_that_is_taken_is_an_error(emulator: Emulator) -> None:
+def test_a_port_in_use_is_an_error(emulator: Emulator) -> None:
     with running(emulator) as url, pytest.raises(OSError, match="in use"):
         serve(emulator, "127.0.0.1", int(url.rpartition(":")[2]), print)

@@ -1,4 +1,4 @@
-"""Who may make a call."""
+"""Authorisation of calls."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize("header", ["", "Bearer", "Bearer x.y.z", "Basic abc"])
-def test_without_a_valid_token_nothing_opens(guest: httpx.Client, header: str) -> None:
+def test_a_request_without_a_valid_token_is_rejected(guest: httpx.Client, header: str) -> None:
     answer = guest.get("/v1/me", headers={"Authorization": header} if header else {})
     assert (answer.status_code, code(answer)) == (401, "InvalidToken")
 
@@ -46,13 +46,13 @@ def test_only_the_seller_may_use_api_clients(emulator: Emulator, login: Callable
         ("GET", "/v1/integrations/subscription", 403),
     ],
 )
-def test_a_reader_may_only_read(
+def test_a_reader_cannot_write(
     emulator: Emulator, login: Callable[..., httpx.Client], method: str, path: str, status: int
 ) -> None:
     assert login(emulator, **READER).request(method, path, json={}).status_code == status
 
 
-def test_a_missing_role_is_named(emulator: Emulator, login: Callable[..., httpx.Client]) -> None:
+def test_a_missing_role_is_reported(emulator: Emulator, login: Callable[..., httpx.Client]) -> None:
     error = login(emulator, **READER).post("/v1/apiclients", json={}).json()["Errors"][0]
     assert error["ErrorCode"] == "Auth.InsufficientRoles"
     assert error["Data"] == {"SufficientRoles": ["FullAccess", "ApiClientAdmin"], "AssignedRoles": ["ApiClientReader"]}

@@ -1,9 +1,9 @@
-"""Every endpoint of the emulator, driven and compared with Sitecore's OpenAPI document.
+"""Every endpoint of the emulator, called and compared with Sitecore's OpenAPI document.
 
-The document is not part of this repository (`GET {base}/v1/openapi/v3` of the service serves it to anybody): name the
-file in the environment variable OPENAPI_SPEC. Without it the operations are driven, and the comparison is skipped.
-Version 1.0.260 is the newest that Sitecore itself has published in a repository, so what came or went later is listed
-here by name, beside what the emulator adds on purpose.
+The document is not part of this repository (`GET {base}/v1/openapi/v3` of the service returns it without a token): set
+the environment variable OPENAPI_SPEC to the file. Without it, the operations are called, and the comparison is skipped.
+Version 1.0.260 is the newest that Sitecore has published in a repository, so later additions and removals are listed
+here by name, and so is what the emulator adds deliberately.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from reconciler.emulator import Emulator
 
-# Differences, all deliberate.
+# Deliberate differences.
 LATER_FIELDS = {
     "AnonymousTokenDuration": "since 1.0.393, in both generations",
     "FutureFlag": "the emulator's own, settable",
@@ -50,7 +50,7 @@ def drive(admin: httpx.Client) -> list[tuple[Operation, httpx.Response]]:
 
 @pytest.fixture(params=["current", "legacy"])
 def profile(request: pytest.FixtureRequest) -> str:
-    """One API generation after the other."""
+    """Each API generation."""
     return str(request.param)
 
 
@@ -58,7 +58,7 @@ def profile(request: pytest.FixtureRequest) -> str:
 def driven(
     profile: str, emulate: Callable[..., Emulator], login: Callable[..., httpx.Client]
 ) -> list[tuple[Operation, httpx.Response]]:
-    """All operations with their answers."""
+    """All operations with their responses."""
     return drive(login(emulate(profile=profile)))
 
 
@@ -91,7 +91,7 @@ def complain(spec: dict[str, Any], content: dict[str, Any], body: object) -> lis
     return [error.message for error in Draft202012Validator(schema).iter_errors(body)]
 
 
-def test_every_operation_answers_its_documented_status(
+def test_every_operation_returns_its_documented_status(
     profile: str, driven: list[tuple[Operation, httpx.Response]]
 ) -> None:
     is_absent = [profile == "legacy" and each.path.startswith("/integrations/") for each in OPERATIONS]
@@ -101,7 +101,7 @@ def test_every_operation_answers_its_documented_status(
 
 
 def shape(method: str, path: str) -> tuple[str, str]:
-    """What a path is but for its case and the names of its variables."""
+    """A path without its case and the names of its variables."""
     return method, re.sub(r"\{\w+\}", "{}", path.lower())
 
 
@@ -122,16 +122,14 @@ def test_every_operation_is_in_the_document(spec: dict[str, Any]) -> None:
     assert about_clients <= ours
 
 
-def test_every_request_is_as_the_document_says(spec: dict[str, Any]) -> None:
+def test_every_request_matches_the_document(spec: dict[str, Any]) -> None:
     sent = [each for each in OPERATIONS if each.body is not None and not each.is_later]
     for each in sent:
         documented = spec["paths"][each.path][each.method.lower()]["requestBody"]
         assert complain(spec, documented["content"], without(each.body, LATER_FIELDS)) == [], each
 
 
-def test_every_answer_of_the_older_generation_is_as_the_document_says(
-    spec: dict[str, Any], legacy: httpx.Client
-) -> None:
+def test_every_legacy_response_matches_the_document(spec: dict[str, Any], legacy: httpx.Client) -> None:
     for each, answer in drive(legacy):
         if each.is_later:
             continue
@@ -142,7 +140,7 @@ def test_every_answer_of_the_older_generation_is_as_the_document_says(
             assert complain(spec, response["content"], without(answer.json(), LATER_FIELDS)) == [], each
 
 
-def test_what_the_secret_leaves_behind_is_every_documented_field_of_a_client(legacy: httpx.Client) -> None:
+def test_the_legacy_client_differs_only_by_its_secret(legacy: httpx.Client) -> None:
     shown = set(legacy.get("/v1/apiclients").json()["Items"][0])
     ours = {field.name for field in kinds_of("current")["ApiClient"].fields if not field.write_only} | {"ID"}
     assert shown - ours == set(REMOVED_FIELDS)

@@ -1,4 +1,4 @@
-"""Any request at all: refused or carried out, never a crash; and what was put is what is got."""
+"""Arbitrary requests are rejected or executed, but never crash; and GET returns what was put."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ FIELDS = {kind: [field.name for field in row.fields] for kind, row in ROWS.items
 
 @pytest.fixture(scope="module")
 def admin() -> Iterator[httpx.Client]:
-    """One administrator for all examples: whatever they leave behind must not matter."""
+    """One administrator for all examples, which must not depend on leftovers of others."""
     with httpx.Client(transport=httpx.WSGITransport(app=Emulator(Settings())), base_url="http://emulator") as client:
         form = {"client_id": ADMIN_CLIENT_ID, "client_secret": ADMIN_CLIENT_SECRET, "grant_type": "client_credentials"}
         client.headers["Authorization"] = "Bearer " + client.post("/oauth/token", data=form).json()["access_token"]
@@ -48,7 +48,7 @@ def admin() -> Iterator[httpx.Client]:
 @pytest.mark.sample(6)
 @given(data=st.data())
 @pytest.mark.parametrize("kind", sorted(PATHS))
-def test_no_body_brings_the_emulator_down(admin: httpx.Client, kind: str, data: st.DataObject) -> None:
+def test_no_body_crashes_the_emulator(admin: httpx.Client, kind: str, data: st.DataObject) -> None:
     keys = st.sampled_from(["ID", *FIELDS[kind]]) | st.text(max_size=4)
     body = data.draw(st.dictionaries(keys, VALUES | LIKELY, max_size=6))
     answers = [admin.post(PATHS[kind], json=body), admin.put(f"{PATHS[kind]}/fuzz", json=body)]
@@ -61,7 +61,7 @@ def test_no_body_brings_the_emulator_down(admin: httpx.Client, kind: str, data: 
     text=st.text(max_size=12) | st.sampled_from(["!*", "*", ">5", "!<2020-01-01", "true|false", "!ID,AppName"]),
     kind=st.sampled_from(sorted(PATHS)),
 )
-def test_no_query_brings_the_emulator_down(admin: httpx.Client, name: str, text: str, kind: str) -> None:
+def test_no_query_crashes_the_emulator(admin: httpx.Client, name: str, text: str, kind: str) -> None:
     answer = admin.get(f"{PATHS[kind]}?{quote(name)}={quote(text)}")
     assert answer.status_code in {200, 400}
 
@@ -70,7 +70,7 @@ def test_no_query_brings_the_emulator_down(admin: httpx.Client, name: str, text:
     form=st.dictionaries(st.sampled_from(["client_id", "client_secret", "username", "password", "scope"]), st.text())
 )
 @pytest.mark.parametrize("grant", ["client_credentials", "password", "refresh_token"])
-def test_no_login_brings_the_emulator_down(admin: httpx.Client, grant: str, form: dict[str, str]) -> None:
+def test_no_login_crashes_the_emulator(admin: httpx.Client, grant: str, form: dict[str, str]) -> None:
     answer = admin.post("/oauth/token", data={"client_id": ADMIN_CLIENT_ID, **form, "grant_type": grant})
     assert answer.status_code in {400, 401}
 
@@ -89,7 +89,7 @@ def test_no_login_brings_the_emulator_down(admin: httpx.Client, grant: str, form
         },
     )
 )
-def test_what_was_put_is_got_and_putting_it_again_changes_nothing(admin: httpx.Client, change: dict[str, Any]) -> None:
+def test_get_returns_what_was_put_and_put_is_idempotent(admin: httpx.Client, change: dict[str, Any]) -> None:
     path = "/v1/apiclients/0f0f0f0f-0000-4000-8000-00000000000a"
     first = admin.put(path, json=change).json()
     assert first == first | change

@@ -1,4 +1,4 @@
-"""The public client library `ordercloud-python`, which knows nothing of us, against the emulator over a socket."""
+"""The public, independent client library `ordercloud-python` against the emulator over a socket."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ STOREFRONT = "E5A05785-CAFF-4F7D-9CC3-758F13865FC3"
 
 @pytest.fixture
 def url(emulator: Emulator) -> Iterator[str]:
-    """Where the emulator listens."""
+    """The base URL of the emulator."""
     with running(emulator) as base_url:
         yield base_url
 
@@ -89,7 +89,7 @@ def test_the_library_rotates_a_secret(cloud: Any, url: str) -> None:
         assert fresh.me.get().seller.id == "emulator"
 
 
-def test_the_library_understands_the_refusals(cloud: Any, url: str) -> None:
+def test_the_library_understands_error_responses(cloud: Any, url: str) -> None:
     with pytest.raises(OrderCloudError) as refused:
         cloud.api_clients.patch(STOREFRONT, {"AccessTokenDuration": 1, "AppName": ""})
     assert [error.error_code for error in refused.value.errors] == ["ValidationFailure", "RequiredField"]

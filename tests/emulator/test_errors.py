@@ -28,13 +28,13 @@ def test_an_unknown_path_is_not_found(admin: httpx.Client, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/v1/apiclients", "/v1/integrations/subscription", "/oauth/certs/none"])
-def test_every_404_says_what_is_missing(admin: httpx.Client, path: str) -> None:
+def test_every_404_names_the_missing_object(admin: httpx.Client, path: str) -> None:
     admin.post("/_emulator/faults", json={"spec": "GET /v1/apiclients status=404"})
     (error,) = admin.get(path).json()["Errors"]
     assert all(isinstance(error["Data"][name], str) for name in ("ObjectType", "ObjectID"))
 
 
-def test_a_crash_answers_500_in_the_usual_shape_and_is_logged(
+def test_a_crash_is_a_500_with_an_error_body_and_is_logged(
     visit: Callable[[Emulator], httpx.Client], caplog: pytest.LogCaptureFixture
 ) -> None:
     def broken_clock() -> datetime:

@@ -1,4 +1,4 @@
-"""Injected faults: the language, which requests they strike, and what each of them does."""
+"""Injected faults: their syntax, the requests that they apply to, and their effects."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LEAST = {"AppName": "App", "AccessTokenDuration": 10}
 
 @pytest.fixture
 def inject(admin: httpx.Client) -> Callable[[str], None]:
-    """Arm a fault in the emulator of `admin`."""
+    """Add a fault to the emulator of `admin`."""
 
     def post(spec: str) -> None:
         answer = admin.post("/_emulator/faults", json={"spec": spec})
@@ -34,14 +34,14 @@ def inject(admin: httpx.Client) -> Callable[[str], None]:
     return post
 
 
-def test_a_spec_is_understood() -> None:
+def test_a_spec_is_parsed() -> None:
     spec = 'put /v1/apiclients/* status=503, retry-after=2,count=3 after=1 message="try, again" latency=5'
     assert parse_fault(spec) == Rule(
         spec, "PUT", "/v1/apiclients/*", status=503, retry_after=2, count=3, after=1, message="try, again", latency=5
     )
 
 
-def test_an_edit_takes_any_json() -> None:
+def test_an_edit_accepts_any_json() -> None:
     rule = parse_fault('* * edit=xp:{"a, b": [1, 2]} client=abc count=all')
     assert (rule.edit, rule.client, rule.count) == (("xp", {"a, b": [1, 2]}), "abc", None)
 
@@ -73,20 +73,22 @@ def test_an_edit_takes_any_json() -> None:
         ('GET /v1 status="500', 16, "invalid JSON"),
     ],
 )
-def test_a_bad_spec_is_refused_with_its_column(spec: str, column: int, problem: str) -> None:
+def test_an_invalid_spec_is_rejected_with_its_column(spec: str, column: int, problem: str) -> None:
     with pytest.raises(FaultSpecError) as refused:
         parse_fault(spec)
     assert f"column {column}: {problem}" in str(refused.value)
 
 
 @given(st.text(alphabet='GET /v1*=,:"{}[] statusdropeditcount0123456789AppName', max_size=60))
-def test_any_text_is_understood_or_refused(spec: str) -> None:
+def test_any_string_is_parsed_or_rejected(spec: str) -> None:
     with contextlib.suppress(FaultSpecError):
         rule = parse_fault(spec)
         assert parse_fault(rule.spec) == rule
 
 
-def test_bad_specs_are_refused_at_every_door(admin: httpx.Client, emulate: Callable[..., Emulator]) -> None:
+def test_invalid_specs_are_rejected_by_settings_and_endpoint(
+    admin: httpx.Client, emulate: Callable[..., Emulator]
+) -> None:
     with pytest.raises(FaultSpecError, match="column 5"):
         emulate(faults=("GET x",))
     answers = [admin.post("/_emulator/faults", json=body) for body in ({"spec": "GET x"}, {"spec": 5}, {})]
@@ -107,21 +109,21 @@ def test_a_rule_matches_by_method_and_path(method: str, path: str, *, matches: b
     assert parse_fault("PUT /v1/apiclients/* revoke").matches(method, path) is matches
 
 
-def test_a_fault_passes_some_strikes_some_and_is_over(admin: httpx.Client, inject: Callable[[str], None]) -> None:
+def test_a_fault_skips_some_requests_affects_some_and_ends(admin: httpx.Client, inject: Callable[[str], None]) -> None:
     inject("GET /v1/me status=503 after=1 count=2")
     assert [admin.get("/v1/me").status_code for _ in range(5)] == [200, 503, 503, 200, 200]
     listed = admin.get("/_emulator/faults").json()["faults"]
     assert listed == [{"spec": "GET /v1/me status=503 after=1 count=2", "matched": 5}]
 
 
-def test_faults_can_be_taken_back(admin: httpx.Client, inject: Callable[[str], None]) -> None:
+def test_faults_can_be_removed(admin: httpx.Client, inject: Callable[[str], None]) -> None:
     inject("* * status=500 count=all")
     assert [admin.get("/v1/me").status_code for _ in range(2)] == [500, 500]
     assert admin.delete("/_emulator/faults").status_code == 204
     assert admin.get("/v1/me").status_code == 200
 
 
-def test_faults_may_come_with_the_settings(
+def test_faults_can_be_in_the_settings(
     emulate: Callable[..., Emulator], visit: Callable[[Emulator], httpx.Client]
 ) -> None:
     guest = visit(emulate(faults=("POST /oauth/token status=429 retry-after=7",)))
@@ -141,7 +143,7 @@ def test_faults_may_come_with_the_settings(
         ('status=500 code=Odd message="two words"', "Odd", "two words"),
     ],
 )
-def test_a_status_comes_with_the_errors_that_belong_to_it(
+def test_a_status_has_its_error_body(
     admin: httpx.Client, inject: Callable[[str], None], keys: str, code: str, message: str
 ) -> None:
     inject(f"PUT {OFFICE} {keys}")
@@ -153,7 +155,7 @@ def test_a_status_comes_with_the_errors_that_belong_to_it(
 
 
 @pytest.mark.parametrize("status", [502, 504])
-def test_a_proxy_answers_with_a_page(admin: httpx.Client, inject: Callable[[str], None], status: int) -> None:
+def test_a_proxy_error_is_an_html_page(admin: httpx.Client, inject: Callable[[str], None], status: int) -> None:
     inject(f"GET /v1/me status={status}")
     answer = admin.get("/v1/me")
     assert (answer.status_code, answer.headers["Content-Type"]) == (status, "text/html; charset=utf-8")
@@ -161,7 +163,7 @@ def test_a_proxy_answers_with_a_page(admin: httpx.Client, inject: Callable[[str]
 
 
 @pytest.mark.parametrize(("drop", "name"), [("before", "Back office"), ("after", "App")])
-def test_a_dropped_connection_leaves_the_write_done_or_undone(
+def test_a_dropped_connection_comes_before_or_after_the_write(
     admin: httpx.Client, inject: Callable[[str], None], drop: str, name: str
 ) -> None:
     inject(f"PUT /v1/apiclients/* drop={drop}")
@@ -172,9 +174,7 @@ def test_a_dropped_connection_leaves_the_write_done_or_undone(
     assert statuses == [200, None, 200]
 
 
-def test_a_write_takes_effect_although_its_answer_is_spoiled(
-    admin: httpx.Client, inject: Callable[[str], None]
-) -> None:
+def test_a_write_with_a_broken_response_takes_effect(admin: httpx.Client, inject: Callable[[str], None]) -> None:
     inject("PUT * body=truncated")
     answer = admin.put(OFFICE, json=LEAST)
     whole = admin.get(OFFICE)
@@ -193,7 +193,7 @@ def test_a_write_takes_effect_although_its_answer_is_spoiled(
         ("wrong-type", b'["unexpected"]', "application/json; charset=utf-8"),
     ],
 )
-def test_a_body_is_spoiled(
+def test_a_body_is_broken(
     admin: httpx.Client, inject: Callable[[str], None], body: str, start: bytes, kind: str
 ) -> None:
     inject(f"GET /v1/me body={body}")
@@ -203,24 +203,24 @@ def test_a_body_is_spoiled(
     assert (answer.status_code, answer.headers["Content-Type"]) == (200, kind)
 
 
-def test_an_answer_without_body_cannot_be_spoiled(admin: httpx.Client, inject: Callable[[str], None]) -> None:
+def test_an_empty_response_is_not_changed(admin: httpx.Client, inject: Callable[[str], None]) -> None:
     inject("DELETE * body=html")
     assert admin.delete("/v1/buyers/globex").content == b""
 
 
-def test_a_status_and_a_spoiled_body_go_together(admin: httpx.Client, inject: Callable[[str], None]) -> None:
+def test_a_status_can_have_a_broken_body(admin: httpx.Client, inject: Callable[[str], None]) -> None:
     inject("GET /v1/me status=500 body=html")
     answer = admin.get("/v1/me")
     assert (answer.status_code, answer.text[:6]) == (500, "<html>")
 
 
-def test_somebody_edits_the_client_just_before_the_request(admin: httpx.Client, inject: Callable[[str], None]) -> None:
-    inject(f'PATCH {OFFICE} edit=xp:{{"by": "somebody"}}')
+def test_an_edit_changes_the_client_just_before_the_request(admin: httpx.Client, inject: Callable[[str], None]) -> None:
+    inject(f'PATCH {OFFICE} edit=xp:{{"by": "someone"}}')
     body = admin.patch(OFFICE, json={"xp": {"mine": 1}}).json()
-    assert body["xp"] == {"by": "somebody", "mine": 1}
+    assert body["xp"] == {"by": "someone", "mine": 1}
 
 
-def test_somebody_edits_a_named_client_while_the_list_is_read(
+def test_an_edit_changes_a_given_client_while_the_list_is_read(
     admin: httpx.Client, inject: Callable[[str], None]
 ) -> None:
     inject(f'GET /v1/apiclients edit=AppName:"Renamed" client={OFFICE[-36:].lower()} after=1')
@@ -229,9 +229,7 @@ def test_somebody_edits_a_named_client_while_the_list_is_read(
 
 
 @pytest.mark.parametrize("path", ["/v1/me", "/v1/apiclients/unknown"])
-def test_an_edit_where_there_is_no_client_does_nothing(
-    admin: httpx.Client, inject: Callable[[str], None], path: str
-) -> None:
+def test_an_edit_without_a_client_does_nothing(admin: httpx.Client, inject: Callable[[str], None], path: str) -> None:
     inject('GET * edit=AppName:"Renamed"')
     before = admin.get(path).status_code
     assert admin.get(path).status_code == before

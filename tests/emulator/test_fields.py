@@ -1,4 +1,4 @@
-"""Bodies x fields: what is refused, and what is stored."""
+"""Bodies x fields: validation errors, and the stored body."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import httpx
 
 
-def test_null_in_a_put_means_the_default(admin: httpx.Client) -> None:
+def test_null_in_a_put_sets_the_default(admin: httpx.Client) -> None:
     body = admin.put(STOREFRONT, json=LEAST | {"Active": None, "AnonymousTokenDuration": None}).json()
     assert (body["Active"], body["AnonymousTokenDuration"]) == (False, 10080)
 
@@ -71,7 +71,7 @@ def test_read_only_and_unknown_fields_are_ignored(admin: httpx.Client) -> None:
         ({"OrderReturnIntegrationEventID": "AddToCart-Event"}, "IntegrationEvent.IncompatibleEventType"),
     ],
 )
-def test_a_bad_value_is_refused(admin: httpx.Client, change: dict[str, Any], code: str) -> None:
+def test_an_invalid_value_is_rejected(admin: httpx.Client, change: dict[str, Any], code: str) -> None:
     answer = admin.put(OFFICE, json=LEAST | change)
     assert (answer.status_code, codes(answer)) == (400, [code])
     assert admin.get(OFFICE).json()["AppName"] == "Back office"
@@ -91,8 +91,8 @@ def test_a_value_at_the_limit_is_accepted(admin: httpx.Client, change: dict[str,
     assert admin.put(OFFICE, json=LEAST | change).status_code == 200
 
 
-def test_all_faults_of_a_body_are_reported_together(admin: httpx.Client) -> None:
-    answer = admin.put(OFFICE, json={"AccessTokenDuration": 1, "xp": 5, "DefaultContextUserName": "nobody"})
+def test_all_errors_of_a_body_are_reported_together(admin: httpx.Client) -> None:
+    answer = admin.put(OFFICE, json={"AccessTokenDuration": 1, "xp": 5, "DefaultContextUserName": "unknown"})
     assert answer.status_code == 400
     assert sorted(codes(answer)) == ["NotFound", "RequiredField", "ValidationFailure", "ValidationFailure"]
 
@@ -111,12 +111,12 @@ def test_all_faults_of_a_body_are_reported_together(admin: httpx.Client) -> None
         b'{"a": %s}' % (b"9" * 5000),
     ],
 )
-def test_a_body_that_is_no_json_object_is_refused(admin: httpx.Client, content: bytes) -> None:
+def test_a_body_that_is_not_a_json_object_is_rejected(admin: httpx.Client, content: bytes) -> None:
     answer = admin.put(OFFICE, content=content)
     assert (answer.status_code, codes(answer)) == (400, ["Request.InvalidRequestBody"])
 
 
-def test_text_beyond_ascii_and_fractions_come_back_unharmed(admin: httpx.Client) -> None:
+def test_non_ascii_text_and_fractions_are_preserved(admin: httpx.Client) -> None:
     xp = {"emoji": "\U0001f6d2", "lone": "\ud83d", "zero": "\x00", "ratio": 0.25}
     admin.patch(
         OFFICE, content=b'{"xp": {"emoji": "\\ud83d\\uded2", "lone": "\\ud83d", "zero": "\\u0000", "ratio": 0.25}}'

@@ -1,4 +1,4 @@
-"""Lists: paging, filters, sorting, searching, and what is refused."""
+"""Lists: paging, filters, sorting, searching, and their errors."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ PATH = "/v1/apiclients"
 
 @pytest.fixture
 def admin(emulate: Callable[..., Emulator], login: Callable[..., httpx.Client]) -> httpx.Client:
-    """The administrator of 46 clients, his own among them."""
+    """The administrator of 46 clients, including the administration client."""
     return login(emulate({"ApiClients": CLIENTS}))
 
 
@@ -48,7 +48,7 @@ def found(admin: httpx.Client, **filters: object) -> list[int]:
     return sorted(int(name.split()[-1]) for name in names(answer) if name[-1].isdigit())
 
 
-def test_a_page_has_twenty_items_unless_another_size_is_asked_for(admin: httpx.Client) -> None:
+def test_a_page_has_twenty_items_by_default(admin: httpx.Client) -> None:
     first = admin.get(PATH).json()
     assert len(first["Items"]) == 20
     meta = {"Page": 1, "PageSize": 20, "TotalCount": 46, "TotalPages": 3, "ItemRange": [1, 20], "NextPageKey": None}
@@ -62,7 +62,7 @@ def test_a_page_beyond_the_end_is_empty_even_beyond_thirty(admin: httpx.Client) 
     assert admin.get(PATH, params={"page": 47, "pageSize": 1}).json()["Items"] == []
 
 
-def test_the_pages_together_hold_every_client_once_and_in_no_order(admin: httpx.Client) -> None:
+def test_the_pages_contain_every_client_once_and_unsorted(admin: httpx.Client) -> None:
     ids = [item["ID"] for page in (1, 2, 3) for item in admin.get(PATH, params={"page": page}).json()["Items"]]
     assert len(set(ids)) == 46
     assert ids != sorted(ids)
@@ -76,7 +76,7 @@ def test_the_order_does_not_depend_on_the_order_of_creation(
     assert names(one.get(PATH)) == names(other.get(PATH))
 
 
-def test_pages_can_be_capped_below_what_is_asked_for(
+def test_the_page_size_can_be_limited_below_the_requested_one(
     emulate: Callable[..., Emulator], login: Callable[..., httpx.Client]
 ) -> None:
     admin = login(emulate(max_page_size=3))
@@ -144,7 +144,7 @@ def test_fields_to_search_on_may_be_repeated(admin: httpx.Client) -> None:
     assert answer.json()["Meta"]["TotalCount"] == 5
 
 
-def test_a_repeated_filter_means_and(admin: httpx.Client) -> None:
+def test_repeated_filters_are_combined_with_and(admin: httpx.Client) -> None:
     answer = admin.get(PATH + "?AccessTokenDuration=>20&AccessTokenDuration=<50&pageSize=100")
     assert sorted(names(answer)) == ["green app 4", "red app 3"]
 
@@ -170,7 +170,7 @@ def test_a_repeated_filter_means_and(admin: httpx.Client) -> None:
         ("AccessTokenDuration=", "List.InvalidType"),
     ],
 )
-def test_a_bad_parameter_is_refused(admin: httpx.Client, query: str, code: str) -> None:
+def test_an_invalid_parameter_is_rejected(admin: httpx.Client, query: str, code: str) -> None:
     answer = admin.get(f"{PATH}?{query}")
     assert (answer.status_code, [error["ErrorCode"] for error in answer.json()["Errors"]]) == (400, [code])
 
@@ -185,7 +185,7 @@ def test_a_date_is_compared_as_a_date(admin: httpx.Client) -> None:
 
 
 @given(value=st.text(max_size=20))
-def test_a_text_is_found_by_itself_unless_it_means_something(value: str) -> None:
+def test_a_string_matches_itself_unless_it_has_operators(value: str) -> None:
     plain = not any(sign in value for sign in "*|!<>") and value.lower() == value
     assert not plain or compile_filter(Field("AppName"), value)(value)
 
@@ -198,7 +198,7 @@ def test_comparisons_of_numbers_agree_with_arithmetic(value: int, limit: int) ->
 
 
 @given(text=st.text(max_size=20), kind=st.sampled_from(["string", "integer", "boolean", "datetime", "xp", "roles"]))
-def test_a_filter_is_understood_or_refused_but_never_crashes(text: str, kind: Any) -> None:
+def test_a_filter_is_parsed_or_rejected_but_never_crashes(text: str, kind: Any) -> None:
     with contextlib.suppress(ApiError):
         assert compile_filter(Field("Any", kind), text)(None) in (True, False)
 

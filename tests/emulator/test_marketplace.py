@@ -1,4 +1,4 @@
-"""What spans kinds: references, and what keeps an object from being deleted."""
+"""References between kinds, and what prevents a deletion."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 @pytest.mark.parametrize(
     ("field", "kind"), [("OrderReturnIntegrationEventID", "IntegrationEvent"), ("DefaultContextUserName", "User")]
 )
-def test_a_reference_to_nothing_is_not_found(admin: httpx.Client, field: str, kind: str) -> None:
-    answer = admin.put(OFFICE, json=LEAST | {field: "nobody"})
+def test_a_reference_to_a_missing_object_is_not_found(admin: httpx.Client, field: str, kind: str) -> None:
+    answer = admin.put(OFFICE, json=LEAST | {field: "unknown"})
     assert answer.status_code == 404
-    assert answer.json()["Errors"][0]["Data"] == {"ObjectType": kind, "ObjectID": "nobody"}
+    assert answer.json()["Errors"][0]["Data"] == {"ObjectType": kind, "ObjectID": "unknown"}
 
 
-def test_a_reference_is_found_in_any_case_and_echoed_in_changing_case(admin: httpx.Client) -> None:
+def test_a_reference_matches_in_any_case_and_is_returned_in_varying_case(admin: httpx.Client) -> None:
     admin.patch(OFFICE, json={"OrderCheckoutIntegrationEventID": "ordercheckout-EVENT"})
     listed = {item["AppName"]: item for item in admin.get("/v1/apiclients").json()["Items"]}
     field = "OrderCheckoutIntegrationEventID"
@@ -55,7 +55,7 @@ def test_a_client_in_use_cannot_be_deleted(admin: httpx.Client) -> None:
     assert codes(admin.delete(OFFICE)) == ["ApiClient.UsedByImpersonationConfig", "ApiClient.UsedByIntegration"]
 
 
-def test_deleting_a_client_takes_it_off_the_webhooks(admin: httpx.Client) -> None:
+def test_deleting_a_client_removes_it_from_webhooks(admin: httpx.Client) -> None:
     hook = {
         "Name": "hook",
         "Url": "https://x.example",

@@ -1,4 +1,4 @@
-"""Operations on objects, by the example of API clients: replace, merge, create, delete, and the unkind parts."""
+"""Operations on objects, tested with API clients: replace, merge, create, delete, and the deliberate quirks."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ def test_put_replaces_the_whole_object(admin: httpx.Client) -> None:
     assert admin.get(STOREFRONT).json() == body
 
 
-def test_a_put_that_creates_answers_201_on_request(
+def test_a_put_that_creates_returns_201_if_configured(
     emulate: Callable[..., Emulator], login: Callable[..., httpx.Client]
 ) -> None:
     answer = login(emulate(put_create_status=201)).put(NEW, json=LEAST)
     assert (answer.status_code, answer.headers["Location"][-36:]) == (201, answer.json()["ID"])
 
 
-def test_a_field_grows_with_every_write_on_request(
+def test_the_revision_increases_with_every_write_if_enabled(
     emulate: Callable[..., Emulator], login: Callable[..., httpx.Client]
 ) -> None:
     admin = login(emulate(revisions=True))
@@ -55,19 +55,19 @@ def test_a_field_grows_with_every_write_on_request(
     assert [*seen, admin.get(NEW).json()["EmulatorRevision"]] == [1, 2, 4]
 
 
-def test_a_user_name_is_kept_as_the_user_has_it(admin: httpx.Client) -> None:
+def test_a_username_is_stored_in_the_spelling_of_the_user(admin: httpx.Client) -> None:
     answer = admin.patch(STOREFRONT, json={"DefaultContextUserName": "SHOPPER"})
     assert answer.json()["DefaultContextUserName"] == "shopper"
 
 
-def test_a_field_that_is_in_no_documentation_is_lost_when_a_put_leaves_it_out(admin: httpx.Client) -> None:
+def test_an_undocumented_field_is_lost_if_a_put_omits_it(admin: httpx.Client) -> None:
     admin.patch(STOREFRONT, json={"FutureFlag": {"new": True}})
     whole = admin.get(STOREFRONT).json()
     assert admin.put(STOREFRONT, json=whole).json()["FutureFlag"] == {"new": True}
     assert admin.put(STOREFRONT, json=LEAST).json()["FutureFlag"] is None
 
 
-def test_post_never_lets_the_caller_choose_the_id(admin: httpx.Client) -> None:
+def test_post_ignores_an_id_in_the_body(admin: httpx.Client) -> None:
     answer = admin.post("/v1/apiclients", json=LEAST | {"ID": NEW.rpartition("/")[2]})
     assert answer.status_code == 201
     assert answer.json()["ID"] not in NEW.upper()
@@ -75,7 +75,7 @@ def test_post_never_lets_the_caller_choose_the_id(admin: httpx.Client) -> None:
     assert admin.get(answer.headers["Location"]).json() == answer.json()
 
 
-def test_put_creates_under_the_id_of_the_path_in_upper_case(admin: httpx.Client) -> None:
+def test_put_creates_with_the_id_of_the_path_in_upper_case(admin: httpx.Client) -> None:
     answer = admin.put(NEW, json=LEAST)
     assert (answer.status_code, "Location" in answer.headers) == (200, False)
     assert answer.json()["ID"] == "0F0F0F0F-0000-4000-8000-00000000000A"
@@ -83,13 +83,13 @@ def test_put_creates_under_the_id_of_the_path_in_upper_case(admin: httpx.Client)
 
 
 @pytest.mark.parametrize("object_id", ["storefront", "0f0f0f0f000040008000000000000000", "a b", "ключ"])
-def test_put_creates_only_under_a_guid(admin: httpx.Client, object_id: str) -> None:
+def test_put_creates_only_with_a_guid(admin: httpx.Client, object_id: str) -> None:
     answer = admin.put("/v1/apiclients/" + object_id, json=LEAST)
     assert (answer.status_code, codes(answer)) == (404, ["NotFound"])
     assert answer.json()["Errors"][0]["Data"] == {"ObjectType": "ApiClient", "ObjectID": object_id}
 
 
-def test_put_does_not_create_when_that_is_switched_off(
+def test_put_does_not_create_if_that_is_disabled(
     emulate: Callable[..., Emulator], login: Callable[..., httpx.Client]
 ) -> None:
     admin = login(emulate(put_creates=False))
@@ -109,7 +109,7 @@ def test_the_administration_client_is_listed_like_any_other(admin: httpx.Client)
     assert ADMIN_CLIENT_ID in [item["ID"] for item in items]
 
 
-def test_the_legacy_secret_is_readable_writable_and_erased_by_a_put_without_it(legacy: httpx.Client) -> None:
+def test_the_legacy_secret_is_readable_writable_and_cleared_by_a_put_without_it(legacy: httpx.Client) -> None:
     assert legacy.put(OFFICE, json=LEAST | {"ClientSecret": "s"}).json()["ClientSecret"] == "s"
     assert "s" in [item["ClientSecret"] for item in legacy.get("/v1/apiclients").json()["Items"]]
     assert legacy.put(OFFICE, json=LEAST).json()["ClientSecret"] is None

@@ -1,6 +1,6 @@
-"""The rows of the emulator against a second reading of the API: what its SDKs and documents say of each field.
+"""The definitions of the emulator, compared with an independent one: each field according to SDKs and documents.
 
-`tests/kinds/api.json` is that reading; the tool's own tables are compared with it, too.
+That one is `tests/kinds/api.json`; the reconciler's own tables are compared with it too.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from reconciler.emulator.fields import Field
 
 API = json.loads((Path(__file__).parents[1] / "kinds" / "api.json").read_text("utf-8"))
-OLDER = 260  # the last part of the version that the older generation has
+OLDER = 260  # the last part of the version of the legacy generation
 PLAIN = {"config": "object", "xp": "object", "roles": "ApiRole[]", "strings": "string[]"}
-# Differences, all deliberate, each with its reason. The last part of a key is what differs.
+# Deliberate differences with their reasons. The last part of a key is what differs.
 DIFFERENT = {
     ("SecurityProfile", "IsExternalRoleGroup", "gone"): "absent from the newest document, and shown by earlier ones",
     ("XpIndex", "ThingType", "required"): "marked nowhere; a pair without it means nothing",
@@ -33,13 +33,13 @@ DIFFERENT = {
 
 
 def fields_of(kind: str, profile: Profile) -> dict[str, Field]:
-    """The fields of a kind in one generation; none where it does not have the kind."""
+    """The fields of a kind in one generation; empty if it does not have the kind."""
     row, table = kinds_of(profile).get(kind), tables_of(profile).get(kind)
     return {field.name: field for field in (row.fields if row else table.columns if table else ())}
 
 
 def described(field: Field) -> dict[str, Any]:
-    """A field as the second reading writes it down."""
+    """A field in the format of api.json."""
     is_text = field.kind == "string"
     found = {
         "required": field.required,
@@ -108,7 +108,7 @@ def test_each_generation_has_the_fields_of_its_version(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", API["kinds"])
-def test_a_kind_is_where_the_api_has_it_and_needs_its_roles(kind: str) -> None:
+def test_a_kind_has_the_path_and_roles_of_the_api(kind: str) -> None:
     theirs, table = API["kinds"][kind], tables_of("current").get(kind)
     rows = [table] if table else [row for row in rows_of("current") if row.kind == kind]
     for row in rows:
@@ -120,7 +120,7 @@ def test_a_kind_is_where_the_api_has_it_and_needs_its_roles(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", API["kinds"])
-def test_a_reference_leads_to_the_kinds_that_the_api_names(kind: str) -> None:
+def test_a_reference_has_the_kinds_of_the_api(kind: str) -> None:
     for name, field in fields_of(kind, "current").items():
         if field.reference:
             named = API["kinds"][kind]["fields"][name]["ref"]

@@ -44,16 +44,16 @@ def test_an_assignment_is_deleted_through_its_buyer_or_supplier(admin: httpx.Cli
         ({"ApiClientID": OFFICE}, 400),
         ({"ApiClientID": OFFICE, "BuyerID": "Acme", "SupplierID": "tools"}, 400),
         ({"ApiClientID": OFFICE, "BuyerID": 5}, 400),
-        ({"ApiClientID": "unknown", "BuyerID": "nobody"}, 404),
-        ({"ApiClientID": OFFICE, "SupplierID": "nobody"}, 404),
+        ({"ApiClientID": "unknown", "BuyerID": "unknown"}, 404),
+        ({"ApiClientID": OFFICE, "SupplierID": "unknown"}, 404),
     ],
 )
-def test_a_bad_assignment_is_refused(admin: httpx.Client, body: dict[str, str], status: int) -> None:
+def test_an_invalid_assignment_is_rejected(admin: httpx.Client, body: dict[str, str], status: int) -> None:
     assert admin.post(PATH, json=body).status_code == status
 
 
-def test_both_unknown_ends_are_reported(admin: httpx.Client) -> None:
-    errors = admin.post(PATH, json={"ApiClientID": "nothing", "BuyerID": "nobody"}).json()["Errors"]
+def test_an_unknown_client_and_an_unknown_company_are_both_reported(admin: httpx.Client) -> None:
+    errors = admin.post(PATH, json={"ApiClientID": "nothing", "BuyerID": "unknown"}).json()["Errors"]
     assert [error["Data"]["ObjectType"] for error in errors] == ["ApiClient", "Buyer"]
 
 
@@ -65,7 +65,7 @@ def test_the_list_filters_by_its_three_parameters_and_no_others(admin: httpx.Cli
     assert [admin.get(PATH, params=query).status_code for query in ({"x": "1"}, {"sortBy": "BuyerID"})] == [400, 400]
 
 
-def test_assignments_die_with_their_buyer(admin: httpx.Client) -> None:
+def test_assignments_are_deleted_with_their_buyer(admin: httpx.Client) -> None:
     admin.post(PATH, json={"ApiClientID": STOREFRONT, "BuyerID": "globex"})
     assert admin.delete("/v1/buyers/GLOBEX").status_code == 204
     assert [item["BuyerID"] for item in admin.get(PATH).json()["Items"]] == ["Acme"]

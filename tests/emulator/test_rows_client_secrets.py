@@ -1,4 +1,4 @@
-"""Secrets of an API client: five operations, the cap, the expiry, and logging in with them."""
+"""Secrets of an API client: five operations, the maximum number, the expiry, and logins."""
 
 from __future__ import annotations
 
@@ -47,21 +47,21 @@ def test_the_value_is_shown_once(admin: httpx.Client) -> None:
     assert admin.get(PATH).json()["Items"] == [body]
 
 
-def test_the_id_may_be_chosen(admin: httpx.Client) -> None:
+def test_the_id_can_be_chosen(admin: httpx.Client) -> None:
     assert admin.post(PATH, json={"ID": "mine", "Name": "first"}).json()["ID"] == "mine"
     answer = admin.post(PATH, json={"ID": "MINE", "Name": "second"})
     assert (answer.status_code, answer.json()["Errors"][0]["ErrorCode"]) == (409, "IdExists")
     assert admin.post(PATH, json={"ID": "not allowed", "Name": "third"}).status_code == 400
 
 
-def test_each_secret_opens_until_it_is_deleted(admin: httpx.Client) -> None:
+def test_each_secret_is_valid_until_it_is_deleted(admin: httpx.Client) -> None:
     first, second = (admin.post(PATH, json={"Name": name}).json() for name in "ab")
     assert [status_of_login(admin, each["ClientSecret"]) for each in (first, second)] == [200, 200]
     assert admin.delete(f"{PATH}/{first['ID']}").status_code == 204
     assert [status_of_login(admin, each["ClientSecret"]) for each in (first, second)] == [401, 200]
 
 
-def test_an_expired_secret_no_longer_opens(admin: httpx.Client, now: list[datetime]) -> None:
+def test_an_expired_secret_is_invalid(admin: httpx.Client, now: list[datetime]) -> None:
     secret = admin.post(PATH, json={"Name": "a"}).json()
     soon = (now[0] + timedelta(hours=1)).isoformat()
     assert admin.patch(f"{PATH}/{secret['ID']}", json={"Expiration": soon}).json()["Expiration"] == soon
@@ -79,7 +79,7 @@ def test_a_secret_can_be_renamed_and_its_expiry_cleared(admin: httpx.Client) -> 
 
 
 @pytest.mark.parametrize("moment", ["2026-10-05T12:00:00Z", "2020-01-01", "2026-10-05T11:59:59"])
-def test_an_expiry_in_the_past_is_refused(admin: httpx.Client, moment: str) -> None:
+def test_an_expiry_in_the_past_is_rejected(admin: httpx.Client, moment: str) -> None:
     answer = admin.post(PATH, json={"Name": "a", "Expiration": moment})
     assert (answer.status_code, answer.json()["Errors"][0]["ErrorCode"]) == (
         400,
@@ -93,7 +93,7 @@ def test_an_expired_secret_can_still_be_renamed(admin: httpx.Client, now: list[d
     assert admin.patch(f"{PATH}/{secret['ID']}", json={"Name": "b"}).status_code == 200
 
 
-def test_there_are_at_most_ten(admin: httpx.Client) -> None:
+def test_a_client_has_at_most_ten_secrets(admin: httpx.Client) -> None:
     made = [admin.post(PATH, json={"Name": str(number)}) for number in range(11)]
     assert [answer.status_code for answer in made] == [201] * 10 + [400]
     assert made[-1].json()["Errors"][0]["ErrorCode"] == "ApiClientSecret.MaximumClientSecretsReached"
@@ -112,7 +112,7 @@ def test_there_is_no_put(admin: httpx.Client) -> None:
     assert (answer.status_code, "PUT" in answer.headers["Allow"]) == (405, False)
 
 
-def test_secrets_die_with_their_client(admin: httpx.Client) -> None:
+def test_secrets_are_deleted_with_their_client(admin: httpx.Client) -> None:
     admin.post(PATH, json={"ID": "mine", "Name": "a"})
     body = admin.get(f"/v1/apiclients/{OFFICE}").json()
     admin.delete(f"/v1/apiclients/{OFFICE}")
@@ -120,7 +120,7 @@ def test_secrets_die_with_their_client(admin: httpx.Client) -> None:
     assert admin.get(PATH).json()["Items"] == []
 
 
-def test_the_legacy_secret_opens_beside_the_new_ones(legacy: httpx.Client) -> None:
+def test_the_legacy_secret_is_valid_in_addition_to_the_new_ones(legacy: httpx.Client) -> None:
     legacy.patch(f"/v1/apiclients/{OFFICE}", json={"DefaultContextUserName": "reader", "ClientSecret": "old"})
     secret = legacy.post(PATH, json={"Name": "a"}).json()["ClientSecret"]
     assert [status_of_login(legacy, each) for each in ("old", secret, "other", "ключ")] == [200, 200, 401, 401]

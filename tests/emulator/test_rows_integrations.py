@@ -33,7 +33,7 @@ def codes(answer: httpx.Response) -> list[str]:
 
 @pytest.fixture
 def start(emulate: Callable[..., Emulator], login: Callable[..., httpx.Client]) -> Callable[..., httpx.Client]:
-    """Start an emulator in the readings given, with the delivery configuration `d`."""
+    """Start an emulator with these readings and the delivery configuration `d`."""
 
     def started(*readings: str) -> httpx.Client:
         admin = login(emulate(readings=readings))
@@ -45,11 +45,11 @@ def start(emulate: Callable[..., Emulator], login: Callable[..., httpx.Client]) 
 
 @pytest.fixture
 def admin(start: Callable[..., httpx.Client]) -> httpx.Client:
-    """The administrator of an emulator in the default readings."""
+    """The administrator of an emulator with the default readings."""
     return start()
 
 
-def test_no_answer_has_the_secrets_of_a_target(admin: httpx.Client) -> None:
+def test_no_response_has_the_secrets_of_a_target(admin: httpx.Client) -> None:
     targets = admin.get(CONFIG).json()["DeliveryTargets"]
     assert targets["Http"] == {"Endpoint": "https://x.example", "CustomAuthHeaderName": "x-key"}
     assert [name for name, target in targets.items() if target is not None] == ["Http"]
@@ -75,12 +75,12 @@ def test_no_answer_has_the_secrets_of_a_target(admin: httpx.Client) -> None:
         ),
     ],
 )
-def test_a_target_needs_all_its_parts(admin: httpx.Client, targets: Any, words: str) -> None:
+def test_a_target_needs_all_its_required_fields(admin: httpx.Client, targets: Any, words: str) -> None:
     answer = admin.put(CONFIG, json={"Name": "D", "DeliveryTargets": targets})
     assert [error["Message"] for error in answer.json()["Errors"]] == [words]
 
 
-def test_a_put_erases_a_write_only_value_that_it_leaves_out(admin: httpx.Client) -> None:
+def test_a_put_clears_a_write_only_value_that_it_omits(admin: httpx.Client) -> None:
     admin.put(HOOK, json=AUTH)
     assert codes(admin.put(HOOK, json=admin.get(HOOK).json())) == ["Integration.CustomAuthHeaderValueRequired"]
     assert codes(admin.put(CONFIG, json=admin.get(CONFIG).json())) != []
@@ -121,7 +121,7 @@ def test_in_the_other_reading_a_patch_merges_nested_objects(start: Callable[...,
         ),
     ],
 )
-def test_what_delivers_needs_its_configuration_and_keeps_it(
+def test_a_delivery_configuration_is_required_and_cannot_be_deleted_in_use(
     admin: httpx.Client, path: str, body: dict[str, Any]
 ) -> None:
     assert codes(admin.put(path, json=body | {"DeliveryConfigID": "none"})) in (
@@ -133,7 +133,7 @@ def test_what_delivers_needs_its_configuration_and_keeps_it(
     assert [admin.delete(path).status_code, admin.delete(CONFIG).status_code] == [204, 204]
 
 
-def test_a_sender_of_the_newer_generation_needs_a_delivery_and_knows_newer_messages(admin: httpx.Client) -> None:
+def test_a_current_sender_needs_a_delivery_configuration_and_has_newer_messages(admin: httpx.Client) -> None:
     body = SENDER | {"MessageTypes": ["OneTimePassword"], "URL": "https://x.example", "SharedKey": "k"}
     shown = admin.put("/v1/messagesenders/s", json=body).json()
     assert "URL" not in shown
@@ -142,7 +142,7 @@ def test_a_sender_of_the_newer_generation_needs_a_delivery_and_knows_newer_messa
     assert codes(admin.put("/v1/messagesenders/s", json=body | {"MessageTypes": ["X"]})) == ["ValidationFailure"]
 
 
-def test_a_sender_of_the_older_generation_needs_a_url_and_a_key(legacy: httpx.Client) -> None:
+def test_a_legacy_sender_needs_a_url_and_a_key(legacy: httpx.Client) -> None:
     body = {"Name": "S", "MessageTypes": ["OrderSubmitted"]}
     answer = legacy.put("/v1/messagesenders/s", json=body)
     assert codes(answer) == ["MessageSenders.UrlRequired", "MessageSenders.SharedKeyRequired"]
@@ -175,7 +175,7 @@ def test_in_the_other_reading_saving_again_is_accepted(start: Callable[..., http
     assert [admin.post(SENDERS, json={"MessageSenderID": "s"}).status_code for _ in range(2)] == [204, 204]
 
 
-def test_who_gets_copies_of_messages_can_be_added_and_not_removed(admin: httpx.Client) -> None:
+def test_cc_listeners_can_be_added_but_not_removed(admin: httpx.Client) -> None:
     admin.put("/v1/messagesenders/s", json=SENDER)
     path, row = "/v1/messagesenders/CCListenerAssignments", {"MessageType": "OrderSubmitted", "UserID": "reader"}
     assert codes(admin.post(path, json=row)) == ["RequiredField"]
@@ -188,7 +188,7 @@ def test_who_gets_copies_of_messages_can_be_added_and_not_removed(admin: httpx.C
     assert admin.get(path).json()["Items"] == []
 
 
-def test_a_provider_names_a_client_and_an_event_for_logins(admin: httpx.Client) -> None:
+def test_a_provider_refers_to_a_client_and_a_login_event(admin: httpx.Client) -> None:
     path = "/v1/openidconnects/p"
     shown = admin.put(path, json=PROVIDER).json()
     assert (shown["OrderCloudApiClientID"], shown["ConnectClientSecret"]) == (STOREFRONT, "x")
@@ -220,7 +220,7 @@ def test_a_tracking_event_keeps_its_client_and_type(
     assert codes(admin.post(path, json=TRACKING)) == twice
 
 
-def test_a_client_takes_what_cannot_be_without_it_along(admin: httpx.Client) -> None:
+def test_deleting_a_client_deletes_objects_that_require_it(admin: httpx.Client) -> None:
     tracking = TRACKING | {"ClientID": OFFICE}
     admin.put("/v1/integrations/trackingevents/t", json=tracking)
     admin.put("/v1/openidconnects/p", json=PROVIDER | {"OrderCloudApiClientID": OFFICE})
@@ -239,7 +239,7 @@ def test_an_unset_singleton_is_not_found_or_in_the_other_reading_empty(start: Ca
     assert other.delete(path).status_code == 404
 
 
-def test_each_entity_has_a_sync_of_its_own(admin: httpx.Client) -> None:
+def test_each_entity_has_its_own_sync(admin: httpx.Client) -> None:
     sync = {"DeliveryConfigID": "d", "SyncEntityChanged": True, "SyncEntityDeleted": False}
     path = "/v1/integrations/EntitySync"
     assert admin.put(f"{path}/buyers", json=sync).json() == sync | {"Paused": False}
@@ -257,6 +257,6 @@ def test_elevated_roles_need_a_client_of_the_seller_in_one_reading(start: Callab
         assert [code.removeprefix("IntegrationEvent.") for code in found] == expected
 
 
-def test_the_older_generation_has_no_integrations(legacy: httpx.Client) -> None:
+def test_the_legacy_generation_has_no_integrations(legacy: httpx.Client) -> None:
     paths = ("deliveryconfig", "trackingEvents", "subscription", "productsync", "entitysync/buyers", "promotion")
     assert [legacy.get(f"/v1/integrations/{path}").status_code for path in paths] == [404] * 6

@@ -1,4 +1,4 @@
-"""Security profiles: to whom they are assigned, which roles that gives, and impersonation."""
+"""Security profiles: assignments, the roles that they grant, and impersonation."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def rows(admin: httpx.Client, **query: str) -> list[dict[str, Any]]:
         {"BuyerID": "Acme", "UserID": "shopper"},
     ],
 )
-def test_a_profile_is_assigned_and_taken_back_at_every_level(teams: httpx.Client, party: dict[str, str]) -> None:
+def test_a_profile_is_assigned_and_unassigned_at_every_level(teams: httpx.Client, party: dict[str, str]) -> None:
     before, row = rows(teams), {"SecurityProfileID": "reading", **party}
     assert [teams.post(PATH, json=row).status_code for _ in range(2)] == [204, 204]
     assert row in rows(teams)
@@ -62,7 +62,7 @@ def test_a_profile_is_assigned_and_taken_back_at_every_level(teams: httpx.Client
     ("row", "expected"),
     [
         ({}, ["RequiredField"]),
-        ({"SecurityProfileID": "nothing", "BuyerID": "nobody"}, ["NotFound", "NotFound"]),
+        ({"SecurityProfileID": "nothing", "BuyerID": "unknown"}, ["NotFound", "NotFound"]),
         ({"BuyerID": "Acme", "SupplierID": "tools"}, ["PartyAssignment.CannotSpecifyBuyerAndSupplier"]),
         ({"UserID": "reader", "UserGroupID": "team"}, ["PartyAssignment.CannotSpecifyGroupAndUser"]),
         ({"UserID": "shopper"}, ["NotFound"]),
@@ -71,14 +71,14 @@ def test_a_profile_is_assigned_and_taken_back_at_every_level(teams: httpx.Client
         ({"UserID": 5}, ["ValidationFailure"]),
     ],
 )
-def test_an_assignment_to_another_party_is_refused(
+def test_an_assignment_to_another_party_is_rejected(
     teams: httpx.Client, row: dict[str, Any], expected: list[str]
 ) -> None:
     named = {"SecurityProfileID": "reading"} if row else {}
     assert codes(teams.post(PATH, json=named | row)) == expected
 
 
-def test_assignments_are_listed_by_level_and_by_side(teams: httpx.Client) -> None:
+def test_assignments_are_listed_by_level_and_by_commerce_role(teams: httpx.Client) -> None:
     parties: list[dict[str, str]] = [{}, {"BuyerID": "Acme"}, {"BuyerID": "Acme", "UserGroupID": "team"}]
     for party in parties:
         teams.post(PATH, json={"SecurityProfileID": "reading", **party})
@@ -92,7 +92,7 @@ def test_assignments_are_listed_by_level_and_by_side(teams: httpx.Client) -> Non
 @pytest.mark.parametrize(
     ("query", "expected"),
     [
-        ("level=Nobody", "List.InvalidType"),
+        ("level=Unknown", "List.InvalidType"),
         ("level=Company&userGroupID=team", "PartyAssignment.InvalidGroupLevel"),
         ("level=Group&userID=reader", "PartyAssignment.InvalidUserLevel"),
         ("commerceRole=Seller&buyerID=Acme", "SecurityProfile.CannotProvideBuyerID"),
@@ -101,7 +101,7 @@ def test_assignments_are_listed_by_level_and_by_side(teams: httpx.Client) -> Non
         ("x=1", "List.InvalidProperty"),
     ],
 )
-def test_parameters_that_exclude_each_other_are_refused(admin: httpx.Client, query: str, expected: str) -> None:
+def test_mutually_exclusive_parameters_are_rejected(admin: httpx.Client, query: str, expected: str) -> None:
     assert codes(admin.get(f"{PATH}?{query}")) == [expected]
 
 
@@ -117,17 +117,17 @@ def test_the_members_of_a_group_have_the_roles_of_its_profiles(teams: httpx.Clie
 
 
 @pytest.mark.parametrize(("owner", "user"), [("buyers/Acme", "shopper"), ("suppliers/tools", "vendor")])
-def test_a_company_has_groups_of_its_own(teams: httpx.Client, owner: str, user: str) -> None:
+def test_a_company_has_its_own_groups(teams: httpx.Client, owner: str, user: str) -> None:
     path, member = f"/v1/{owner}/usergroups/assignments", {"UserGroupID": "team", "UserID": user}
     assert teams.post(path, json=member).status_code == 204
     assert teams.get(path, params={"userID": user}).json()["Items"] == [member]
     assert teams.get("/v1/buyers/globex/usergroups/assignments").json()["Items"] == []
     assert codes(teams.post(path, json=member | {"UserID": "reader"})) == ["NotFound"]
-    assert codes(teams.get("/v1/buyers/nobody/usergroups/assignments")) == ["NotFound"]
+    assert codes(teams.get("/v1/buyers/unknown/usergroups/assignments")) == ["NotFound"]
     assert teams.delete(f"/v1/{owner}/usergroups/team/assignments/{user}").status_code == 204
 
 
-def test_a_reader_of_profiles_may_not_read_their_assignments(
+def test_a_reader_of_profiles_cannot_read_their_assignments(
     emulator: Emulator, admin: httpx.Client, login: Callable[..., httpx.Client]
 ) -> None:
     admin.put("/v1/securityprofiles/reading", json={"Name": "R", "Roles": ["SecurityProfileReader"]})
@@ -137,7 +137,7 @@ def test_a_reader_of_profiles_may_not_read_their_assignments(
     assert codes(reader.get(PATH)) == ["Auth.InsufficientRoles"]
 
 
-def test_a_deleted_profile_takes_its_assignments_along(admin: httpx.Client) -> None:
+def test_deleting_a_profile_deletes_its_assignments(admin: httpx.Client) -> None:
     assert admin.delete("/v1/securityprofiles/shopping").status_code == 204
     assert [row["SecurityProfileID"] for row in admin.get(PATH).json()["Items"]] == ["reading"]
 
@@ -150,7 +150,7 @@ def test_in_the_other_reading_a_deletion_leaves_assignments_and_references(
     assert len(admin.get(PATH).json()["Items"]) == 2
 
 
-def test_a_profile_from_outside_cannot_be_changed(
+def test_an_external_profile_cannot_be_changed(
     emulate: Callable[..., Emulator], login: Callable[..., httpx.Client]
 ) -> None:
     outside = [{"ID": "portal", "Name": "Portal", "IsExternalRoleGroup": True}]
@@ -174,20 +174,20 @@ def test_a_profile_from_outside_cannot_be_changed(
         ({"BuyerID": None}, []),
     ],
 )
-def test_an_impersonation_names_parties_of_the_right_side(
+def test_an_impersonation_refers_to_parties_of_the_right_type(
     teams: httpx.Client, change: dict[str, Any], expected: list[str]
 ) -> None:
     answer = teams.put("/v1/impersonationconfig/i", json=IMPERSONATION | change)
     assert ([] if answer.is_success else codes(answer)) == expected
 
 
-def test_who_impersonates_whom_is_said_only_once(teams: httpx.Client) -> None:
+def test_an_impersonation_is_unique(teams: httpx.Client) -> None:
     assert [teams.put("/v1/impersonationconfig/i", json=IMPERSONATION).status_code for _ in range(2)] == [200, 200]
     answer = teams.put("/v1/impersonationconfig/j", json=IMPERSONATION)
     assert codes(answer) == ["ImpersonationConfig.ConflictingImpersonationConfigExists"]
 
 
-def test_what_an_impersonation_needs_cannot_be_deleted(teams: httpx.Client) -> None:
+def test_objects_that_an_impersonation_needs_cannot_be_deleted(teams: httpx.Client) -> None:
     body = {**IMPERSONATION, "ImpersonationGroupID": "team", "UserID": "shopper"}
     assert teams.put("/v1/impersonationconfig/i", json=body).is_success
     party = "Impersonation.CannotDeleteImpersonateeParty"
@@ -197,6 +197,6 @@ def test_what_an_impersonation_needs_cannot_be_deleted(teams: httpx.Client) -> N
     assert teams.delete("/v1/buyers/acme/usergroups/team").status_code == 204
 
 
-def test_in_the_older_generation_an_impersonation_names_its_buyer(legacy: httpx.Client) -> None:
+def test_a_legacy_impersonation_requires_a_buyer(legacy: httpx.Client) -> None:
     answer = legacy.put("/v1/impersonationconfig/i", json=IMPERSONATION | {"BuyerID": None})
     assert "RequiredField" in codes(answer)

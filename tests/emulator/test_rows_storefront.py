@@ -16,13 +16,13 @@ def codes(answer: httpx.Response) -> list[str]:
     return [] if answer.is_success else [error["ErrorCode"] for error in answer.json()["Errors"]]
 
 
-def test_a_pair_of_currency_and_language_has_one_locale_which_keeps_its_owner(admin: httpx.Client) -> None:
+def test_currency_and_language_of_a_locale_are_unique_and_its_owner_is_immutable(admin: httpx.Client) -> None:
     us = {"Currency": "USD", "Language": "en"}
     assert admin.put("/v1/locales/us", json=us).json()["OwnerID"] == "emulator"
     assert admin.put("/v1/locales/us", json=us | {"OwnerID": "tools"}).json()["OwnerID"] == "emulator"
     assert codes(admin.post("/v1/locales", json=us)) == ["Locale.DuplicateLanguageAndCurrency"]
     assert admin.put("/v1/locales/ca", json=us | {"Currency": "CAD", "OwnerID": "TOOLS"}).json()["OwnerID"] == "tools"
-    assert codes(admin.put("/v1/locales/x", json={"Currency": "EUR", "OwnerID": "nobody"})) == ["NotFound"]
+    assert codes(admin.put("/v1/locales/x", json={"Currency": "EUR", "OwnerID": "unknown"})) == ["NotFound"]
 
 
 def test_a_locale_is_assigned_to_buyers_and_their_groups(admin: httpx.Client) -> None:
@@ -49,7 +49,7 @@ def test_a_locale_is_assigned_to_buyers_and_their_groups(admin: httpx.Client) ->
         ({"OwnerID": "tools", "ApprovingGroupID": "packers"}, []),
         ({"OwnerID": "tools"}, ["NotFound"]),
         ({"ApprovingGroupID": "packers"}, ["NotFound"]),
-        ({"OwnerID": "nobody", "ApprovingGroupID": "team"}, ["NotFound", "NotFound"]),
+        ({"OwnerID": "unknown", "ApprovingGroupID": "team"}, ["NotFound", "NotFound"]),
         ({"ApprovalType": "Order"}, ["ValidationFailure"]),
         ({"RuleExpression": "x" * 401}, ["ValidationFailure"]),
     ],
@@ -62,7 +62,7 @@ def test_a_rule_is_approved_by_a_group_of_its_owner(
     assert codes(admin.put("/v1/approvalrules/r", json=RULE | change)) == expected
 
 
-def test_a_group_that_approves_cannot_be_deleted(admin: httpx.Client) -> None:
+def test_an_approving_group_cannot_be_deleted(admin: httpx.Client) -> None:
     admin.put("/v1/usergroups/team", json={"Name": "Team"})
     admin.put("/v1/approvalrules/r", json=RULE)
     assert codes(admin.delete("/v1/usergroups/team")) == ["UserGroup.CannotDeleteApprovingGroup"]
@@ -77,14 +77,14 @@ def test_the_path_of_a_facet_is_its_id_by_default_and_unique(admin: httpx.Client
     assert admin.put("/v1/productfacets/color", json={"Name": "Colour"}).is_success
 
 
-def test_a_put_sets_the_counter_of_an_incrementor_back(admin: httpx.Client) -> None:
+def test_a_put_resets_the_counter_of_an_incrementor(admin: httpx.Client) -> None:
     path = "/v1/incrementors/orders"
     admin.put(path, json={"LastNumber": 41, "LeftPaddingCount": 6})
     assert admin.patch(path, json={"Name": "Orders"}).json()["LastNumber"] == 41
     assert admin.put(path, json={"LastNumber": 0, "LeftPaddingCount": 6}).json()["LastNumber"] == 0
 
 
-def test_an_index_is_a_pair_of_a_thing_and_a_key(admin: httpx.Client) -> None:
+def test_an_index_is_identified_by_thing_type_and_key(admin: httpx.Client) -> None:
     path, index = "/v1/xpindices", {"ThingType": "Order", "Key": "Data.Vendor"}
     assert [admin.put(path, json=index).status_code for _ in range(2)] == [204, 409]
     assert codes(admin.put(path, json=index | {"ThingType": "ApiClient"})) == ["ValidationFailure"]
@@ -94,5 +94,5 @@ def test_an_index_is_a_pair_of_a_thing_and_a_key(admin: httpx.Client) -> None:
     assert [admin.delete(f"{path}/Order/Data.Vendor").status_code for _ in range(2)] == [204, 404]
 
 
-def test_the_older_generation_knows_fewer_things_to_index(legacy: httpx.Client) -> None:
+def test_the_legacy_generation_has_fewer_thing_types(legacy: httpx.Client) -> None:
     assert codes(legacy.put("/v1/xpindices", json={"ThingType": "Discount", "Key": "a"})) == ["ValidationFailure"]

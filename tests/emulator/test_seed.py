@@ -1,4 +1,4 @@
-"""Seeding files: the official format, its tolerance, and errors with a place."""
+"""Seeding files: the official format, its tolerance, and errors with a location."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ Assignments:
 def load(
     tmp_path: Path, emulate: Callable[..., Emulator], login: Callable[..., httpx.Client]
 ) -> Callable[..., httpx.Client]:
-    """Start an emulator from the text of a seed and log its administrator in."""
+    """Start an emulator with the text of a seed, and log in as its administrator."""
 
     def from_text(text: str, name: str = "market.yml", **settings: Any) -> httpx.Client:
         path = tmp_path / name
@@ -82,7 +82,7 @@ def client_named(admin: httpx.Client, name: str) -> dict[str, Any]:
     return body
 
 
-def test_an_export_is_loaded_even_where_the_service_would_refuse_it(load: Callable[..., httpx.Client]) -> None:
+def test_an_export_is_loaded_even_if_the_service_would_reject_it(load: Callable[..., httpx.Client]) -> None:
     body = client_named(load(EXPORT), "Middleware")
     assert (body["AccessTokenDuration"], body["MaximumGrantedRoles"]) == (1, ["RoleOfTomorrow"])
     assert (body["RefreshTokenDuration"], body["AnonymousTokenDuration"]) == (0, 10080)
@@ -90,13 +90,13 @@ def test_an_export_is_loaded_even_where_the_service_would_refuse_it(load: Callab
     assert (body["xp"], body["AssignedBuyerCount"]) == ({}, 1)
 
 
-def test_a_client_id_that_is_no_guid_becomes_the_same_one_in_every_run(load: Callable[..., httpx.Client]) -> None:
+def test_a_client_id_that_is_not_a_guid_becomes_the_same_guid_in_every_run(load: Callable[..., httpx.Client]) -> None:
     one, other = load(EXPORT), load(EXPORT)
     assert client_named(one, "Middleware")["ID"] == client_named(other, "Middleware")["ID"]
     assert client_named(one, "Without an ID")["ID"] == client_named(other, "Without an ID")["ID"]
 
 
-def test_whatever_refers_to_a_client_follows_its_new_id(load: Callable[..., httpx.Client]) -> None:
+def test_references_to_a_client_get_its_new_id(load: Callable[..., httpx.Client]) -> None:
     admin = load(EXPORT)
     object_id = client_named(admin, "Middleware")["ID"].lower()
     assert admin.get("/v1/webhooks/hook").json()["ApiClientIDs"] == [object_id]
@@ -128,13 +128,13 @@ OWNER = "OwnerID: <MarketplaceID placeholder>"
                 "SecurityProfileID: p, BuyerID: one, SupplierID: tools",
                 "SecurityProfileID: p, BuyerID: one, UserGroupID: others",
                 "SecurityProfileID: p, BuyerID: one, UserGroupID: buyers",
-                "SecurityProfileID: p, SupplierID: nobody",
+                "SecurityProfileID: p, SupplierID: unknown",
             ],
             [
                 "[1].UserGroupID: no AdminUserGroup has the ID buyers",
                 "[2]: Cannot specify both a BuyerID and a SupplierID.",
                 "[3].UserGroupID: no UserGroup has the ID others",
-                "[5].SupplierID: no Supplier has the ID nobody",
+                "[5].SupplierID: no Supplier has the ID unknown",
             ],
         ),
         (
@@ -164,7 +164,7 @@ OWNER = "OwnerID: <MarketplaceID placeholder>"
         ),
     ],
 )
-def test_every_row_that_names_another_party_is_refused(
+def test_every_row_with_an_unknown_party_is_rejected(
     load: Callable[..., httpx.Client], section: str, rows: list[str], faults: list[str]
 ) -> None:
     with pytest.raises(SeedError) as refused:
@@ -201,14 +201,14 @@ Assignments:
 
 
 def shown(admin: httpx.Client) -> dict[str, Any]:
-    """Every object that a path shows, whose number is not that of an empty marketplace."""
+    """The objects of each path that returns any."""
     paths = [(row.path, row.singleton) for row in rows_of("current") if row.parent is None]
     paths += [(table.path, "") for table in tables_of("current").values() if "{" not in table.path]
     found = {path: admin.get(path).json() for path, _ in paths}
     return {path: body.get("Items", body) for path, body in found.items() if body.get("Items", "Errors" not in body)}
 
 
-def test_a_seed_may_hold_every_kind_and_a_state_keeps_it(
+def test_a_seed_can_have_every_kind_and_a_state_file_persists_it(
     tmp_path: Path, emulate: Callable[..., Emulator], login: Callable[..., httpx.Client]
 ) -> None:
     seed, state = tmp_path / "whole.yaml", tmp_path / "state.db"
@@ -226,7 +226,7 @@ def test_a_seed_may_hold_every_kind_and_a_state_keeps_it(
     assert "Redacted" not in str(before)
 
 
-def test_sections_may_stand_at_the_top(load: Callable[..., httpx.Client]) -> None:
+def test_sections_can_be_at_the_top_level(load: Callable[..., httpx.Client]) -> None:
     admin = load(json.dumps({"ProductSync": {"DeliveryConfigID": "d"}, "Webhooks": [{"Name": "W"}]}), "bodies.json")
     assert admin.get("/v1/integrations/productsync").json()["DeliveryConfigID"] == "d"
     assert admin.get("/v1/webhooks").json()["Items"][0]["Name"] == "W"
@@ -240,7 +240,7 @@ def test_a_redacted_secret_becomes_a_random_one(load: Callable[..., httpx.Client
     assert "Redacted" not in "".join(secrets)
 
 
-def test_a_seeded_user_keeps_his_dates_roles_and_numbers_become_texts(load: Callable[..., httpx.Client]) -> None:
+def test_a_seeded_user_keeps_dates_and_roles_and_numeric_ids_become_strings(load: Callable[..., httpx.Client]) -> None:
     admin = load(EXPORT)
     user = admin.get("/v1/adminusers/integrations").json()
     assert (user["AvailableRoles"], user["DateCreated"]) == (["FullAccess"], "2021-08-11T14:49:45.5Z")
@@ -252,7 +252,7 @@ def test_json_is_read_like_yaml(load: Callable[..., httpx.Client]) -> None:
     assert admin.get("/v1/buyers/b").json()["Active"] is False
 
 
-def test_without_a_seed_there_is_only_the_administration(load: Callable[..., httpx.Client]) -> None:
+def test_without_a_seed_there_is_only_the_administration_client(load: Callable[..., httpx.Client]) -> None:
     names = [item["AppName"] for item in load("Objects:\n").get("/v1/apiclients").json()["Items"]]
     assert names == ["Emulator Administration"]
 
@@ -282,7 +282,9 @@ def test_without_a_seed_there_is_only_the_administration(load: Callable[..., htt
         ("Objects: {Buyers: [{ID: b, xp: {a: !!set {b}}}]}", "has a value that is not allowed in JSON"),
     ],
 )
-def test_a_bad_seed_is_refused_with_its_place(load: Callable[..., httpx.Client], text: str, place: str) -> None:
+def test_an_invalid_seed_is_rejected_with_its_location(
+    load: Callable[..., httpx.Client], text: str, place: str
+) -> None:
     with pytest.raises(SeedError) as refused:
         load(text)
     assert "market.yml" in str(refused.value)
@@ -290,18 +292,18 @@ def test_a_bad_seed_is_refused_with_its_place(load: Callable[..., httpx.Client],
 
 
 @pytest.mark.parametrize("value", ["NaN", "-Infinity", "1e999", "9" * 5000, "[" * 100_000])
-def test_json_that_is_none_is_refused(load: Callable[..., httpx.Client], value: str) -> None:
+def test_values_that_are_not_allowed_in_json_are_rejected(load: Callable[..., httpx.Client], value: str) -> None:
     with pytest.raises(SeedError, match="has a value that is not allowed in JSON"):
         load(f'{{"Objects": {{"Buyers": [{value}]}}}}', "market.json")
 
 
-def test_bad_json_is_refused_with_its_line(load: Callable[..., httpx.Client]) -> None:
+def test_invalid_json_is_rejected_with_its_line(load: Callable[..., httpx.Client]) -> None:
     with pytest.raises(SeedError, match=r"market\.json:2:1: not JSON"):
         load('{"Objects":\n', "market.json")
 
 
 @pytest.mark.parametrize("content", [None, b"\xff\xfe\x00"])
-def test_a_seed_that_cannot_be_read_is_refused(tmp_path: Path, content: bytes | None) -> None:
+def test_a_seed_that_cannot_be_read_is_rejected(tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path / "market.yml"
     if content is not None:
         path.write_bytes(content)
@@ -316,14 +318,14 @@ def test_an_unmodified_export_of_a_whole_marketplace_loads(
     assert login(emulate(seed=export)).get("/v1/apiclients").json()["Meta"]["TotalCount"] > 1
 
 
-def test_assignments_inside_of_objects_are_loaded_as_well(load: Callable[..., httpx.Client]) -> None:
+def test_assignments_in_objects_are_loaded(load: Callable[..., httpx.Client]) -> None:
     inside, outside = EXPORT.split("\nAssignments:\n")
     indented = "".join(f"  {line}\n" for line in outside.splitlines())
     admin = load(f"{inside}\n  Assignments:\n{indented}")
     assert [row["BuyerID"] for row in admin.get("/v1/apiclients/assignments").json()["Items"]] == ["42"]
 
 
-def test_configuration_data_may_be_the_empty_list_that_exports_have(load: Callable[..., httpx.Client]) -> None:
+def test_configuration_data_can_be_an_empty_list_as_in_exports(load: Callable[..., httpx.Client]) -> None:
     hook = "{ID: hook, Name: Hook, ApiClientIDs: [api1]"
     admin = load(EXPORT.replace(hook, f"{hook}, ConfigData: []"))
     assert admin.get("/v1/webhooks/hook").json()["ConfigData"] == []
@@ -335,7 +337,7 @@ def test_the_sample_is_a_marketplace_in_which_all_kinds_refer_to_each_other(
     admin = login(emulate(seed=SAMPLE))
     found = {str(one["AppName"]): one for one in admin.get("/v1/apiclients").json()["Items"]}
     assert found.keys() == {"Storefront", "Back Office", "Middleware", "Emulator Administration"}
-    for one in found.values():  # all that it refers to is there
+    for one in found.values():  # all references are valid
         assert admin.put(f"/v1/apiclients/{one['ID']}", json=one).status_code == 200
     hook = admin.get("/v1/webhooks/validate-address").json()
     assert admin.put("/v1/webhooks/validate-address", json=hook | {"HashKey": "x"}).status_code == 200

@@ -48,7 +48,7 @@ PATHS = (
 
 
 def contents(admin: httpx.Client) -> dict[str, Any]:
-    """Everything that lists show, by path."""
+    """The contents of all lists, by path."""
     found = {path: admin.get(path, params={"pageSize": 100}).raise_for_status().json()["Items"] for path in PATHS}
     return {path: {json.dumps(item, sort_keys=True) for item in items} for path, items in found.items()}
 
@@ -59,7 +59,7 @@ def changed(before: dict[str, Any], after: dict[str, Any]) -> set[str]:
 
 @pytest.fixture
 def market(tmp_path: Path, emulate: Callable[..., Emulator], login: Callable[..., httpx.Client]) -> Any:
-    """Start an emulator with all that a restore touches; keywords are settings."""
+    """Start an emulator with every kind that a restore changes; keywords are settings."""
 
     def start(**settings: Any) -> httpx.Client:
         seed = tmp_path / "staging.json"
@@ -69,7 +69,7 @@ def market(tmp_path: Path, emulate: Callable[..., Emulator], login: Callable[...
     return start
 
 
-def test_the_older_page_empties_urls_and_lists_and_copies_the_rest(market: Any) -> None:
+def test_by_the_older_page_urls_and_lists_are_cleared_and_the_rest_is_copied(market: Any) -> None:
     admin = market()
     before = contents(admin)
     assert admin.post(RESTORE).status_code == 204
@@ -82,7 +82,7 @@ def test_the_older_page_empties_urls_and_lists_and_copies_the_rest(market: Any) 
     assert admin.get("/v1/messagesenders/assignments").json()["Items"] == []
 
 
-def test_the_newer_page_removes_events_and_what_refers_to_them(market: Any) -> None:
+def test_by_the_newer_page_events_and_references_to_them_are_removed(market: Any) -> None:
     admin = market()
     assert admin.post(f"{RESTORE}?events=removed&webhookUrl=null").status_code == 204
     assert admin.get("/v1/integrationevents").json()["Items"] == []
@@ -91,14 +91,14 @@ def test_the_newer_page_removes_events_and_what_refers_to_them(market: Any) -> N
     assert admin.get("/v1/openidconnects/oidc").json()["IntegrationEventID"] is None
 
 
-def test_in_the_older_generation_senders_lose_their_url(market: Any) -> None:
+def test_legacy_senders_lose_their_url(market: Any) -> None:
     admin = market(profile="legacy")
     admin.post(RESTORE)
     sender = admin.get("/v1/messagesenders/mails").json()
     assert (sender["URL"], sender["SharedKey"]) == (None, "k")
 
 
-def test_production_is_copied_over_what_is_there(market: Any, tmp_path: Path) -> None:
+def test_production_replaces_all_objects(market: Any, tmp_path: Path) -> None:
     admin = market(revisions=True)
     revision = admin.get(STOREFRONT).json()["EmulatorRevision"]
     admin.put("/v1/webhooks/ours", json={"Name": "o", "Url": "https://staging.example", "HashKey": "h"})
@@ -114,7 +114,7 @@ def test_production_is_copied_over_what_is_there(market: Any, tmp_path: Path) ->
     assert len(admin.get("/v1/securityprofiles/assignments").json()["Items"]) == 2
 
 
-def test_a_copy_of_production_outlives_a_restart(
+def test_a_copy_of_production_persists_after_a_restart(
     tmp_path: Path, emulate: Callable[..., Emulator], login: Callable[..., httpx.Client]
 ) -> None:
     first = emulate(state=tmp_path / "state.db")
@@ -135,7 +135,7 @@ def test_a_copy_of_production_outlives_a_restart(
         ("from=%00", "cannot read the seed"),
     ],
 )
-def test_a_restore_that_is_not_understood_changes_nothing(market: Any, query: str, words: str) -> None:
+def test_an_invalid_restore_changes_nothing(market: Any, query: str, words: str) -> None:
     admin = market()
     before = contents(admin)
     answer = admin.post(f"{RESTORE}?{query}")

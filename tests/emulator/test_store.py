@@ -1,4 +1,4 @@
-"""Data that outlives the process, in one SQLite file."""
+"""Data that persists in an SQLite file."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 OFFICE = "/v1/apiclients/9DFE083F-A675-4A3A-A39A-521511DAC93D"
 
 
-def test_what_was_written_is_there_after_a_restart(
+def test_writes_persist_after_a_restart(
     tmp_path: Path, emulate: Callable[..., Emulator], login: Callable[..., httpx.Client]
 ) -> None:
     first = emulate(state=tmp_path / "a" / "state.db")
@@ -36,18 +36,18 @@ def test_what_was_written_is_there_after_a_restart(
     assert second.get("/v1/buyers/globex").status_code == 404
 
 
-def test_what_was_answered_survives_without_a_farewell(
+def test_acknowledged_writes_persist_without_a_close(
     tmp_path: Path, emulate: Callable[..., Emulator], login: Callable[..., httpx.Client]
 ) -> None:
     login(emulate(state=tmp_path / "state.db")).patch(OFFICE, json={"AppName": "Renamed"})
-    for name in ("state.db", "state.db-wal"):  # what is on the disk now, while the first one still holds it open
+    for name in ("state.db", "state.db-wal"):  # the files on disk while the first emulator is still open
         (tmp_path / f"copy-{name}").write_bytes((tmp_path / name).read_bytes())
     copy = (tmp_path / "copy-state.db").rename(tmp_path / "killed.db")
     (tmp_path / "copy-state.db-wal").rename(tmp_path / "killed.db-wal")
     assert login(emulate(state=copy)).get(OFFICE).json()["AppName"] == "Renamed"
 
 
-def test_a_full_disk_is_an_answer_that_says_so_and_what_was_asked_is_kept_once_there_is_room(
+def test_a_full_disk_is_an_error_response_and_the_write_is_stored_once_there_is_space(
     tmp_path: Path, emulate: Callable[..., Emulator], login: Callable[..., httpx.Client]
 ) -> None:
     first = emulate(state=tmp_path / "state.db")
@@ -61,12 +61,12 @@ def test_a_full_disk_is_an_answer_that_says_so_and_what_was_asked_is_kept_once_t
     assert login(emulate(state=tmp_path / "state.db")).get(OFFICE).json()["AppName"] == "Renamed"
 
 
-def test_a_seed_for_which_there_is_no_room_is_an_error(tmp_path: Path, emulate: Callable[..., Emulator]) -> None:
+def test_a_seed_that_does_not_fit_on_the_disk_is_an_error(tmp_path: Path, emulate: Callable[..., Emulator]) -> None:
     with no_file_larger_than(20_480), pytest.raises(StateError, match="state file"):
         emulate(state=tmp_path / "state.db")
 
 
-def test_a_token_outlives_a_restart_unless_it_was_revoked(
+def test_a_token_stays_valid_after_a_restart_unless_it_was_revoked(
     tmp_path: Path, emulate: Callable[..., Emulator], login: Callable[..., httpx.Client]
 ) -> None:
     first = emulate(state=tmp_path / "state.db")
@@ -90,13 +90,13 @@ def test_the_seed_is_not_loaded_again(
     assert again.get("/v1/buyers/late").status_code == 404
 
 
-def test_a_seed_that_fails_leaves_no_data_behind(tmp_path: Path, emulate: Callable[..., Emulator]) -> None:
+def test_a_seed_that_fails_leaves_no_data(tmp_path: Path, emulate: Callable[..., Emulator]) -> None:
     with pytest.raises(SeedError):
         emulate({"Webhooks": 5}, state=tmp_path / "state.db")
     emulate(state=tmp_path / "state.db")
 
 
-def test_the_administration_client_comes_back_after_a_restart(
+def test_the_administration_client_is_created_again_after_a_restart(
     tmp_path: Path, emulate: Callable[..., Emulator], login: Callable[..., httpx.Client]
 ) -> None:
     first = emulate(state=tmp_path / "state.db")
@@ -118,7 +118,7 @@ def test_two_emulators_cannot_share_a_file(
 
 
 @pytest.mark.parametrize("content", [b"this is no database at all", b"SQLite format 3\x00" + b"x" * 200])
-def test_another_file_is_not_taken_for_state(tmp_path: Path, emulate: Callable[..., Emulator], content: bytes) -> None:
+def test_another_file_is_rejected_as_state(tmp_path: Path, emulate: Callable[..., Emulator], content: bytes) -> None:
     path = tmp_path / "notes.txt"
     path.write_bytes(content)
     with pytest.raises(StateError, match=r"notes\.txt: cannot use the state file: .* choose another file"):
@@ -126,14 +126,14 @@ def test_another_file_is_not_taken_for_state(tmp_path: Path, emulate: Callable[.
     assert path.read_bytes() == content
 
 
-def test_state_of_another_version_is_refused(tmp_path: Path, emulate: Callable[..., Emulator]) -> None:
+def test_state_of_another_version_is_rejected(tmp_path: Path, emulate: Callable[..., Emulator]) -> None:
     with closing(sqlite3.connect(tmp_path / "state.db")) as connection:
         connection.execute("PRAGMA user_version = 99")
     with pytest.raises(StateError, match="version 99"):
         emulate(state=tmp_path / "state.db")
 
 
-def test_state_where_no_file_can_be_is_refused(tmp_path: Path, emulate: Callable[..., Emulator]) -> None:
+def test_an_impossible_state_path_is_rejected(tmp_path: Path, emulate: Callable[..., Emulator]) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StateError, match="cannot open the state file"):
         emulate(state=tmp_path / "file" / "state.db")
@@ -146,7 +146,7 @@ def test_only_its_owner_can_read_the_file(tmp_path: Path, emulate: Callable[...,
     assert {path.stat().st_mode & 0o077 for path in tmp_path.glob("state.db*")} == {0}
 
 
-def test_closing_twice_is_closing_once(tmp_path: Path, emulate: Callable[..., Emulator]) -> None:
+def test_close_is_idempotent(tmp_path: Path, emulate: Callable[..., Emulator]) -> None:
     emulator = emulate(state=tmp_path / "state.db")
     emulator.close()
     emulator.close()

@@ -1,4 +1,4 @@
-"""The token endpoint: four grants, claims, secrets, parties and roles; and what a token opens."""
+"""The token endpoint: four grants, claims, secrets, parties and roles; and the use of tokens."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def code(answer: httpx.Response) -> str:
 
 @pytest.fixture
 def guest(emulator: Emulator, visit: Callable[[Emulator], httpx.Client]) -> httpx.Client:
-    """Nobody yet, at the same emulator as `admin`."""
+    """A client without a token, of the same emulator as `admin`."""
     return visit(emulator)
 
 
@@ -69,7 +69,7 @@ def test_a_token_verifies_with_the_published_key(guest: httpx.Client) -> None:
     assert guest.get("/oauth/certs/other").status_code == 404
 
 
-def test_an_anonymous_login_needs_no_secret_and_lasts_as_long_as_anonymous_tokens_do(guest: httpx.Client) -> None:
+def test_an_anonymous_login_needs_no_secret_and_has_the_anonymous_token_duration(guest: httpx.Client) -> None:
     answer = guest.post("/oauth/token", data=ANONYMOUS)
     found = claims(answer)
     assert found["exp"] - found["nbf"] == 10080 * 60
@@ -111,7 +111,7 @@ def test_a_refresh_token_expires(guest: httpx.Client, now: list[datetime]) -> No
         (ADMIN | {"client_secret": ""}, 401, "invalid_client", "Auth.OauthError"),
         ({"grant_type": "client_credentials", "client_id": OFFICE}, 401, "unauthorized_client", "Auth.OauthError"),
         (READER | {"password": "wrong"}, 400, "invalid_grant", "Auth.InvalidUsernameOrPassword"),
-        (READER | {"username": "nobody"}, 400, "invalid_grant", "Auth.InvalidUsernameOrPassword"),
+        (READER | {"username": "unknown"}, 400, "invalid_grant", "Auth.InvalidUsernameOrPassword"),
         (READER | {"username": "emulator-admin"}, 400, "invalid_grant", "Auth.InvalidUsernameOrPassword"),
         (READER | {"password": ""}, 400, "invalid_request", "Auth.UsernameAndPasswordRequired"),
         (SHOPPER | {"client_id": OFFICE}, 401, "invalid_grant", "Auth.UnauthorizedRole"),
@@ -120,7 +120,7 @@ def test_a_refresh_token_expires(guest: httpx.Client, now: list[datetime]) -> No
         ({"grant_type": "refresh_token", "client_id": OFFICE}, 400, "invalid_grant", "Auth.OauthError"),
     ],
 )
-def test_a_login_is_refused(
+def test_a_login_is_rejected(
     guest: httpx.Client, form: dict[str, str], status: int, error: str, error_code: str
 ) -> None:
     answer = guest.post("/oauth/token", data=form)
@@ -144,7 +144,7 @@ def test_the_token_request_must_be_a_form(guest: httpx.Client) -> None:
         ("apiclients/" + STOREFRONT, {"MinimumRequiredCustomRoles": ["gold"]}, "Auth.InsufficientRoles"),
     ],
 )
-def test_a_change_by_the_administrator_locks_the_shopper_out(
+def test_a_change_by_the_administrator_prevents_the_login_of_the_shopper(
     admin: httpx.Client, guest: httpx.Client, path: str, change: dict[str, Any], error_code: str
 ) -> None:
     assert guest.post("/oauth/token", data=ANONYMOUS).status_code == 200
@@ -152,15 +152,13 @@ def test_a_change_by_the_administrator_locks_the_shopper_out(
     assert code(guest.post("/oauth/token", data=ANONYMOUS)) == error_code
 
 
-def test_a_client_with_a_secret_but_without_default_user_has_nobody_to_act_as(
-    admin: httpx.Client, guest: httpx.Client
-) -> None:
+def test_client_credentials_need_a_default_context_user(admin: httpx.Client, guest: httpx.Client) -> None:
     secret = admin.post(f"/v1/apiclients/{OFFICE}/secrets", json={"Name": "s"}).json()["ClientSecret"]
     form = {"grant_type": "client_credentials", "client_id": OFFICE, "client_secret": secret}
     assert code(guest.post("/oauth/token", data=form)) == "Auth.UserNotFound"
 
 
-def test_a_secret_is_needed_on_every_grant_as_soon_as_there_is_one(admin: httpx.Client, guest: httpx.Client) -> None:
+def test_every_grant_requires_a_secret_if_the_client_has_one(admin: httpx.Client, guest: httpx.Client) -> None:
     refresh = guest.post("/oauth/token", data=READER).json()["refresh_token"]
     secret = admin.post(f"/v1/apiclients/{OFFICE}/secrets", json={"Name": "s"}).json()["ClientSecret"]
     forms = [READER, {"grant_type": "refresh_token", "client_id": OFFICE, "refresh_token": refresh}]
@@ -169,7 +167,7 @@ def test_a_secret_is_needed_on_every_grant_as_soon_as_there_is_one(admin: httpx.
     assert [guest.post("/oauth/token", data=form).status_code for form in with_secret] == [200, 200]
 
 
-def test_every_party_gets_in_by_its_switch_or_by_an_assignment(admin: httpx.Client, guest: httpx.Client) -> None:
+def test_every_party_is_allowed_by_its_flag_or_by_an_assignment(admin: httpx.Client, guest: httpx.Client) -> None:
     vendor = {"grant_type": "password", "client_id": OFFICE, "username": "vendor", "password": "pw"}
     assert guest.post("/oauth/token", data=vendor).status_code == 401
     admin.post("/v1/apiclients/assignments", json={"ApiClientID": OFFICE, "SupplierID": "tools"})
@@ -201,7 +199,7 @@ def test_scope_and_client_limit_the_roles(
     assert roles(guest.post("/oauth/token", data=ANONYMOUS | {"scope": scope})) == expected
 
 
-def test_full_access_covers_every_role_but_can_be_narrowed(admin: httpx.Client, guest: httpx.Client) -> None:
+def test_full_access_includes_every_role_but_can_be_limited(admin: httpx.Client, guest: httpx.Client) -> None:
     assert roles(guest.post("/oauth/token", data=ADMIN | {"scope": "ApiClientReader"})) == ["ApiClientReader"]
     narrow = {"MaximumGrantedRoles": ["ApiClientReader", "BuyerReader"], "MinimumRequiredRoles": ["OrderAdmin"]}
     admin.patch("/v1/apiclients/" + ADMIN_CLIENT_ID, json=narrow)
@@ -220,7 +218,7 @@ def test_roles_come_from_the_seed_and_from_profiles(
     ]
 
 
-def test_a_token_of_another_emulator_is_foreign(
+def test_a_token_of_another_emulator_is_rejected(
     emulate: Callable[..., Emulator], login: Callable[..., httpx.Client], admin: httpx.Client
 ) -> None:
     admin.headers["Authorization"] = login(emulate()).headers["Authorization"]
@@ -234,12 +232,12 @@ def test_a_token_expires(admin: httpx.Client, now: list[datetime]) -> None:
     assert code(admin.get("/v1/me")) == "InvalidToken"
 
 
-def test_a_token_outlives_the_deactivation_of_its_client(admin: httpx.Client) -> None:
+def test_a_token_stays_valid_after_the_deactivation_of_its_client(admin: httpx.Client) -> None:
     admin.patch("/v1/apiclients/" + ADMIN_CLIENT_ID, json={"Active": False})
     assert admin.get("/v1/me").status_code == 200
 
 
-def test_me_names_the_marketplace_and_the_company(
+def test_me_returns_the_marketplace_and_the_company(
     emulate: Callable[..., Emulator], login: Callable[..., httpx.Client]
 ) -> None:
     emulator = emulate(marketplace="my-shop")
@@ -250,7 +248,7 @@ def test_me_names_the_marketplace_and_the_company(
     assert "Password" not in buyer
 
 
-def test_me_of_a_deleted_user_is_nobody(
+def test_me_of_a_deleted_user_is_rejected(
     emulator: Emulator, admin: httpx.Client, login: Callable[..., httpx.Client]
 ) -> None:
     reader = login(emulator, **READER)
@@ -258,7 +256,7 @@ def test_me_of_a_deleted_user_is_nobody(
     assert code(reader.get("/v1/me")) == "InvalidToken"
 
 
-def test_ten_thousand_tokens_are_not_remembered_for_ever(
+def test_tokens_stay_valid_beyond_the_size_of_the_cache(
     monkeypatch: pytest.MonkeyPatch, emulator: Emulator, login: Callable[..., httpx.Client]
 ) -> None:
     monkeypatch.setattr("reconciler.emulator.tokens._MAX_CACHED", 2)

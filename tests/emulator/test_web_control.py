@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 ADMIN = "00000000-0000-0000-0000-00000000ad01"
 
 
-def test_the_journal_tells_who_asked_for_what_and_how_it_ended(admin: httpx.Client) -> None:
+def test_the_journal_has_client_request_and_status(admin: httpx.Client) -> None:
     admin.delete("/_emulator/requests")
     admin.get("/v1/ApiClients", params={"pageSize": 1000, "AppName": "a b"})
     admin.get("/v1/apiclients/ключ", headers={"Authorization": "none"})
@@ -26,7 +26,7 @@ def test_the_journal_tells_who_asked_for_what_and_how_it_ended(admin: httpx.Clie
     ]
 
 
-def test_the_journal_holds_neither_itself_nor_a_client_for_a_false_token(
+def test_the_journal_has_no_control_requests_and_no_client_for_an_invalid_token(
     emulator: Emulator, visit: Callable[[Emulator], httpx.Client]
 ) -> None:
     guest = visit(emulator)
@@ -37,7 +37,7 @@ def test_the_journal_holds_neither_itself_nor_a_client_for_a_false_token(
     assert guest.get("/_emulator/requests").json() == {"requests": []}
 
 
-def test_revoked_tokens_open_nothing_but_new_ones_do(
+def test_revoked_tokens_are_rejected_and_new_ones_accepted(
     emulator: Emulator, admin: httpx.Client, login: Callable[..., httpx.Client]
 ) -> None:
     assert admin.post("/_emulator/revoke-tokens").status_code == 204
