@@ -1,9 +1,9 @@
 """The resources for locales, approval rules of the seller, product facets and incrementors.
 
 Sources: .NET SDK models (fields, lengths, required, defaults), its error codes (rules), OpenAPI document 1.0.260
-(roles, sort and search fields of lists). Guesses: the owner of a locale is immutable; the `ApprovalType` `Order`, which
-is not supported according to the documentation, is rejected; rules of suppliers are visible to the seller only; nothing
-is ever pending.
+(roles, sort and search fields of lists). Guesses: a changed owner of a locale is ignored; the `ApprovalType` `Order`,
+which is not supported according to the documentation, is rejected; rules of suppliers are visible to the seller only;
+nothing is ever pending.
 """
 
 from collections.abc import Iterator
