@@ -152,27 +152,35 @@ class RequestCounter(logging.Handler):
 
 
 @contextmanager
-def requests_reported(*, wanted: bool, show_progress: bool, named: bool = False) -> Iterator[Ended]:
-    """Report every request if `wanted`; else, on a terminal, show a request counter.
+def requests_reported(common: Common, *, show_progress: bool) -> Iterator[Ended]:
+    """Report every request with --verbose; else, with `show_progress`, show a request counter on a terminal.
 
-    With `named`, for several environments, requests name their environment and each environment gets a final line.
+    Requests of several environments name their environment, and each environment gets a final line.
     """
-    handler: logging.Handler
-    ended: Ended = _report_end
-    if wanted:
-        handler = _RequestLines(named=named)
+    handler: logging.Handler | None = None
+    ended: Ended = _report_end if show_progress and Log.format == "json" else _report_nothing
+    if common.is_verbose:
+        handler, ended = _RequestLines(named=common.is_of_several), _report_end
     elif show_progress and is_terminal(sys.stderr) and Log.format == "text":
-        handler = sign = RequestCounter(sys.stderr, time.monotonic)
-        ended = sign.ended
-    else:
-        yield _report_end if show_progress and Log.format == "json" else lambda _environment, _how: None
-        return
+        handler = counter = RequestCounter(sys.stderr, time.monotonic)
+        ended = counter.ended
+    common.reports_requests = True
+    try:
+        with _handled(handler) if handler else nullcontext():
+            yield ended if common.is_of_several else _report_nothing
+    finally:
+        common.reports_requests = False
+
+
+@contextmanager
+def _handled(handler: logging.Handler) -> Iterator[None]:
+    """Have requests handled, and only here."""
     level, upwards = _LOGGER.level, _LOGGER.propagate
     _LOGGER.addHandler(handler)
     _LOGGER.setLevel(logging.DEBUG)
     _LOGGER.propagate = False
     try:
-        yield ended
+        yield
     finally:
         _LOGGER.removeHandler(handler)
         _LOGGER.setLevel(level)
@@ -182,6 +190,10 @@ def requests_reported(*, wanted: bool, show_progress: bool, named: bool = False)
 
 def _report_end(environment: str, how: str) -> None:
     write_stderr(joined([escape(f"{environment}: {how}")]))
+
+
+def _report_nothing(_environment: str, _how: str) -> None:
+    """A single environment needs no final line."""
 
 
 def added(one: Stats, other: Stats) -> Stats:
@@ -205,7 +217,9 @@ def report_totals(stats: Stats, environment: str = "") -> None:
 def settings_of(common: Common) -> Settings:
     """The settings for the options; `Project.each` sets the environment if there are several."""
     reads, writes = tuple(common.reads), tuple(common.writes)
-    return Settings(common.config, common.env, common.allow_hosts, os.environ, reads, writes, Console(common))
+    return Settings(
+        common.config, common.env, common.allow_hosts, os.environ, reads, writes, Console(common), common.loaded
+    )
 
 
 def project_of(common: Common) -> Project:
@@ -228,11 +242,11 @@ class Console(Listener):
             self._common.chosen = environment
 
     def connected(self, environment: str, *, can_write: bool) -> None:
-        """Report requests or show a counter; `progress` does so while writing, `each` for several environments."""
+        """Report requests or show a counter, unless the command does so; `progress` shows what is written."""
         del environment
-        if not self._common.is_of_several:
-            is_reading = not (can_write or self._common.quiet)
-            self._connection.enter_context(requests_reported(wanted=self._common.is_verbose, show_progress=is_reading))
+        if not self._common.reports_requests:
+            show_progress = not (can_write or self._common.quiet)
+            self._connection.enter_context(requests_reported(self._common, show_progress=show_progress))
 
     def disconnected(self, environment: str, stats: Stats) -> None:
         """Store the statistics for metrics."""

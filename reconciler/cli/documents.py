@@ -1,13 +1,15 @@
-"""The result of a command in one or several environments -> one document, in the requested formats.
+"""The results of a command in the selected environments -> one document, in the requested formats.
 
 Formats come from `render`. The JSON of a plan is the plan file itself, as `planfile` writes and signs it.
 """
 
 import os
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import click
@@ -16,16 +18,18 @@ from reconciler.cli import exit as codes
 from reconciler.cli.console import project_of, requests_reported, settings_of
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.failures import report_diagnostics, report_error, report_warning
-from reconciler.cli.options import Common, shared_options
+from reconciler.cli.options import Common, common_of_this_run, shared_options
 from reconciler.cli.outputs import Outputs, TextOf
-from reconciler.cli.streams import in_job
-from reconciler.errors import GuardRefusal, ReconcilerError, UsageError
+from reconciler.cli.streams import in_job, write_stderr
+from reconciler.errors import ReconcilerError, UsageError
 from reconciler.model.diagnostic import Checked, Diagnostic
 from reconciler.model.plan import Plan
 from reconciler.model.secret import PLAN_KEY_VARIABLE
 from reconciler.project import plan_key
 from reconciler.project.api import Project, digest_of, text_of
+from reconciler.project.files import make_folder, remove_file, write_file
 from reconciler.render import FORMATS, command
+from reconciler.render.escape import escape
 from reconciler.render.style import Moment, Style
 
 if TYPE_CHECKING:
@@ -66,22 +70,11 @@ def plan_file(plan: Plan) -> Iterator[str]:
     return pieces(plan, key())
 
 
-def plan_document(name: str, plan: Plan, style: Style) -> str | Iterator[str]:
-    """The text of a plan in a format; JSON in pieces."""
-    return plan_file(plan) if name == "json" else text_of(plan, name, style)
-
-
-def show_preview(outputs: Outputs, previewed: tuple[Plan, GuardRefusal | None], ack: str | None) -> ExitCode:
-    """Show the plan of a dry run.
-
-    Raises:
-        GuardRefusal: apply would refuse the plan; the plan is shown first.
-    """
-    plan, refused = previewed
-    outputs.write(lambda name, style: plan_document(name, plan, style))
-    if refused:
-        raise refused
-    return codes.of_plan(plan, ack, detailed=False)
+def pieces_of(name: str, document: "Document", style: Style) -> Iterable[str]:
+    """The text of a plan, drift or result in a format, in pieces."""
+    if name == "json" and isinstance(document, Plan):
+        return plan_file(document)
+    return [text_of(document, name, style)]
 
 
 def require_formats(outputs: Outputs, known: Collection[str]) -> None:
@@ -103,37 +96,18 @@ def write_result(outputs: Outputs, text_of: TextOf) -> None:
         report_error(error)
 
 
-# ------------------------------------------------------------------------------------------------ several environments
-
-
-def show(
-    common: Common,
-    outputs: Outputs,
-    find: Callable[[Project], T],
-    end: Callable[[T], ExitCode] = lambda _found: ExitCode.DONE,
-    *,
-    sequential: bool = False,
-) -> ExitCode:
-    """Show the result of `find` in the selected environment, or in each of several, in one document.
-
-    For `end` and `sequential` see `Project.each`.
-
-    Raises:
-        ReconcilerError: what `find` or `end` raises, for one environment.
-    """
-    if common.is_of_several:
-        return show_parts(each(common, find, outputs.noun, end, sequential=sequential), outputs)
-    found = find(project_of(common))
-    outputs.show(found)
-    return end(found)
+# -------------------------------------------------------------------------------------------------------- environments
 
 
 def show_parts(parts: "Sequence[Part[T]]", outputs: Outputs) -> ExitCode:
-    """Show the results of several environments."""
-    from reconciler.render.several import PARTS  # noqa: PLC0415  # only several environments need it
+    """Show the result of each environment in one document; see `ended`."""
+    from reconciler.render.several import PARTS  # noqa: PLC0415  # not needed for --help
 
-    outputs.write(lambda name, style: PARTS[name](parts, _text_of(name, outputs.writers[name]), style))
-    return worst(parts)
+    def alone(name: str, found: T, style: Style) -> list[str]:
+        return [outputs.writers[name](found, style)]
+
+    outputs.write(_whole(parts, alone, PARTS))
+    return ended(parts)
 
 
 def show_planned(
@@ -141,38 +115,73 @@ def show_planned(
     outputs: Outputs,
     *,
     together: str = "",
+    files: Mapping[str, Path] = MappingProxyType({}),
     history: Callable[[], tuple[Moment, ...]] = tuple,
 ) -> ExitCode:
-    """Show plans or drift of several environments."""
-    outputs.write(joined(parts, together), history=history)
-    return worst(parts)
+    """Show the plan or drift of each environment in one document; `files` are those of saved plans. See `ended`."""
+    one = _only(parts)
+    plan_file = str(files.get(one.environment, "")) if one else ""
+    outputs.write(joined(parts, together), plan_file=plan_file, history=history)
+    return ended(parts)
 
 
 def joined(parts: "Sequence[Part[D]]", together: str = "") -> TextOf:
-    """Plans, drift or results of several environments in one document; `together` applies all plans."""
+    """The plans, drift or results of all environments in one document; `together` applies all plans."""
     from reconciler.render.several import SEVERAL, plan_of  # noqa: PLC0415  # as above
 
     digested = [replace(one, digest=digest_of(plan)) if (plan := plan_of(one)) else one for one in parts]
+    write = _whole(digested if _only(parts) is None else parts, pieces_of, SEVERAL)
+    return lambda name, style: write(name, replace(style, together=together))
 
-    def write(name: str, style: Style) -> str:
-        def alone(found: "Document", style: Style) -> str:
-            return text_of(found, name, style, key())
 
-        return SEVERAL[name](digested, _text_of(name, alone), replace(style, together=together))
+def _whole(
+    parts: "Sequence[Part[T]]",
+    alone: Callable[[str, T, Style], Iterable[str]],
+    several: "Mapping[str, Callable[[Sequence[Part[T]], Callable[[Part[T], Style], str], Style], str]]",
+) -> TextOf:
+    """The document of the only environment, or the documents of several in one."""
+
+    def text(name: str, one: "Part[T]", style: Style) -> str:
+        style = replace(style, environment=one.environment)
+        if one.found is not None:
+            return "".join(alone(name, one.found, style))
+        return FORMATS[name].failure(one.noun, one.error, style) if one.error else ""
+
+    def write(name: str, style: Style) -> str | Iterable[str]:
+        one = _only(parts)
+        if one and one.found is not None:
+            return alone(name, one.found, style)
+        return several[name](parts, partial(text, name), style)
 
     return write
 
 
-def _text_of(format_name: str, write: Callable[[T, Style], str]) -> "Callable[[Part[T], Style], str]":
-    fail = FORMATS[format_name].failure
+def _only(parts: "Sequence[Part[T]]") -> "Part[T] | None":
+    """The selected environment. None: several were selected, of which the configuration may have only one."""
+    return None if common_of_this_run().is_of_several else parts[0]
 
-    def text(one: "Part[T]", style: Style) -> str:
-        style = replace(style, environment=one.environment)
-        if one.found is not None:
-            return write(one.found, style)
-        return fail(one.noun, one.error, style) if one.error else ""
 
-    return text
+def require_found(parts: "Sequence[Part[T]]") -> None:
+    """Check that the only environment has a result.
+
+    Raises:
+        ReconcilerError: the error of the only environment.
+    """
+    one = _only(parts)
+    if one and one.error and one.found is None:
+        raise one.error
+
+
+def ended(parts: "Sequence[Part[T]]", code_of: "Callable[[Sequence[Part[T]]], ExitCode]" = codes.of_parts) -> ExitCode:
+    """The exit code of environments whose results were shown.
+
+    Raises:
+        ReconcilerError: the error of the only environment.
+    """
+    one = _only(parts)
+    if one and one.error:
+        raise one.error
+    return ExitCode(one.code) if one else code_of(parts)
 
 
 def each(
@@ -186,9 +195,10 @@ def each(
 ) -> "tuple[Part[T], ...]":
     """Run `find` in each selected environment, or in `names`; see `Project.each`."""
     names = names or names_of(common)
-    with requests_reported(wanted=common.is_verbose, show_progress=not common.quiet, named=True) as ended:
+    with requests_reported(common, show_progress=not common.quiet) as ended:
         parts = project_of(common).each(names, find, noun, end, jobs=common.jobs, sequential=sequential, ended=ended)
     report_shared_warnings(common, names)
+    require_found(parts)
     return parts
 
 
@@ -208,17 +218,39 @@ def names_of(common: Common) -> list[str]:
     """The names of the selected environments."""
     from reconciler.project import environment  # noqa: PLC0415  # not needed for --help
 
-    return environment.names_of(settings_of(common), common.envs)
+    common.loaded = environment.configuration(settings_of(common))
+    return environment.names_of(settings_of(common), common.envs, every=common.env_all)
 
 
-def worst(parts: "Sequence[Part[object]]") -> ExitCode:
-    """The worst exit code of all environments; see `exit.worst`."""
-    return codes.worst([ExitCode(one.code) for one in parts])
+def files_of_each(common: Common, out: Path) -> Mapping[str, Path]:
+    """Map each environment to its file: NAME.json in `out`, or `out` itself if it is one environment and no folder."""
+    if not (common.is_of_several or out.is_dir()):
+        return dict.fromkeys(names_of(common), out)
+    files = {name: out / f"{name}.json" for name in names_of(common)}
+    common.writes += files.values()
+    common.loaded = None  # loaded again, it is checked that none of its files is overwritten
+    make_folder(out)
+    return files
 
 
-def files_of_each(common: Common, folder: Path) -> Mapping[str, Path]:
-    """Map each environment to its file in a folder."""
-    return {name: folder / f"{name}.json" for name in names_of(common)}
+def save_plans(plans: "Sequence[Part[Plan]]", files: Mapping[str, Path]) -> None:
+    """Write each plan to the file of its environment; remove the old file of an environment without a plan.
+
+    Raises:
+        ReconcilerError: a file cannot be written.
+    """
+    for one in plans if files else ():
+        if one.found:
+            write_file(files[one.environment], plan_file(one.found))
+        else:
+            remove_file(files[one.environment])
+
+
+def report_saved(common: Common, plans: "Sequence[Part[Plan]]", files: Mapping[str, Path]) -> None:
+    """Report the files of saved plans."""
+    for one in plans if files and not common.quiet else ():
+        if one.found:
+            write_stderr(f"Saved the plan to {escape(str(files[one.environment]))}.\n")
 
 
 def applied_together(common: Common, parts: "Sequence[Part[Plan]]", files: Mapping[str, Path]) -> str:

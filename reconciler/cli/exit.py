@@ -46,8 +46,13 @@ def of_drift(drift: Drift) -> ExitCode:
 _BY_WEIGHT: Final = (ExitCode.DONE, ExitCode.CHANGES, ExitCode.PLAN_REFUSED, ExitCode.REFUSED, ExitCode.ERROR)
 
 
+def of_parts(parts: "Sequence[Part[object]]") -> ExitCode:
+    """The worst of the codes of several environments; see `worst`."""
+    return worst([ExitCode(one.code) for one in parts])
+
+
 def worst(found: Sequence[ExitCode]) -> ExitCode:
-    """The worst of the codes of several environments.
+    """The worst of several codes.
 
     An error takes precedence over a refusal, since the state of that environment is unknown. Wrong usage in only some
     of them is an error, since the others were contacted.

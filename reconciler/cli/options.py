@@ -18,6 +18,7 @@ from reconciler.model.dataclass import dataclass
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
+    from reconciler.config.settings import Config
     from reconciler.model.diagnostic import Diagnostic
     from reconciler.remote.messages import Stats
 
@@ -36,6 +37,10 @@ class Common:
     """The given environments; several only if the command supports several."""
     env_all: bool = False
     """Whether all environments of the configuration are selected."""
+    loaded: "Config | None" = None
+    """The configuration, once the environments are known."""
+    plans: int = 0
+    """The number of saved plans to apply."""
     chosen: str = ""
     """The environment of the run; empty until it is known, and for several."""
     quiet: bool = False
@@ -48,6 +53,8 @@ class Common:
     """Output files of options; see `environment.protect_inputs`."""
     jobs: int = 0
     """How many environments run in parallel; 0: not given."""
+    reports_requests: bool = False
+    """Whether requests are being reported."""
     warned: "dict[str, Sequence[Diagnostic]]" = field(default_factory=dict)
     """The warnings of each environment, if there are several."""
     stats: "dict[str, Stats]" = field(default_factory=dict)
@@ -66,7 +73,7 @@ class Common:
     @property
     def is_of_several(self) -> bool:
         """Whether more than one environment is or may be selected."""
-        return self.env_all or len(self.envs) > 1
+        return self.env_all or len(self.envs) > 1 or self.plans > 1
 
 
 class Log:

@@ -33,6 +33,7 @@ from reconciler.render.style import PLAIN, Style
 if TYPE_CHECKING:
     from reconciler.project.apply import ApplyOptions
     from reconciler.project.drift import DriftView
+    from reconciler.project.session import Session
     from reconciler.render.several import Part
 
 
@@ -149,33 +150,6 @@ class Project:
         )
         return apply(options.opened(self._named(plan.binding.environment)), options)
 
-    def promote(
-        self, names: Sequence[str], options: "ApplyOptions", end: Callable[[ApplyResult], int]
-    ) -> "tuple[Part[ApplyResult], ...]":
-        """Apply to these environments one after another, up to the first that does not exit with 0; skip the others.
-
-        All are loaded first, so that all get the same manifests; if one cannot be loaded, none is applied. `end` gives
-        the exit code of a result.
-        """
-        from reconciler.project.apply import apply
-
-        opened = self.each(names, lambda one: options.opened(one.settings), "apply", lambda _session: 0)
-        if faulty := ", ".join(one.environment for one in opened if one.error):
-            skipped = Skipped(f"skipped: not started, because of {faulty}")
-            return tuple(_not_applied(one.environment, one.error or skipped) for one in opened)
-        parts: list[Part[ApplyResult]] = []
-        for one in opened:
-            stop = next((done for done in parts if done.code), None)
-            if stop:
-                skipped = Skipped(f"skipped: {stop.environment} did not exit with 0")
-                parts.append(_not_applied(one.environment, skipped))
-            elif options.should_stop():
-                parts.append(_not_applied(one.environment, Interrupted()))
-            elif one.found:
-                with cutting_off(lambda: any(done.found and done.found.run for done in parts)):
-                    parts.append(_part(one.environment, partial(apply, one.found, options), "apply", end))
-        return tuple(parts)
-
     def each(  # noqa: PLR0913  # one for each choice
         self,
         names: Sequence[str],
@@ -198,23 +172,27 @@ class Project:
             sequential: one environment after another, each reading the files that the previous one wrote.
             ended: called with each environment and its result, `done` or `failed`.
         """
-        # Imported in this thread: threads that import a module at the same time can see it half-initialized.
-        from reconciler import pipeline  # noqa: F401
         from reconciler.manifests.context import Memo
         from reconciler.project.environment import configuration
-        from reconciler.remote import client  # noqa: F401
-        from reconciler.remote.threads import Threads
 
-        shared = self.settings
+        shared = replace(self.settings, loaded=None)
         if not sequential:
-            shared = replace(shared, loaded=configuration(shared), memo=Memo())
+            shared = replace(shared, loaded=configuration(self.settings), memo=Memo() if len(names) > 1 else None)
 
         def part(name: str) -> "Part[T]":
             found = _part(name, partial(find, replace(self, settings=shared).of(name)), noun, end)
             ended(name, "failed" if found.error else "done")
             return found
 
-        with Threads(1 if sequential else jobs or min(len(names), DEFAULT_JOBS) or 1) as pool:
+        workers = 1 if sequential else min(len(names), jobs or DEFAULT_JOBS)
+        if workers <= 1:
+            return tuple(map(part, names))
+        # Imported in this thread: threads that import a module at the same time can see it half-initialized.
+        from reconciler import pipeline  # noqa: F401
+        from reconciler.remote import client  # noqa: F401
+        from reconciler.remote.threads import Threads
+
+        with Threads(workers) as pool:
             return tuple(pool.map(part, names))
 
     def drift(
@@ -236,6 +214,32 @@ class Project:
 
     def _named(self, environment: str | None) -> Settings:
         return replace(self.settings, environment=environment or self.settings.environment)
+
+
+def promote(
+    opened: "Sequence[Part[Session]]", options: "ApplyOptions", end: Callable[[ApplyResult], int]
+) -> "tuple[Part[ApplyResult], ...]":
+    """Apply to these environments one after another, up to the first that does not exit with 0; skip the others.
+
+    If one could not be opened, none is applied. `end` gives the exit code of a result.
+    """
+    from reconciler.project.apply import apply
+
+    if faulty := ", ".join(one.environment for one in opened if one.error):
+        skipped = Skipped(f"skipped: not started, because of {faulty}")
+        return tuple(_not_applied(one.environment, one.error or skipped) for one in opened)
+    parts: list[Part[ApplyResult]] = []
+    for one in opened:
+        stop = next((done for done in parts if done.code), None)
+        if stop:
+            skipped = Skipped(f"skipped: {stop.environment} did not exit with 0")
+            parts.append(_not_applied(one.environment, skipped))
+        elif options.should_stop():
+            parts.append(_not_applied(one.environment, Interrupted()))
+        elif one.found:
+            with cutting_off(lambda: any(done.found and done.found.run for done in parts)):
+                parts.append(_part(one.environment, partial(apply, one.found, options), "apply", end))
+    return tuple(parts)
 
 
 def _part(environment: str, find: Callable[[], T], noun: str, end: Callable[[T], int]) -> "Part[T]":

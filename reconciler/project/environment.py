@@ -94,14 +94,16 @@ def promoted(settings: Settings, named: Collection[str]) -> list[str]:
     return [name for name in order if name in named or not named]
 
 
-def names_of(settings: Settings, named: Iterable[str]) -> list[str]:
-    """The chosen environments; none named: all.
+def names_of(settings: Settings, named: Collection[str], *, every: bool) -> list[str]:
+    """The named environments, or `every` one; else the one that the settings choose.
 
     Raises:
         InputError: the configuration has faults.
-        UsageError: an environment does not exist; nothing was contacted.
+        UsageError: an environment does not exist, or none was chosen; nothing was contacted.
     """
-    return [one.name for one in _named_or_all(configuration(settings), named)]
+    config = configuration(settings)
+    chosen = _named_or_all(config, named) if named or every else [chosen_environment(config, settings)]
+    return [one.name for one in chosen]
 
 
 def listed(settings: Settings, named: Iterable[str]) -> list[Listed]:

@@ -26,9 +26,11 @@ from reconciler.model.inputs import Snapshot
 from reconciler.model.named_secret import LiveSecret, moment_text
 from reconciler.model.reports import LeftOut
 from reconciler.model.resource import DesiredState, FieldsPolicy, LiveState, ObjectKey
+from reconciler.planning import snapshot as snapshotfile
 from reconciler.planning.comparison import Target
-from reconciler.project import Settings, connect
+from reconciler.project import Settings, connect, plan_key
 from reconciler.project.environment import chosen_environment, configuration, configuration_path, load_context
+from reconciler.project.files import write_file
 from reconciler.render.reports import Exporting
 from reconciler.render.wording import number
 
@@ -358,11 +360,12 @@ def from_file(settings: Settings, file: Path, options: ExportOptions) -> ExportR
     return destination.make(found)
 
 
-def snapshot(settings: Settings) -> Snapshot:
-    """Read a snapshot of the kinds that valid manifests name or that are managed.
+def save_snapshot(settings: Settings, files: Mapping[str, Path]) -> Snapshot:
+    """Save a snapshot of the kinds that valid manifests name or that are managed, in the file of the environment.
 
     Raises:
         RemoteError: the service could not be read.
+        ReconcilerError: the file cannot be written.
     """
     config = configuration(settings)
     environment = chosen_environment(config, settings)
@@ -370,7 +373,9 @@ def snapshot(settings: Settings) -> Snapshot:
     target = _target(environment)
     kinds = target.in_use(DesiredState(inspect(config.manifests, context).resources, ""))
     with connect.reader(settings, environment, config.path.parent) as remote:
-        return pipeline.snapshot(remote, target, kinds, moment_text(datetime.now(UTC)))
+        taken = pipeline.snapshot(remote, target, kinds, moment_text(datetime.now(UTC)))
+    write_file(files[environment.name], snapshotfile.dumps(taken, plan_key(settings.variables)))
+    return taken
 
 
 def _absolute(path: Path) -> Path:

@@ -202,10 +202,25 @@ def test_saved_plans_are_applied_in_the_same_order_without_a_question(
     assert "this plan was already applied" in str(ends(again)["sandbox"])
 
 
+def test_each_request_of_several_saved_plans_is_reported_once_with_its_environment(
+    chain: Project, run: Runner, saved: list[str]
+) -> None:
+    reported = run("apply", *saved, "--verbose").err
+    changes = re.findall("^(.*)PUT /v1/apiclients/\\S+ answered 200", reported, re.MULTILINE)
+    assert changes == [f"{name}: " for name in ORDER]
+
+
+def test_warnings_come_before_the_first_plan_to_approve(chain: Project, run: Runner) -> None:
+    chain.manifest("front", AccessTokenDuration=90, RefreshTokenDuration=60)
+    shown = run("apply", "--env-all", "--auto-approve").err
+    assert shown.index("warning: ") < shown.index("Environment sandbox")
+
+
 def test_naming_one_environment_does_not_choose_among_saved_plans(
     chain: Project, run: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert run("plan", "--env-all", "--out", "plans").code == 0
+    saved = run("plan", "--env", "sandbox", "--env", "staging", "--out", "plans")
+    assert saved.err.splitlines() == [f"Saved the plan to plans/{name}.json." for name in ("sandbox", "staging")]
     plans = [f"plans/{name}.json" for name in ("sandbox", "staging")]
     by_option = run("apply", *plans, "--env", "sandbox")
     monkeypatch.setenv("RECONCILER_ENV", "sandbox")

@@ -183,6 +183,8 @@ def test_an_empty_plan_key_is_a_warning_where_something_would_be_signed(
     assert said.format("snapshot") in run("snapshot", "--out", "s.json").err
     assert run("apply", "p.json", "--auto-approve").err.count(said.format("receipt")) == 1
     assert "RECONCILER_PLAN_KEY" not in run("plan").err
+    for options in ([], ["--env-all"]):
+        assert run("plan", "--format", "json", *options).err.count(said.format("plan")) == 1
 
 
 def test_a_plan_key_that_a_ci_system_has_not_replaced_is_refused(

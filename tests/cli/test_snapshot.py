@@ -33,6 +33,12 @@ def test_a_snapshot_is_for_its_owner_and_says_how_much_it_has(project: Project, 
     assert run("snapshot", "--out", "snapshot.json", "--quiet").err == ""
 
 
+def test_a_snapshot_in_a_folder_is_named_after_its_environment(project: Project, run: Runner) -> None:
+    Path("snapshots").mkdir()
+    assert run("snapshot", "--out", "snapshots").err == "Saved 3 objects of test to snapshots/test.json.\n"
+    assert run("plan", "--from-snapshot", "snapshots").code == 0
+
+
 def test_a_snapshot_holds_known_fields_and_no_secret(project: Project, run: Runner) -> None:
     body = {"AppName": "legacy", "AccessTokenDuration": 60, "ClientSecret": "planted-secret"}
     project.ask("POST", "/v1/apiclients", body)  # type: ignore[arg-type]  # JSON

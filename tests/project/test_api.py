@@ -19,6 +19,7 @@ import reconciler
 from reconciler.cli.exit import of_result
 from reconciler.cli.failures import report
 from reconciler.emulator import ADMIN_CLIENT_ID
+from reconciler.project.api import promote
 from reconciler.project.apply import ApplyOptions
 from reconciler.project.environment import listed
 from reconciler.project.records import history
@@ -245,8 +246,11 @@ def test_an_error_that_nobody_foresaw_says_whether_an_environment_before_was_wri
             raise MemoryError
         return False
 
+    options = ApplyOptions(approve=approve)
+    names = ("staging", "production")
+    opened = reconciler.load().each(names, lambda one: options.opened(one.settings), "apply", lambda _opened: 0)
     with pytest.raises(MemoryError) as caught:
-        reconciler.load().promote(("staging", "production"), ApplyOptions(approve=approve), of_result)
+        promote(opened, options, of_result)
     assert (report(caught.value, verbose=False), bool(shop.writes())) == (code, code == 5)
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from reconciler.cli.documents import show
+from reconciler.cli.documents import each, show_parts
 from reconciler.cli.exit import ExitCode, of_writing
 from reconciler.cli.options import Common, reading_options, text, unknown_roles_option
 from reconciler.cli.outputs import Outputs, outputs_option
@@ -45,15 +45,13 @@ def command(
     from reconciler.project.adopt import adopt
 
     given, paths = _split(arguments)
-    written: list[str] = []
 
     def find(project: Project) -> Adopted:
-        adopted = adopt(project.settings, paths, given, write=write, allow_unknown_roles=allow_unknown_roles)
-        written.extend([adopted.adoption.environment] if adopted.written else [])
-        return adopted
+        return adopt(project.settings, paths, given, write=write, allow_unknown_roles=allow_unknown_roles)
 
-    code = show(common, outputs, find, _code, sequential=write)
-    return of_writing(code, is_written=bool(written))
+    parts = each(common, find, outputs.noun, _code, sequential=write)
+    code = show_parts(parts, outputs)
+    return of_writing(code, is_written=any(one.found and one.found.written for one in parts))
 
 
 def _code(adopted: Adopted) -> ExitCode:

@@ -19,13 +19,15 @@ from reconciler.errors import GuardRefusal, PlanRefused, UsageError
 from reconciler.model.outcome import ApplyResult
 from reconciler.model.plan import Plan
 from reconciler.project import environment_name
-from reconciler.project.api import Project, text_of
+from reconciler.project.api import Project, promote
 from reconciler.project.files import is_plan
 from reconciler.render.escape import escape
 from reconciler.render.wording import verdict
 
 if TYPE_CHECKING:
     from reconciler.project.apply import ApplyOptions
+    from reconciler.project.session import Session
+    from reconciler.render.several import Part
 
 
 @click.command(
@@ -80,55 +82,54 @@ def command(  # the parameters that are not in `ApplyOptions`
     exit with 0 stops the run. Each plan is shown before it is applied. To continue, run it again: resources in step are
     left alone.
     """
-    from reconciler.project.apply import ApplyOptions, apply, preview
+    from reconciler.project.apply import ApplyOptions
     from reconciler.project.environment import protect_inputs
 
     protect_inputs(settings_of(common), ())
     saved, others = _split(paths)
     requested = ApplyOptions(others, saved, **choices)
     _check(requested)
-    is_of_several = common.is_of_several or len(saved) > 1
+    common.plans = len(saved)
+    names = _names(common, requested)
     if dry_run:
         documents.require_formats(outputs, documents.PLANS)
-        if is_of_several:
-            return _several_shown(common, requested, outputs)
-        return documents.show_preview(outputs, preview(settings_of(common), requested), requested.ack)
+        return _previewed(common, requested, names, outputs)
 
     def ended(plan: Plan, result: ApplyResult) -> None:
         metering.count(plan.binding.environment, plan)
         metering.count(plan.binding.environment, result)
-        _report_end(plan, result, has_receipt=bool(requested.receipt or result.run), named=is_of_several)
+        _report_end(plan, result, has_receipt=bool(requested.receipt or result.run))
 
     requested = with_terminal(replace(requested, ended=ended), common, ask=not auto_approve)
-    if is_of_several:
-        return _several_applied(common, requested, outputs, metering)
-    result = apply(requested.opened(settings_of(common)), requested)
-    documents.write_result(outputs, lambda name, style: text_of(result, name, style))
-    return codes.of_result(result)
+    parts = _applied(common, names, requested)
+    metering.count_all(parts)
+    documents.write_result(outputs, documents.joined(parts))
+    return documents.ended(parts, codes.of_promotion)
 
 
-def _report_end(plan: Plan, result: ApplyResult, *, has_receipt: bool, named: bool) -> None:
+def _report_end(plan: Plan, result: ApplyResult, *, has_receipt: bool) -> None:
+    common = options.common_of_this_run()
     if has_receipt:
         documents.warn_if_blank("receipt")
-    if named and not options.common_of_this_run().quiet:
+    if common.is_of_several and not common.quiet:
         write_stderr(f"{escape(plan.binding.environment)}: {verdict(result)}\n\n")
-
-
-# -- several environments, in the order of the configuration ---------------------------------------------------------
 
 
 def _names(common: Common, requested: "ApplyOptions") -> list[str]:
     """The selected environments, in the order in which they are applied.
 
     Raises:
-        UsageError: the configuration has no order, or saved plans are for other environments.
+        UsageError: the configuration has no order for several, or saved plans are for other environments.
     """
     from reconciler.project.environment import promoted
 
     planned = [plan.binding.environment for plan in requested.saved]
+    chosen = environment_name(settings_of(common))
+    if not common.is_of_several:
+        return [chosen or planned[0]] if planned else documents.names_of(common)
     if requested.receipt:
         raise UsageError("--receipt takes one environment", hint="remove it: the journal keeps a receipt for each")
-    named = {*common.envs, *filter(None, [environment_name(settings_of(common))])}
+    named = {*common.envs, *filter(None, [chosen])}
     if planned and (common.env_all or (named and named != set(planned))):
         hint = "remove --env, --env-all and RECONCILER_ENV; to apply some of the plans, give only their files"
         raise UsageError("a saved plan has its own environment", hint=hint)
@@ -139,8 +140,22 @@ def _names(common: Common, requested: "ApplyOptions") -> list[str]:
     return promoted(settings_of(common), planned or common.envs)
 
 
-def _several_shown(common: Common, requested: "ApplyOptions", outputs: Outputs) -> ExitCode:
-    """Show the plan of each environment."""
+def _applied(common: Common, names: list[str], requested: "ApplyOptions") -> "tuple[Part[ApplyResult], ...]":
+    """Apply to one environment after another. All are loaded before the first, so that all get the same manifests."""
+
+    def opened(project: Project) -> "Session":
+        return requested.opened(project.settings)
+
+    with requests_reported(common, show_progress=False):
+        sessions = project_of(common).each(names, opened, "apply", lambda _session: ExitCode.DONE)
+        documents.report_shared_warnings(common, names)
+        parts = promote(sessions, requested, codes.of_result)
+    documents.require_found(parts)
+    return parts
+
+
+def _previewed(common: Common, requested: "ApplyOptions", names: list[str], outputs: Outputs) -> ExitCode:
+    """Show the plan of each environment, and whether it would be refused."""
     from reconciler.project.apply import preview
 
     refusals: dict[str, GuardRefusal | None] = {}
@@ -154,23 +169,9 @@ def _several_shown(common: Common, requested: "ApplyOptions", outputs: Outputs) 
             raise refused
         return codes.of_plan(plan, requested.ack, detailed=False)
 
-    plans = documents.each(common, find, "plan", end, names=_names(common, requested))
+    plans = documents.each(common, find, "plan", end, names=names)
     together = "" if requested.saved else documents.applied_together(common, plans, {})
     return documents.show_planned(plans, outputs, together=together)
-
-
-def _several_applied(common: Common, requested: "ApplyOptions", outputs: Outputs, metering: Metering) -> ExitCode:
-    """Apply to one environment after another until one does not exit with 0, and show all results."""
-    names = _names(common, requested)
-    with requests_reported(wanted=common.is_verbose, show_progress=False, named=True):
-        parts = project_of(common).promote(names, requested, codes.of_result)
-    documents.report_shared_warnings(common, names)
-    metering.count_all(parts)
-    documents.write_result(outputs, documents.joined(parts))
-    return codes.of_promotion(parts)
-
-
-# -- shared by both -------------------------------------------------------------------------------------------
 
 
 def _check(requested: "ApplyOptions") -> None:

@@ -2,7 +2,7 @@
 
 import click
 
-from reconciler.cli.documents import show
+from reconciler.cli.documents import each, show_parts
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.options import Common, reading_options
 from reconciler.cli.outputs import Outputs, outputs_option
@@ -32,7 +32,7 @@ def command(common: Common, *, outputs: Outputs) -> ExitCode:
     """
     from reconciler.project.doctor import diagnose
 
-    return show(common, outputs, lambda project: diagnose(project.settings), _code)
+    return show_parts(each(common, lambda project: diagnose(project.settings), outputs.noun, _code), outputs)
 
 
 def _code(diagnosis: Diagnosis) -> ExitCode:

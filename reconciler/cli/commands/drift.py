@@ -1,6 +1,5 @@
 """Manifests and a service -> where the service differs, as a document and an exit code."""
 
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,7 +7,7 @@ import click
 
 from reconciler.cli import exit as codes
 from reconciler.cli import options
-from reconciler.cli.console import project_of, settings_of
+from reconciler.cli.console import settings_of
 from reconciler.cli.documents import DRIFTS, each, key, show_planned
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.failures import report_error, report_warning, style_of_stderr
@@ -18,13 +17,13 @@ from reconciler.cli.streams import write_stderr
 from reconciler.errors import InputError, UsageError
 from reconciler.model.secret import Secret
 from reconciler.project import NOTIFY_VARIABLE
-from reconciler.project.api import Project, text_of
+from reconciler.project.api import Project
 from reconciler.render.monitoring import NOTIFICATIONS
 from reconciler.render.text import edits
 from reconciler.render.wording import number
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from reconciler.model.drift import Drift
     from reconciler.model.inputs import Selection
@@ -107,6 +106,7 @@ def command(  # noqa: PLR0913  # one for each option
     """
     from reconciler.project.drift import DriftView, Notifier, written_back
     from reconciler.project.environment import configuration
+    from reconciler.project.records import moments
 
     if write and not write_back:
         raise UsageError("--write requires --write-back", hint="drift --write-back --write")
@@ -123,27 +123,11 @@ def command(  # noqa: PLR0913  # one for each option
             return _left(common, found, write=write)
         return project.drift(paths=paths, selection=selection, view=view, allow_unknown_roles=allow_unknown_roles)
 
-    return _shown(common, find, outputs, metering, notifier)
-
-
-def _shown(
-    common: Common, find: "Callable[[Project], Drift]", outputs: Outputs, metering: Metering, notifier: "Notifier"
-) -> ExitCode:
-    """Count the drift of each environment, send notifications, and show it."""
-    from reconciler.project.records import moments
-
-    if common.is_of_several:
-        parts = each(common, find, outputs.noun, codes.of_drift)
-        metering.count_all(parts)
-        _notify(common, notifier, [one.found for one in parts if one.found])
-        names = [one.environment for one in parts]
-        return show_planned(parts, outputs, history=lambda: moments(settings_of(common), names))
-    drift = find(project_of(common))
-    name = drift.plan.binding.environment
-    metering.count(name, drift)
-    _notify(common, notifier, [drift])
-    outputs.write(partial(text_of, drift), history=lambda: moments(settings_of(common), [name]))
-    return codes.of_drift(drift)
+    parts = each(common, find, outputs.noun, codes.of_drift)
+    metering.count_all(parts)
+    _notify(common, notifier, [one.found for one in parts if one.found])
+    names = [one.environment for one in parts]
+    return show_planned(parts, outputs, history=lambda: moments(settings_of(common), names))
 
 
 def _notify(common: Common, notifier: "Notifier", drifts: "Sequence[Drift]") -> None:

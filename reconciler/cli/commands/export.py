@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from reconciler.cli import options
-from reconciler.cli.documents import each, show, show_parts
+from reconciler.cli.documents import each, show_parts
 from reconciler.cli.exit import ExitCode, of_writing
 from reconciler.cli.options import Common, completed_from, file_name, value_option
 from reconciler.cli.outputs import Outputs, outputs_option
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from reconciler.project.export import ExportResult
     from reconciler.render.reports import Exporting
+    from reconciler.render.several import Part
     from reconciler.render.style import Style
 
 
@@ -121,20 +122,17 @@ def command(  # noqa: PLR0913  # one for each option
     every = kinds is not None and not kinds
     of_kinds = frozenset(KINDS) if every else kinds or frozenset()
     options = ExportOptions(out, only, bool(overlaid), own_client, named_secrets, of_kinds, every, allow_unknown_roles)
-    written: list[str] = []
-
-    def work_out(project: Project) -> "ExportResult":
-        return from_live(project.settings, options)
 
     def find(project: Project) -> "ExportResult":
-        done = work_out(project).write()
-        written.extend([str(project.settings.environment)] if done.export.has_changes else [])
-        return done
+        made = from_live(project.settings, options)
+        return made.write() if write and overlaid else made
 
-    if write and common.is_of_several and not overlaid:
-        return _write_shared(common, outputs, work_out)
-    code = show(common, outputs, find if write else work_out, sequential=write)
-    return of_writing(code, is_written=bool(written))
+    parts = each(common, find, outputs.noun, sequential=write and bool(overlaid))
+    if write and not overlaid:
+        return _write_shared(parts, outputs)
+    code = show_parts(parts, outputs)
+    is_written = any(one.found and one.found.shown.written and one.found.export.has_changes for one in parts)
+    return of_writing(code, is_written=is_written)
 
 
 def select_overlay_environments(common: Common, names: "Sequence[str]") -> None:
@@ -150,15 +148,14 @@ def select_overlay_environments(common: Common, names: "Sequence[str]") -> None:
     common.envs = tuple(dict.fromkeys(names)) or common.envs
 
 
-def _write_shared(common: Common, outputs: Outputs, find: "Callable[[Project], ExportResult]") -> ExitCode:
-    """Write the shared manifests if all environments agree.
+def _write_shared(parts: "Sequence[Part[ExportResult]]", outputs: Outputs) -> ExitCode:
+    """Write the manifests that all environments share, if they agree.
 
     Raises:
         ReconcilerError: they differ, or one could not be read; all results are shown and nothing is written.
     """
     from reconciler.project.export import write_shared
 
-    parts = each(common, find, outputs.noun)
     found, refusal = write_shared({one.environment: one.found for one in parts})
     code = show_parts([replace(one, found=found.get(one.environment)) for one in parts], outputs)
     if refusal:

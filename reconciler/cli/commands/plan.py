@@ -4,28 +4,18 @@ import re
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import click
 
 from reconciler.cli import documents, options
 from reconciler.cli import exit as codes
-from reconciler.cli.console import project_of, settings_of
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.options import Common, input_file, output_file, value_option
 from reconciler.cli.outputs import Metering, Outputs, metrics_option, outputs_option
-from reconciler.cli.streams import write_stderr
 from reconciler.errors import UsageError
 from reconciler.model.plan import Plan
 from reconciler.project.api import Project
-from reconciler.project.files import make_folder, remove_file, write_file
-from reconciler.render.escape import escape
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from reconciler.render.several import Part
-
 
 _UNITS: Final = ("days", "hours", "minutes", "seconds")
 _PARTS: Final = re.compile(r"(?:(\d{1,6})d)?(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,6})s)?", re.ASCII)
@@ -106,44 +96,11 @@ def command(  # noqa: PLR0913  # one for each option
         return project.plan(expires=expires, snapshot=from_snapshot, **choices)
 
     code_of = partial(codes.of_plan, acknowledged=ack, detailed=detailed_exitcode)
-    if common.is_of_several:
-        files = documents.files_of_each(common, out) if out else {}
-        common.writes += files.values()
-        plans = documents.each(common, plan_of, outputs.noun, code_of)
-        metering.count_all(plans)
-        _save(plans, files)
-        return documents.show_planned(plans, outputs, together=documents.applied_together(common, plans, files))
-    out = _file_in(common, out) if out and out.is_dir() else out
-    plan = plan_of(project_of(common))
-    metering.count(plan.binding.environment, plan)
-    if out:
-        write_file(out, documents.plan_file(plan))
-    outputs.write(lambda name, style: documents.plan_document(name, plan, style), plan_file=str(out or ""))
-    if out and not common.quiet:
-        write_stderr(f"Saved the plan to {escape(str(out))}.\n")
-    return code_of(plan)
-
-
-def _file_in(common: Common, folder: Path) -> Path:
-    """The file for the plan of the selected environment."""
-    from reconciler.project.environment import chosen_environment, configuration
-
-    settings = settings_of(common)
-    file = folder / f"{chosen_environment(configuration(settings), settings).name}.json"
-    common.writes.append(file)
-    return file
-
-
-def _save(plans: "Sequence[Part[Plan]]", files: "Mapping[str, Path]") -> None:
-    """Write each plan to the file of its environment; remove the old file of an environment without a plan.
-
-    Raises:
-        ReconcilerError: a file cannot be written.
-    """
-    for one in plans if files else ():
-        file = files[one.environment]
-        make_folder(file.parent)
-        if one.found:
-            write_file(file, documents.plan_file(one.found))
-        else:
-            remove_file(file)
+    files = documents.files_of_each(common, out) if out else {}
+    plans = documents.each(common, plan_of, outputs.noun, code_of)
+    metering.count_all(plans)
+    documents.save_plans(plans, files)
+    together = documents.applied_together(common, plans, files)
+    code = documents.show_planned(plans, outputs, together=together, files=files)
+    documents.report_saved(common, plans, files)
+    return code

@@ -5,7 +5,7 @@ import click
 from reconciler.cli import exit as codes
 from reconciler.cli.approving import with_terminal
 from reconciler.cli.console import settings_of
-from reconciler.cli.documents import PLANS, RESULTS, require_formats, show_preview, write_result
+from reconciler.cli.documents import PLANS, RESULTS, require_formats, write_result
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.options import Common, ack_option, common_options, completed_from, text, value_option
 from reconciler.cli.outputs import Outputs, outputs_option
@@ -62,7 +62,11 @@ def command(  # noqa: PLR0913  # one for each option
     options = ApplyOptions(ack=ack, keep_going=keep_going)
     if dry_run:
         require_formats(outputs, {*PLANS} - {"json"})  # the JSON of a plan is a file for apply
-        return show_preview(outputs, preview_rollback(settings, recorded, only, ack), ack)
+        plan, refused = preview_rollback(settings, recorded, only, ack)
+        outputs.write(lambda name, style: text_of(plan, name, style))
+        if refused:
+            raise refused
+        return codes.of_plan(plan, ack, detailed=False)
     options = with_terminal(options, common, ask=not auto_approve, about=f"Rollback of {_about(recorded)}")
     result = roll_back(settings, recorded, only, options)
     write_result(outputs, lambda name, style: text_of(result, name, style))

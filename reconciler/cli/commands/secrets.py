@@ -9,7 +9,7 @@ import click
 from reconciler.cli import options
 from reconciler.cli.approving import require_yes, stoppable, target
 from reconciler.cli.console import settings_of
-from reconciler.cli.documents import names_of, show
+from reconciler.cli.documents import each, show_parts
 from reconciler.cli.exit import ExitCode, of_rotation
 from reconciler.cli.failures import style_of_stderr
 from reconciler.cli.options import Common, completed_from, output_file, text, value_option
@@ -66,16 +66,14 @@ def status(
     """Show the age, expiry and status of every secret. Nothing is written to the service."""
     from reconciler.project import secret_status
 
-    reports: dict[str, SecretReport] = {}
-
     def find(project: Project) -> SecretReport:
-        report = reports[str(project.settings.environment)] = secret_status.status(project.settings, paths, selection)
-        return report
+        return secret_status.status(project.settings, paths, selection)
 
-    code = show(common, outputs, find, _code)
+    parts = each(common, find, outputs.noun, _code)
+    code = show_parts(parts, outputs)
+    reports = [one.found for one in parts if one.found]
     if metrics_file and reports:
-        names = names_of(common) if common.is_of_several else reports
-        write_file(metrics_file, metrics([reports[name] for name in names if name in reports]))
+        write_file(metrics_file, metrics(reports))
     return code
 
 

@@ -4,8 +4,7 @@ from pathlib import Path
 
 import click
 
-from reconciler.cli.console import project_of
-from reconciler.cli.documents import each, files_of_each, key, warn_if_blank, worst
+from reconciler.cli.documents import each, ended, files_of_each, warn_if_blank
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.failures import report_error, report_warning
 from reconciler.cli.options import Common, output_file, reading_options, value_option
@@ -13,9 +12,6 @@ from reconciler.cli.streams import write_stderr
 from reconciler.errors import ReconcilerError
 from reconciler.live import unexpected_fields
 from reconciler.model.inputs import Snapshot
-from reconciler.planning import snapshot as snapshotfile
-from reconciler.project.api import Project
-from reconciler.project.files import make_folder, write_file
 from reconciler.render.escape import escape
 from reconciler.render.wording import number
 
@@ -44,30 +40,18 @@ def command(common: Common, *, out: Path) -> ExitCode:
     no secrets and no fields that this version does not know; it has a digest and, with RECONCILER_PLAN_KEY, a
     signature.
     """
-    warn_if_blank("snapshot")
-    if not common.is_of_several:
-        _report(common, _written(project_of(common), out), out)
-        return ExitCode.DONE
+    from reconciler.project.export import save_snapshot
 
+    warn_if_blank("snapshot")
     files = files_of_each(common, out)
-    common.writes += files.values()
-    make_folder(out)
-    parts = each(common, lambda one: _written(one, files[str(one.settings.environment)]), "snapshot")
+    parts = each(common, lambda project: save_snapshot(project.settings, files), "snapshot")
     for part in parts:
         if part.found:
             _report(common, part.found, files[part.environment])
         if part.error:
             write_stderr(f"Environment {escape(part.environment)}:\n")
             report_error(part.error)
-    return worst(parts)
-
-
-def _written(project: Project, file: Path) -> Snapshot:
-    from reconciler.project.export import snapshot
-
-    taken = snapshot(project.settings)
-    write_file(file, snapshotfile.dumps(taken, key()))
-    return taken
+    return ended(parts)
 
 
 def _report(common: Common, taken: Snapshot, file: Path) -> None:
