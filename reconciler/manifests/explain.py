@@ -10,7 +10,7 @@ from typing import Any, Final, TypeAlias
 
 from reconciler.errors import UsageError
 from reconciler.kinds import KINDS
-from reconciler.manifests.schema import closest, meant, read_schema
+from reconciler.manifests.schema import closest, did_you_mean, meant, read_schema, schema_path
 from reconciler.model.dataclass import dataclass
 
 Schema: TypeAlias = Mapping[str, Any]
@@ -200,3 +200,18 @@ def _limits(part: Schema, items: Schema) -> str:
         if "maxLength" in rule:
             found.append(f"at most {rule['maxLength']} characters")
     return "; ".join(found)
+
+
+def schema_text(kind: str) -> str:
+    """The JSON Schema of a kind of manifest, or of another kind of file that has one, e.g. ``plan``.
+
+    Raises:
+        UsageError: there is no such kind.
+    """
+    files = {name: known.schema for name, known in KINDS.items()}
+    others = {file.name for file in schema_path("").glob("*.schema.json")} - {*files.values()}
+    files |= {name.partition(".")[0]: name for name in sorted(others)}
+    if kind not in files:
+        hint = did_you_mean(kind, files) or f"one of {', '.join(files)}"
+        raise UsageError(f"unknown schema '{kind}'", hint=hint)
+    return schema_path(files[kind]).read_text(encoding="utf-8")

@@ -1,10 +1,10 @@
-"""Apply or roll back in a session, and record the run in the journal; compare a plan with a reviewed one."""
+"""Read saved plans; apply or roll back in a session, and record the run; compare a plan with a reviewed one."""
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from reconciler import pipeline
 from reconciler.applying import journal
@@ -12,17 +12,17 @@ from reconciler.applying import receipt as receiptfile
 from reconciler.applying.journal import events
 from reconciler.applying.rollback.view import RULE
 from reconciler.applying.run import Controls
-from reconciler.errors import GuardRefusal, PlanRefused, ReconcilerError, cutting_off
+from reconciler.errors import GuardRefusal, PlanRefused, ReconcilerError, UsageError, cutting_off
 from reconciler.model.dataclass import dataclass
 from reconciler.model.inputs import Selection
 from reconciler.model.outcome import ApplyResult, Outcome, RecordedRun
 from reconciler.model.plan import Finding, Plan, Review
 from reconciler.planning import planfile
 from reconciler.planning.planfile import reading
-from reconciler.project import Settings, environment_name
+from reconciler.project import Settings, environment_name, plan_key
 from reconciler.project.checkout import require_tip
-from reconciler.project.environment import chosen_environment, configuration
-from reconciler.project.files import read_file
+from reconciler.project.environment import chosen_environment, configuration, names_of, promoted, protect_inputs
+from reconciler.project.files import is_plan, read_file
 from reconciler.project.records import (
     check_interrupted_runs,
     finish,
@@ -85,6 +85,67 @@ class ApplyOptions:
         if len(self.saved) <= 1:
             return next(iter(self.saved), None)
         return next(plan for plan in self.saved if plan.binding.environment == settings.environment)
+
+
+def read_options(settings: Settings, paths: Sequence[Path], **choices: Any) -> ApplyOptions:  # noqa: ANN401  # fields of `ApplyOptions`
+    """The options of apply. Saved plans come first in `paths`, before manifests and folders.
+
+    Raises:
+        PlanRefused: a plan is refused, or the plan key is set and a path is not a plan.
+        UsageError: a plan comes after another path, or options cannot be combined.
+        WouldOverwrite: an output is an input.
+    """
+    protect_inputs(settings, ())
+    key = plan_key(settings.variables)
+    plans = [path for path in paths if is_plan(path)]
+    others = tuple(path for path in paths if path not in plans)
+    if key and others:
+        message = f"RECONCILER_PLAN_KEY is set, so apply only accepts plans signed with it; {others[0]} is not a plan"
+        raise PlanRefused("no-plan", message, hint="save a plan with plan --out and apply that")
+    if (*plans, *others) != tuple(paths):
+        raise UsageError("PLANFILEs must come before PATHs", hint="see reconciler apply --help")
+    options = ApplyOptions(others, [reading.read(path, key) for path in plans], **choices)
+    if options.saved:
+        _check_saved_with(options)
+    return options
+
+
+def _check_saved_with(options: ApplyOptions) -> None:
+    """Reject options that cannot be used with saved plans.
+
+    Raises:
+        UsageError: there is one.
+    """
+    if not options.selection.is_everything:
+        hint = "remove them, or plan again with them"
+        raise UsageError("--only and --selector cannot be used with a saved plan", hint=hint)
+    if options.selection.write_secrets:
+        message = "--write-secret cannot be used with a saved plan"
+        raise UsageError(message, hint="remove it, or plan again with it")
+    if options.prune:
+        raise UsageError("--prune cannot be used with a saved plan", hint="remove it, or plan again with it")
+
+
+def targets(settings: Settings, options: ApplyOptions, named: Sequence[str], *, every: bool) -> list[str]:
+    """The environments to apply to, in this order; for `named` and `every` see `environment.names_of`.
+
+    Raises:
+        UsageError: the configuration has no order for several, or saved plans are for other environments.
+    """
+    planned = [plan.binding.environment for plan in options.saved]
+    chosen = environment_name(settings)
+    if not (every or len(named) > 1 or len(planned) > 1):
+        return [chosen or planned[0]] if planned else names_of(settings, named, every=False)
+    if options.receipt:
+        raise UsageError("--receipt takes one environment", hint="remove it: the journal keeps a receipt for each")
+    meant = {*named, *filter(None, [chosen])}
+    if planned and (every or (meant and meant != set(planned))):
+        hint = "remove --env, --env-all and RECONCILER_ENV; to apply some of the plans, give only their files"
+        raise UsageError("a saved plan has its own environment", hint=hint)
+    if len(set(planned)) < len(planned):
+        hint = "give one plan for each environment"
+        raise UsageError("two of the saved plans are for the same environment", hint=hint)
+    return promoted(settings, planned or named)
 
 
 def preview(settings: Settings, options: ApplyOptions) -> tuple[Plan, GuardRefusal | None]:
@@ -248,7 +309,19 @@ def _require_unchanged(shown: Plan, now: Plan) -> None:
         raise ReconcilerError(message, hint="run it again to see the plan as it is now")
 
 
-# -------------------------------------------------------------------------------------------------------------- review
+# --------------------------------------------------------------------------------------------------------- saved plans
+
+
+def saved_plan(settings: Settings, path: Path) -> tuple[Plan, str]:
+    """A saved plan to show, and the text of its file, which is its JSON document.
+
+    Raises:
+        PlanRefused: it was altered, or is not a plan.
+        WouldOverwrite: an output would overwrite it.
+    """
+    protect_inputs(settings, [path])
+    text = reading.content(path)
+    return reading.loads(text, str(path), plan_key(settings.variables)), text
 
 
 def review(plan: Plan, file: Path, key: bytes | None) -> Review:

@@ -1,6 +1,5 @@
 """Saved plans, or manifests and services -> changes of the services, and the outcome of each."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,16 +14,14 @@ from reconciler.cli.exit import ExitCode
 from reconciler.cli.options import Common, input_file, output_file, value_option
 from reconciler.cli.outputs import Metering, Outputs, metrics_option, outputs_option
 from reconciler.cli.streams import write_stderr
-from reconciler.errors import GuardRefusal, PlanRefused, UsageError
 from reconciler.model.outcome import ApplyResult
 from reconciler.model.plan import Plan
-from reconciler.project import environment_name
 from reconciler.project.api import Project, promote
-from reconciler.project.files import is_plan
 from reconciler.render.escape import escape
 from reconciler.render.wording import verdict
 
 if TYPE_CHECKING:
+    from reconciler.errors import GuardRefusal
     from reconciler.project.apply import ApplyOptions
     from reconciler.project.session import Session
     from reconciler.render.several import Part
@@ -82,15 +79,13 @@ def command(  # the parameters that are not in `ApplyOptions`
     exit with 0 stops the run. Each plan is shown before it is applied. To continue, run it again: resources in step are
     left alone.
     """
-    from reconciler.project.apply import ApplyOptions
-    from reconciler.project.environment import protect_inputs
+    from reconciler.project.apply import read_options, targets
+    from reconciler.project.environment import configuration
 
-    protect_inputs(settings_of(common), ())
-    saved, others = _split(paths)
-    requested = ApplyOptions(others, saved, **choices)
-    _check(requested)
-    common.plans = len(saved)
-    names = _names(common, requested)
+    requested = read_options(settings_of(common), paths, **choices)
+    common.plans = len(requested.saved)
+    common.loaded = configuration(settings_of(common))
+    names = targets(settings_of(common), requested, common.envs, every=common.env_all)
     if dry_run:
         documents.require_formats(outputs, documents.PLANS)
         return _previewed(common, requested, names, outputs)
@@ -113,31 +108,6 @@ def _report_end(plan: Plan, result: ApplyResult, *, has_receipt: bool) -> None:
         documents.warn_if_blank("receipt")
     if common.is_of_several and not common.quiet:
         write_stderr(f"{escape(plan.binding.environment)}: {verdict(result)}\n\n")
-
-
-def _names(common: Common, requested: "ApplyOptions") -> list[str]:
-    """The selected environments, in the order in which they are applied.
-
-    Raises:
-        UsageError: the configuration has no order for several, or saved plans are for other environments.
-    """
-    from reconciler.project.environment import promoted
-
-    planned = [plan.binding.environment for plan in requested.saved]
-    chosen = environment_name(settings_of(common))
-    if not common.is_of_several:
-        return [chosen or planned[0]] if planned else documents.names_of(common)
-    if requested.receipt:
-        raise UsageError("--receipt takes one environment", hint="remove it: the journal keeps a receipt for each")
-    named = {*common.envs, *filter(None, [chosen])}
-    if planned and (common.env_all or (named and named != set(planned))):
-        hint = "remove --env, --env-all and RECONCILER_ENV; to apply some of the plans, give only their files"
-        raise UsageError("a saved plan has its own environment", hint=hint)
-    if len(set(planned)) < len(planned):
-        raise UsageError(
-            "two of the saved plans are for the same environment", hint="give one plan for each environment"
-        )
-    return promoted(settings_of(common), planned or common.envs)
 
 
 def _applied(common: Common, names: list[str], requested: "ApplyOptions") -> "tuple[Part[ApplyResult], ...]":
@@ -172,40 +142,3 @@ def _previewed(common: Common, requested: "ApplyOptions", names: list[str], outp
     plans = documents.each(common, find, "plan", end, names=names)
     together = "" if requested.saved else documents.applied_together(common, plans, {})
     return documents.show_planned(plans, outputs, together=together)
-
-
-def _check(requested: "ApplyOptions") -> None:
-    """Reject options that cannot be combined.
-
-    Raises:
-        UsageError: an option cannot be used with a saved plan.
-    """
-    if not requested.saved:
-        return
-    if not requested.selection.is_everything:
-        hint = "remove them, or plan again with them"
-        raise UsageError("--only and --selector cannot be used with a saved plan", hint=hint)
-    if requested.selection.write_secrets:
-        message = "--write-secret cannot be used with a saved plan"
-        raise UsageError(message, hint="remove it, or plan again with it")
-    if requested.prune:
-        raise UsageError("--prune cannot be used with a saved plan", hint="remove it, or plan again with it")
-
-
-def _split(paths: tuple[Path, ...]) -> tuple[Sequence[Plan], tuple[Path, ...]]:
-    """Split the paths into saved plans, which come first, and others.
-
-    Raises:
-        PlanRefused: a plan is refused, or the plan key is set and a path is not a plan.
-        UsageError: a plan comes after another path.
-    """
-    from reconciler.planning.planfile import reading
-
-    plans = [path for path in paths if is_plan(path)]
-    others = tuple(path for path in paths if path not in plans)
-    if documents.key() and others:
-        message = f"RECONCILER_PLAN_KEY is set, so apply only accepts plans signed with it; {others[0]} is not a plan"
-        raise PlanRefused("no-plan", message, hint="save a plan with plan --out and apply that")
-    if (*plans, *others) != paths:
-        raise UsageError("PLANFILEs must come before PATHs", hint="see reconciler apply --help")
-    return [reading.read(path, documents.key()) for path in plans], others

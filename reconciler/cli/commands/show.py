@@ -12,7 +12,6 @@ from reconciler.cli.exit import ExitCode
 from reconciler.cli.options import Common, common_options, file_name, input_file, unknown_roles_option, value_option
 from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.errors import UsageError
-from reconciler.model.plan import Plan
 from reconciler.project.api import text_of
 from reconciler.project.files import is_plan
 from reconciler.render.markdown import REVIEWS
@@ -63,20 +62,18 @@ def command(
 
     An altered plan is refused (exit 4).
     """
-    from reconciler.project.environment import protect_inputs
+    from reconciler.project.apply import saved_plan
     from reconciler.project.validate import resolved_by_format
 
     if reviewed:
-        protect_inputs(settings_of(common), paths)
-        return _against(_planfile(paths), reviewed, outputs, resolved=resolved)
+        return _against(common, _planfile(paths), reviewed, outputs, resolved=resolved)
     if resolved:
         _check(paths, outputs)
         writers = resolved_by_format(settings_of(common), paths, allow_unknown_roles=allow_unknown_roles)
         outputs.write(lambda name, _style: writers[name]())
     else:
         path = _planfile(paths)
-        protect_inputs(settings_of(common), [path])
-        plan, written = _plan(path)
+        plan, written = saved_plan(settings_of(common), path)
         outputs.write(
             lambda name, style: _pieces(written) if name == "json" else text_of(plan, name, style),
             plan_file=str(path),
@@ -84,17 +81,17 @@ def command(
     return ExitCode.DONE
 
 
-def _against(path: Path, reviewed: Path, outputs: Outputs, *, resolved: bool) -> ExitCode:
+def _against(common: Common, path: Path, reviewed: Path, outputs: Outputs, *, resolved: bool) -> ExitCode:
     """Compare a plan with the reviewed one."""
     from reconciler.planning.planfile import changes_digest
-    from reconciler.project.apply import review
+    from reconciler.project.apply import review, saved_plan
 
     if resolved:
         raise UsageError("--reviewed cannot be combined with --resolved", hint=_TWO_FORMS)
     for name in outputs.names:
         if name not in REVIEWS:
             raise UsageError(f"--reviewed has no format {name}", hint=f"use one of {', '.join(REVIEWS)}")
-    plan, _ = _plan(path)
+    plan, _ = saved_plan(settings_of(common), path)
     found, digest = review(plan, reviewed, key()), changes_digest(plan)
     outputs.write(lambda name, style: REVIEWS[name](found, digest, style), plan_file=str(path))
     return ExitCode.DONE if found.is_reviewed else ExitCode.CHANGES
@@ -107,14 +104,6 @@ def _planfile(paths: tuple[Path, ...]) -> Path:
     if others:
         raise UsageError("show takes one PLANFILE", hint=_TWO_FORMS)
     return first
-
-
-def _plan(path: Path) -> tuple[Plan, str]:
-    """The plan and its file as text, which was verified and is its JSON document."""
-    from reconciler.planning.planfile import reading
-
-    written = reading.content(path)
-    return reading.loads(written, str(path), key()), written
 
 
 _PIECE: Final = 1 << 20
