@@ -118,10 +118,13 @@ def show_planned(
     files: Mapping[str, Path] = MappingProxyType({}),
     history: Callable[[], tuple[Moment, ...]] = tuple,
 ) -> ExitCode:
-    """Show the plan or drift of each environment in one document; `files` are those of saved plans. See `ended`."""
+    """Show the plan or drift of each environment in one document, and report the files of saved plans; see `ended`."""
     one = _only(parts)
     plan_file = str(files.get(one.environment, "")) if one else ""
     outputs.write(joined(parts, together), plan_file=plan_file, history=history)
+    for saved in [files[one.environment] for one in parts if files and one.found]:
+        if not common_of_this_run().quiet:
+            write_stderr(f"Saved the plan to {escape(str(saved))}.\n")
     return ended(parts)
 
 
@@ -129,8 +132,9 @@ def joined(parts: "Sequence[Part[D]]", together: str = "") -> TextOf:
     """The plans, drift or results of all environments in one document; `together` applies all plans."""
     from reconciler.render.several import SEVERAL, plan_of  # noqa: PLC0415  # as above
 
-    digested = [replace(one, digest=digest_of(plan)) if (plan := plan_of(one)) else one for one in parts]
-    write = _whole(digested if _only(parts) is None else parts, pieces_of, SEVERAL)
+    if _only(parts) is None:
+        parts = [replace(one, digest=digest_of(plan)) if (plan := plan_of(one)) else one for one in parts]
+    write = _whole(parts, pieces_of, SEVERAL)
     return lambda name, style: write(name, replace(style, together=together))
 
 
@@ -244,13 +248,6 @@ def save_plans(plans: "Sequence[Part[Plan]]", files: Mapping[str, Path]) -> None
             write_file(files[one.environment], plan_file(one.found))
         else:
             remove_file(files[one.environment])
-
-
-def report_saved(common: Common, plans: "Sequence[Part[Plan]]", files: Mapping[str, Path]) -> None:
-    """Report the files of saved plans."""
-    for one in plans if files and not common.quiet else ():
-        if one.found:
-            write_stderr(f"Saved the plan to {escape(str(files[one.environment]))}.\n")
 
 
 def applied_together(common: Common, parts: "Sequence[Part[Plan]]", files: Mapping[str, Path]) -> str:

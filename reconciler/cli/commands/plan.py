@@ -101,6 +101,4 @@ def command(  # noqa: PLR0913  # one for each option
     metering.count_all(plans)
     documents.save_plans(plans, files)
     together = documents.applied_together(common, plans, files)
-    code = documents.show_planned(plans, outputs, together=together, files=files)
-    documents.report_saved(common, plans, files)
-    return code
+    return documents.show_planned(plans, outputs, together=together, files=files)
