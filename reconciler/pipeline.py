@@ -23,7 +23,7 @@ from reconciler.model.outcome import ApplyResult, RecordedRun
 from reconciler.model.plan import Finding, Plan
 from reconciler.model.reports import Adoption
 from reconciler.model.resource import Address, DesiredState, LiveState, ObjectKey
-from reconciler.planning.check import check, check_offline
+from reconciler.planning.check import check, check_offline, check_rollback
 from reconciler.planning.comparison import Sides, Target, diff, diff_offline, read
 from reconciler.planning.diff.identity import propose, require_valid
 from reconciler.planning.planfile import refusal
@@ -67,7 +67,7 @@ def plan_back(
     target = replace(target, selection=Selection(only=tuple(sorted(only))))
     sides = rollback.read(run, manifests, remote, target)
     compared = rollback.diff(sides, manifests, target)
-    return check(compared, remote, target, is_rollback=True)
+    return check_rollback(compared, remote, target)
 
 
 def plan_from(snapshot: Snapshot, desired: DesiredState, base_url: str, target: Target) -> Plan:

@@ -7,7 +7,7 @@ that rules can check creations (`created`) which the loader cannot.
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -19,6 +19,7 @@ from reconciler.kinds.references import references as references_in
 from reconciler.kinds.references import wave
 from reconciler.live import check_marketplace, has_hidden_secret
 from reconciler.manifests.rules import objections_if_new
+from reconciler.model.dataclass import dataclass
 from reconciler.model.inputs import Window
 from reconciler.model.json import Body
 from reconciler.model.plan import Action, Change, Finding, Plan, known_after
@@ -31,45 +32,106 @@ from reconciler.planning.diff.secret_changes import due_at_once
 from reconciler.remote import ReadRemote
 
 
-def check(compared: Comparison, remote: ReadRemote, target: Target, *, is_rollback: bool = False) -> Plan:
-    """Run all checks, and make the plan.
+@dataclass(frozen=True, slots=True)
+class CheckContext:
+    """What every check uses."""
 
-    What a rollback deletes and creates is not a rename, and may be of kinds that are no longer in use.
+    compared: Comparison
+    target: Target
+    guarded: guards.Context
+
+
+@dataclass(frozen=True, slots=True)
+class LiveContext(CheckContext):
+    """What a check uses that also reads the service."""
+
+    remote: ReadRemote
+    referred: references.Referred
+
+
+def check(compared: Comparison, remote: ReadRemote, target: Target) -> Plan:
+    """Run all checks, and make the plan.
 
     Raises:
         RemoteError: a read failed otherwise than by a missing role.
     """
-    access, base_url, live = remote.access(), remote.base_url, compared.live
+    return _terse(_checked(compared, remote, target, CHECKS))
+
+
+def check_rollback(compared: Comparison, remote: ReadRemote, target: Target) -> Plan:
+    """Run the checks of a rollback, and make the plan; raises as `check`.
+
+    Warnings are not merged: what cannot be rolled back is named for each object.
+    """
+    return _checked(compared, remote, target, ROLLBACK_CHECKS)
+
+
+def _checked(
+    compared: Comparison, remote: ReadRemote, target: Target, checks: Sequence[Callable[[LiveContext], Findings]]
+) -> Plan:
+    access, live = remote.access(), compared.live
     referred = references.check(compared.changes, compared.desired, remote, live.marketplace, compared.whole)
-    named = {(one.address, name) for one in compared.desired.resources for name, ref in one.secrets.items() if ref}
-    hidden = hidden_secrets.hidden(compared.changes, live, partial(has_hidden_secret, remote), named, compared.unseen)
-    places = None if is_rollback else compared.desired
-    dependent = deletion.check(
-        compared.changes, remote, live.marketplace, compared.whole, places, everywhere=is_rollback
-    )
-    checked = [
-        Findings(guards.check(compared.whole, target.context(compared.manifests, access, live))),
-        *([] if is_rollback else _of_manifests(compared, target)),
-        Findings(tuple(hidden)),
-        Findings(referred.findings, referred.warnings),
-        dependent,
-    ]
-    plan = _plan(replace(compared, changes=referred.changes), base_url, target, checked)
-    plan = replace(plan, login=login_key(access.client_id))
-    return plan if is_rollback else _terse(plan)  # what a rollback cannot take back is named for each object
+    guarded = target.context(compared.manifests, access, live)
+    context = LiveContext(compared, target, guarded, remote, referred)
+    found = [one(context) for one in checks]
+    plan = _plan(replace(compared, changes=referred.changes), remote.base_url, target, found)
+    return replace(plan, login=login_key(access.client_id))
 
 
 def check_offline(compared: Comparison, base_url: str, target: Target) -> Plan:
     """Run the checks that need neither a service nor a login, and make the plan."""
-    context = replace(target.context(compared.manifests, NO_LOGIN, compared.live), has_secrets=False)
-    checked = [Findings(guards.check(compared.whole, context)), *_of_manifests(compared, target)]
-    return _terse(_plan(compared, base_url, target, checked))
+    guarded = replace(target.context(compared.manifests, NO_LOGIN, compared.live), has_secrets=False)
+    context = CheckContext(compared, target, guarded)
+    return _terse(_plan(compared, base_url, target, [one(context) for one in OFFLINE_CHECKS]))
 
 
-def _of_manifests(compared: Comparison, target: Target) -> tuple[Findings, Findings]:
-    """Findings that follow from the manifests alone."""
-    renamed = deletion.renamed(likely_renames(compared.changes))
-    return created(compared.changes, compared.desired, target.rules), Findings(tuple(renamed))
+def _guards(context: CheckContext) -> Findings:
+    return Findings(guards.check(context.compared.whole, context.guarded))
+
+
+def _created(context: CheckContext) -> Findings:
+    return created(context.compared.changes, context.compared.desired, context.target.rules)
+
+
+def _renamed(context: CheckContext) -> Findings:
+    return Findings(tuple(deletion.renamed(likely_renames(context.compared.changes))))
+
+
+def _hidden_secrets(context: LiveContext) -> Findings:
+    compared, has_secret = context.compared, partial(has_hidden_secret, context.remote)
+    named = {(one.address, name) for one in compared.desired.resources for name, ref in one.secrets.items() if ref}
+    return Findings(hidden_secrets.hidden(compared.changes, compared.live, has_secret, named, compared.unseen))
+
+
+def _references(context: LiveContext) -> Findings:
+    return Findings(context.referred.findings, context.referred.warnings)
+
+
+def _dependents(context: LiveContext) -> Findings:
+    compared = context.compared
+    return deletion.check(compared.changes, context.remote, compared.live.marketplace, compared.whole, compared.desired)
+
+
+def _dependents_everywhere(context: LiveContext) -> Findings:
+    """The objects to delete may be of kinds that are no longer in use."""
+    compared = context.compared
+    return deletion.check(compared.changes, context.remote, compared.live.marketplace, compared.whole, everywhere=True)
+
+
+OFFLINE_CHECKS: Final[tuple[Callable[[CheckContext], Findings], ...]] = (_guards, _created, _renamed)
+CHECKS: Final[tuple[Callable[[LiveContext], Findings], ...]] = (
+    *OFFLINE_CHECKS,
+    _hidden_secrets,
+    _references,
+    _dependents,
+)
+ROLLBACK_CHECKS: Final[tuple[Callable[[LiveContext], Findings], ...]] = (
+    _guards,
+    _hidden_secrets,
+    _references,
+    _dependents_everywhere,
+)
+"""What a rollback deletes and creates is not a rename, and its manifests are not those of the run."""
 
 
 def _plan(compared: Comparison, base_url: str, target: Target, checked: Sequence[Findings]) -> Plan:
