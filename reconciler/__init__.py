@@ -84,6 +84,10 @@ _HOMES = {
 """Where names are; all others are errors. They are imported when they are first used: every command imports this."""
 
 
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
 if not TYPE_CHECKING:  # a type checker would take any name for one that is there
 
     def __getattr__(name: str) -> object:

@@ -215,7 +215,7 @@ def report_totals(stats: Stats, environment: str = "") -> None:
 
 
 def settings_of(common: Common) -> Settings:
-    """The settings for the options; `Project.each` sets the environment if there are several."""
+    """The settings for the options; `project.api.each` sets the environment if there are several."""
     reads, writes = tuple(common.reads), tuple(common.writes)
     return Settings(
         common.config, common.env, common.allow_hosts, os.environ, reads, writes, Console(common), common.loaded

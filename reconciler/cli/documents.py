@@ -27,6 +27,7 @@ from reconciler.model.plan import Plan
 from reconciler.model.secret import PLAN_KEY_VARIABLE
 from reconciler.project import plan_key
 from reconciler.project.api import Project, digest_of, text_of
+from reconciler.project.api import each as run_each
 from reconciler.project.files import make_folder, remove_file, write_file
 from reconciler.render import FORMATS, command
 from reconciler.render.escape import escape
@@ -197,10 +198,11 @@ def each(
     sequential: bool = False,
     names: Sequence[str] = (),
 ) -> "tuple[Part[T], ...]":
-    """Run `find` in each selected environment, or in `names`; see `Project.each`."""
+    """Run `find` in each selected environment, or in `names`; see `project.api.each`."""
     names = names or names_of(common)
     with requests_reported(common, show_progress=not common.quiet) as ended:
-        parts = project_of(common).each(names, find, noun, end, jobs=common.jobs, sequential=sequential, ended=ended)
+        settings = settings_of(common)
+        parts = run_each(settings, names, find, noun, end, jobs=common.jobs, sequential=sequential, ended=ended)
     report_shared_warnings(common, names)
     require_found(parts)
     return parts
@@ -224,6 +226,19 @@ def names_of(common: Common) -> list[str]:
 
     common.loaded = environment.configuration(settings_of(common))
     return environment.names_of(settings_of(common), common.envs, every=common.env_all)
+
+
+def select_overlay_environments(common: Common, names: Sequence[str]) -> None:
+    """Select the environments of --into-overlay.
+
+    Raises:
+        UsageError: --env selects others, or --env-all is given.
+    """
+    if names and (common.env_all or set(common.envs) - set(names)):
+        others = "--env-all selects all" if common.env_all else f"--env selects {', '.join(common.envs)}"
+        hint = f"remove {'--env-all' if common.env_all else '--env'}"
+        raise UsageError(f"--into-overlay selects {', '.join(names)}, but {others}", hint=hint)
+    common.envs = tuple(dict.fromkeys(names)) or common.envs
 
 
 def files_of_each(common: Common, out: Path) -> Mapping[str, Path]:

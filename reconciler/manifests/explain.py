@@ -11,7 +11,7 @@ from typing import Any, Final, TypeAlias
 from reconciler.errors import UsageError
 from reconciler.kinds import KINDS
 from reconciler.manifests.schema import closest, did_you_mean, meant, read_schema, schema_path
-from reconciler.model.dataclass import dataclass
+from reconciler.model.reports import Key
 
 Schema: TypeAlias = Mapping[str, Any]
 
@@ -31,37 +31,6 @@ _TYPES: Final = {
     "array": "list",
     "null": "null",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """One key."""
-
-    path: str
-    meaning: str
-    type: str = ""
-    """The type in words; empty for a read-only key."""
-    limits: str = ""
-    default: str = ""
-    examples: tuple[str, ...] = ()
-    values: tuple[str, ...] = ()
-    """The allowed names."""
-    source: str = ""
-    """Where OrderCloud documents it; empty for a key of this program."""
-    is_required: bool = False
-    takes_values: bool = False
-    """Whether ``${values.KEY}`` is allowed here."""
-    children: "tuple[Key, ...]" = ()
-
-    @property
-    def summary(self) -> str:
-        """The first sentence."""
-        return self.meaning.split(". ")[0].rstrip(".") + "."
-
-    @property
-    def name(self) -> str:
-        """The last part of the path."""
-        return self.path.rpartition(".")[2]
 
 
 def explain(path: str) -> Key:

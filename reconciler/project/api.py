@@ -33,7 +33,6 @@ from reconciler.render.style import PLAIN, Style
 if TYPE_CHECKING:
     from reconciler.project.apply import ApplyOptions
     from reconciler.project.drift import DriftView
-    from reconciler.project.session import Session
     from reconciler.render.several import Part
 
 
@@ -70,10 +69,6 @@ class Project:
         from reconciler.project.environment import configuration
 
         return configuration(self.settings).promote
-
-    def of(self, environment: str) -> "Project":
-        """The same project, restricted to one environment."""
-        return replace(self, settings=replace(self.settings, environment=environment))
 
     def plan(  # noqa: PLR0913  # one for each choice
         self,
@@ -150,51 +145,6 @@ class Project:
         )
         return apply(options.opened(self._named(plan.binding.environment)), options)
 
-    def each(  # noqa: PLR0913  # one for each choice
-        self,
-        names: Sequence[str],
-        find: "Callable[[Project], T]",
-        noun: str,
-        end: Callable[[T], int],
-        *,
-        jobs: int = 0,
-        sequential: bool = False,
-        ended: Callable[[str, str], None] = lambda _name, _how: None,
-    ) -> "tuple[Part[T], ...]":
-        """Read these environments concurrently. One that fails does not stop the others.
-
-        Args:
-            names: the environments; see `environment.names_of`.
-            find: called with a project for each environment; returns its document.
-            noun: the name of such a document.
-            end: gives the exit code of a document; may raise an error.
-            jobs: how many run concurrently; 0: up to `DEFAULT_JOBS`.
-            sequential: one environment after another, each reading the files that the previous one wrote.
-            ended: called with each environment and its result, `done` or `failed`.
-        """
-        from reconciler.manifests.context import Memo
-        from reconciler.project.environment import configuration
-
-        shared = replace(self.settings, loaded=None)
-        if not sequential:
-            shared = replace(shared, loaded=configuration(self.settings), memo=Memo() if len(names) > 1 else None)
-
-        def part(name: str) -> "Part[T]":
-            found = _part(name, partial(find, replace(self, settings=shared).of(name)), noun, end)
-            ended(name, "failed" if found.error else "done")
-            return found
-
-        workers = 1 if sequential else min(len(names), jobs or DEFAULT_JOBS)
-        if workers <= 1:
-            return tuple(map(part, names))
-        # Imported in this thread: threads that import a module at the same time can see it half-initialized.
-        from reconciler import pipeline  # noqa: F401
-        from reconciler.remote import client  # noqa: F401
-        from reconciler.remote.threads import Threads
-
-        with Threads(workers) as pool:
-            return tuple(pool.map(part, names))
-
     def drift(
         self,
         environment: str | None = None,
@@ -216,15 +166,68 @@ class Project:
         return replace(self.settings, environment=environment or self.settings.environment)
 
 
-def promote(
-    opened: "Sequence[Part[Session]]", options: "ApplyOptions", end: Callable[[ApplyResult], int]
-) -> "tuple[Part[ApplyResult], ...]":
-    """Apply to these environments one after another, up to the first that does not exit with 0; skip the others.
+# ------------------------------------------------------------------------------------------------- for the command line
 
-    If one could not be opened, none is applied. `end` gives the exit code of a result.
+
+def each(  # noqa: PLR0913  # one for each choice
+    settings: Settings,
+    names: Sequence[str],
+    find: "Callable[[Project], T]",
+    noun: str,
+    end: Callable[[T], int],
+    *,
+    jobs: int = 0,
+    sequential: bool = False,
+    ended: Callable[[str, str], None] = lambda _name, _how: None,
+) -> "tuple[Part[T], ...]":
+    """Read these environments concurrently. One that fails does not stop the others.
+
+    Args:
+        settings: those of the run.
+        names: the environments; see `environment.names_of`.
+        find: called with a project for each environment; returns its document.
+        noun: the name of such a document.
+        end: gives the exit code of a document; may raise an error.
+        jobs: how many run concurrently; 0: up to `DEFAULT_JOBS`.
+        sequential: one environment after another, each reading the files that the previous one wrote.
+        ended: called with each environment and its result, `done` or `failed`.
+    """
+    from reconciler.manifests.context import Memo
+    from reconciler.project.environment import configuration
+
+    shared = replace(settings, loaded=None)
+    if not sequential:
+        shared = replace(shared, loaded=configuration(settings), memo=Memo() if len(names) > 1 else None)
+
+    def part(name: str) -> "Part[T]":
+        found = _part(name, partial(find, Project(replace(shared, environment=name))), noun, end)
+        ended(name, "failed" if found.error else "done")
+        return found
+
+    workers = 1 if sequential else min(len(names), jobs or DEFAULT_JOBS)
+    if workers <= 1:
+        return tuple(map(part, names))
+    # Imported in this thread: threads that import a module at the same time can see it half-initialized.
+    from reconciler import pipeline  # noqa: F401
+    from reconciler.remote import client  # noqa: F401
+    from reconciler.remote.threads import Threads
+
+    with Threads(workers) as pool:
+        return tuple(pool.map(part, names))
+
+
+def promote(
+    settings: Settings, options: "ApplyOptions", end: Callable[[ApplyResult], int]
+) -> "tuple[Part[ApplyResult], ...]":
+    """Apply to the environments of the options in their order, up to the first that does not exit with 0; skip others.
+
+    All are loaded first, so that all get the same manifests; if one cannot be loaded, none is applied. `end` gives the
+    exit code of a result.
     """
     from reconciler.project.apply import apply
 
+    opened = each(settings, options.names, lambda one: options.opened(one.settings), "apply", lambda _session: 0)
+    options.loaded()
     if faulty := ", ".join(one.environment for one in opened if one.error):
         skipped = Skipped(f"skipped: not started, because of {faulty}")
         return tuple(_not_applied(one.environment, one.error or skipped) for one in opened)
@@ -318,8 +321,10 @@ def text_of(document: Plan | Drift | ApplyResult, format_name: str, style: Style
             return known.drift(document, digest_of(document.plan), style)
         case ApplyResult() if known and known.result:
             return known.result(document, style)
+    noun = {Plan: "plan", Drift: "drift", ApplyResult: "result"}[type(document)]
+    names = [name for name, one in FORMATS.items() if getattr(one, noun)]
     message = f"{type(document).__name__} has no format {format_name}"
-    raise UsageError(message, hint=f"formats: {', '.join(FORMATS)}")
+    raise UsageError(message, hint=f"formats: {', '.join([*names, 'json'] if noun == 'plan' else names)}")
 
 
 def digest_of(plan: Plan) -> str:

@@ -44,6 +44,8 @@ class ApplyOptions:
     paths: Sequence[Path] = ()
     saved: Sequence[Plan] = ()
     """One saved plan for each environment; none: plans are made and approved."""
+    names: Sequence[str] = ()
+    """The environments, in the order in which they are applied."""
     selection: Selection = EVERYTHING
     prune: bool = False
     allow_unknown_roles: bool = False
@@ -61,6 +63,8 @@ class ApplyOptions:
     """A context around all writes; gives the callback for each outcome."""
     should_stop: Callable[[], bool] = lambda: False
     """Called before each change and each environment; True stops the run."""
+    loaded: Callable[[], None] = lambda: None
+    """Called when all environments are loaded, before the first is applied."""
     ended: Callable[[Plan, ApplyResult], None] = lambda _plan, _result: None
     """Called with each plan and its result."""
 
@@ -87,12 +91,27 @@ class ApplyOptions:
         return next(plan for plan in self.saved if plan.binding.environment == settings.environment)
 
 
-def read_options(settings: Settings, paths: Sequence[Path], **choices: Any) -> ApplyOptions:  # noqa: ANN401  # fields of `ApplyOptions`
-    """The options of apply. Saved plans come first in `paths`, before manifests and folders.
+def read_options(
+    settings: Settings,
+    paths: Sequence[Path],
+    named: Sequence[str],
+    *,
+    every: bool,
+    **choices: Any,  # noqa: ANN401  # the other fields
+) -> ApplyOptions:
+    """The options of apply, with the saved plans and environments.
+
+    Args:
+        settings: those of the run.
+        paths: saved plans, then manifests and folders.
+        named: environments; for `every` see `environment.names_of`.
+        every: all environments of the configuration.
+        choices: the other fields of `ApplyOptions`.
 
     Raises:
         PlanRefused: a plan is refused, or the plan key is set and a path is not a plan.
-        UsageError: a plan comes after another path, or options cannot be combined.
+        UsageError: a plan comes after another path, options cannot be combined, the configuration has no order for
+            several environments, or saved plans are for other environments.
         WouldOverwrite: an output is an input.
     """
     protect_inputs(settings, ())
@@ -107,7 +126,7 @@ def read_options(settings: Settings, paths: Sequence[Path], **choices: Any) -> A
     options = ApplyOptions(others, [reading.read(path, key) for path in plans], **choices)
     if options.saved:
         _check_saved_with(options)
-    return options
+    return replace(options, names=_targets(settings, options, named, every=every))
 
 
 def _check_saved_with(options: ApplyOptions) -> None:
@@ -126,12 +145,7 @@ def _check_saved_with(options: ApplyOptions) -> None:
         raise UsageError("--prune cannot be used with a saved plan", hint="remove it, or plan again with it")
 
 
-def targets(settings: Settings, options: ApplyOptions, named: Sequence[str], *, every: bool) -> list[str]:
-    """The environments to apply to, in this order; for `named` and `every` see `environment.names_of`.
-
-    Raises:
-        UsageError: the configuration has no order for several, or saved plans are for other environments.
-    """
+def _targets(settings: Settings, options: ApplyOptions, named: Sequence[str], *, every: bool) -> list[str]:
     planned = [plan.binding.environment for plan in options.saved]
     chosen = environment_name(settings)
     if not (every or len(named) > 1 or len(planned) > 1):
@@ -324,16 +338,22 @@ def saved_plan(settings: Settings, path: Path) -> tuple[Plan, str]:
     return reading.loads(text, str(path), plan_key(settings.variables)), text
 
 
-def review(plan: Plan, file: Path, key: bytes | None) -> Review:
-    """Compare a plan with an earlier one, or with the receipt of the last apply.
-
-    A file that cannot be read counts as not reviewed.
+def review(settings: Settings, path: Path, file: Path) -> tuple[Review, str]:
+    """Compare a saved plan with an earlier one, or with the receipt of the last apply; also gives its digest.
 
     Args:
-        plan: the plan to apply.
-        file: the unsigned plan of a pull request, or a receipt.
-        key: the key that a receipt must be signed with.
+        settings: the plan key in it signs the plan and a receipt.
+        path: the plan to apply.
+        file: the unsigned plan of a pull request, or a receipt. If it cannot be read, the plan is not reviewed.
+
+    Raises:
+        PlanRefused, WouldOverwrite: as `saved_plan` does.
     """
+    plan, _ = saved_plan(settings, path)
+    return _compared(plan, file, plan_key(settings.variables)), planfile.changes_digest(plan)
+
+
+def _compared(plan: Plan, file: Path, key: bytes | None) -> Review:
     if not plan.has_changes:
         return Review(is_reviewed=True, reason="there is nothing to do", unseen=plan)
     try:

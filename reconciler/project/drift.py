@@ -141,6 +141,11 @@ class WriteBack:
     refused: tuple[Diagnostic, ...] = ()
     """Why some drift cannot be written back."""
 
+    def edits(self) -> Iterator[tuple[str, str, str]]:
+        """Each file to write, with its present and its new text."""
+        for file, content in self.contents.items():
+            yield file, Path(file).read_bytes().decode(), content.decode()
+
     def write(self) -> Drift:
         """Write the files and return the remaining drift."""
         write_contents(self.contents)

@@ -42,13 +42,15 @@ if TYPE_CHECKING:
     from reconciler.project.session import Session
 
 
-def history(settings: Settings, environments: Collection[str]) -> list[Listed]:
-    """The runs of these environments, the newest last; none named: of all environments.
+def history(settings: Settings, environments: Collection[str] = (), *, every: bool = False) -> list[Listed]:
+    """The runs of these environments, the newest last; none named: of the requested one, or of `every` one.
 
     Raises:
         UsageError: an environment is neither in the configuration nor in a journal.
     """
     config = configuration(settings)
+    chosen = environment_name(settings)
+    environments = environments or ([chosen] if chosen and not every else [])
     found = [listed(run, path) for path, run in runs(config.journal).items()]
     for name in environments:
         if all(run.environment != name for run in found):

@@ -129,6 +129,10 @@ def test_the_same_task_is_a_dag_in_the_order_of_promote(tasks: Project, monkeypa
     assert ran == ["production 1", "staging 0"], "the two share a service"
 
 
+def test_editors_and_shells_list_every_exported_name() -> None:
+    assert set(reconciler.__all__) <= set(dir(reconciler))
+
+
 def test_every_name_of_the_page_is_exported() -> None:
     text = PAGE.read_text(encoding="utf-8")
     named = set(re.findall(r"reconciler\.(?!yaml)(\w+)", " ".join(EXAMPLES))) | set(
@@ -246,11 +250,9 @@ def test_an_error_that_nobody_foresaw_says_whether_an_environment_before_was_wri
             raise MemoryError
         return False
 
-    options = ApplyOptions(approve=approve)
-    names = ("staging", "production")
-    opened = reconciler.load().each(names, lambda one: options.opened(one.settings), "apply", lambda _opened: 0)
+    options = ApplyOptions(names=("staging", "production"), approve=approve)
     with pytest.raises(MemoryError) as caught:
-        promote(opened, options, of_result)
+        promote(reconciler.load().settings, options, of_result)
     assert (report(caught.value, verbose=False), bool(shop.writes())) == (code, code == 5)
 
 
@@ -321,8 +323,11 @@ def test_a_listener_is_told_of_connections_and_costs(shop: Project) -> None:
 def test_a_format_that_a_document_does_not_have_is_named(shop: Project) -> None:
     drift = reconciler.load().drift("staging")
     assert reconciler.to_text(drift, "json").startswith("{")
-    with pytest.raises(reconciler.UsageError, match="Drift has no format yaml"):
-        reconciler.to_text(drift, "yaml")
+    for document, noun in ((drift, "Drift"), (drift.plan, "Plan")):
+        with pytest.raises(reconciler.UsageError, match=f"{noun} has no format yaml") as caught:
+            reconciler.to_text(document, "yaml")
+        offered = str(caught.value.hint).removeprefix("formats: ").split(", ")
+        assert all(reconciler.to_text(document, name) for name in offered)
 
 
 PROCESS = """

@@ -1,6 +1,7 @@
 """Saved plans, or manifests and services -> changes of the services, and the outcome of each."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ import click
 from reconciler.cli import documents, options
 from reconciler.cli import exit as codes
 from reconciler.cli.approving import with_terminal
-from reconciler.cli.console import project_of, requests_reported, settings_of
+from reconciler.cli.console import requests_reported, settings_of
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.options import Common, input_file, output_file, value_option
 from reconciler.cli.outputs import Metering, Outputs, metrics_option, outputs_option
@@ -23,8 +24,6 @@ from reconciler.render.wording import verdict
 if TYPE_CHECKING:
     from reconciler.errors import GuardRefusal
     from reconciler.project.apply import ApplyOptions
-    from reconciler.project.session import Session
-    from reconciler.render.several import Part
 
 
 @click.command(
@@ -79,24 +78,24 @@ def command(  # the parameters that are not in `ApplyOptions`
     exit with 0 stops the run. Each plan is shown before it is applied. To continue, run it again: resources in step are
     left alone.
     """
-    from reconciler.project.apply import read_options, targets
-    from reconciler.project.environment import configuration
+    from reconciler.project.apply import read_options
 
-    requested = read_options(settings_of(common), paths, **choices)
+    requested = read_options(settings_of(common), paths, common.envs, every=common.env_all, **choices)
     common.plans = len(requested.saved)
-    common.loaded = configuration(settings_of(common))
-    names = targets(settings_of(common), requested, common.envs, every=common.env_all)
     if dry_run:
         documents.require_formats(outputs, documents.PLANS)
-        return _previewed(common, requested, names, outputs)
+        return _previewed(common, requested, outputs)
 
     def ended(plan: Plan, result: ApplyResult) -> None:
         metering.count(plan.binding.environment, plan)
         metering.count(plan.binding.environment, result)
         _report_end(plan, result, has_receipt=bool(requested.receipt or result.run))
 
-    requested = with_terminal(replace(requested, ended=ended), common, ask=not auto_approve)
-    parts = _applied(common, names, requested)
+    loaded = partial(documents.report_shared_warnings, common, requested.names)
+    requested = with_terminal(replace(requested, loaded=loaded, ended=ended), common, ask=not auto_approve)
+    with requests_reported(common, show_progress=False):
+        parts = promote(settings_of(common), requested, codes.of_result)
+    documents.require_found(parts)
     metering.count_all(parts)
     documents.write_result(outputs, documents.joined(parts))
     return documents.ended(parts, codes.of_promotion)
@@ -110,21 +109,7 @@ def _report_end(plan: Plan, result: ApplyResult, *, has_receipt: bool) -> None:
         write_stderr(f"{escape(plan.binding.environment)}: {verdict(result)}\n\n")
 
 
-def _applied(common: Common, names: list[str], requested: "ApplyOptions") -> "tuple[Part[ApplyResult], ...]":
-    """Apply to one environment after another. All are loaded before the first, so that all get the same manifests."""
-
-    def opened(project: Project) -> "Session":
-        return requested.opened(project.settings)
-
-    with requests_reported(common, show_progress=False):
-        sessions = project_of(common).each(names, opened, "apply", lambda _session: ExitCode.DONE)
-        documents.report_shared_warnings(common, names)
-        parts = promote(sessions, requested, codes.of_result)
-    documents.require_found(parts)
-    return parts
-
-
-def _previewed(common: Common, requested: "ApplyOptions", names: list[str], outputs: Outputs) -> ExitCode:
+def _previewed(common: Common, requested: "ApplyOptions", outputs: Outputs) -> ExitCode:
     """Show the plan of each environment, and whether it would be refused."""
     from reconciler.project.apply import preview
 
@@ -139,6 +124,6 @@ def _previewed(common: Common, requested: "ApplyOptions", names: list[str], outp
             raise refused
         return codes.of_plan(plan, requested.ack, detailed=False)
 
-    plans = documents.each(common, find, "plan", end, names=names)
+    plans = documents.each(common, find, "plan", end, names=requested.names)
     together = "" if requested.saved else documents.applied_together(common, plans, {})
     return documents.show_planned(plans, outputs, together=together)

@@ -143,8 +143,8 @@ def _left(common: Common, found: "WriteBack", *, write: bool) -> "Drift":
     if not found.contents:
         return found.left
     style = style_of_stderr()
-    for file, content in found.contents.items():
-        write_stderr(edits(file, Path(file).read_bytes().decode(), content.decode(), style))
+    for file, before, after in found.edits():
+        write_stderr(edits(file, before, after, style))
     files = number(len(found.contents), "file")
     if not write:
         write_stderr(f"Nothing was written. To write {files}, add --write.\n")

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from reconciler.cli import options
-from reconciler.cli.documents import each, show_parts
+from reconciler.cli.documents import each, select_overlay_environments, show_parts
 from reconciler.cli.exit import ExitCode, of_writing
 from reconciler.cli.options import Common, completed_from, file_name, value_option
 from reconciler.cli.outputs import Outputs, outputs_option
-from reconciler.errors import ReconcilerError, UsageError
+from reconciler.errors import ReconcilerError
 from reconciler.kinds import KINDS
 from reconciler.manifests.schema import did_you_mean
 from reconciler.project.api import Project
@@ -121,10 +121,10 @@ def command(  # noqa: PLR0913  # one for each option
     select_overlay_environments(common, overlaid)
     every = kinds is not None and not kinds
     of_kinds = frozenset(KINDS) if every else kinds or frozenset()
-    options = ExportOptions(out, only, bool(overlaid), own_client, named_secrets, of_kinds, every, allow_unknown_roles)
+    chosen = ExportOptions(out, only, bool(overlaid), own_client, named_secrets, of_kinds, every, allow_unknown_roles)
 
     def find(project: Project) -> "ExportResult":
-        made = from_live(project.settings, options)
+        made = from_live(project.settings, chosen)
         return made.write() if write and overlaid else made
 
     parts = each(common, find, outputs.noun, sequential=write and bool(overlaid))
@@ -133,19 +133,6 @@ def command(  # noqa: PLR0913  # one for each option
     code = show_parts(parts, outputs)
     is_written = any(one.found and one.found.shown.written and one.found.export.has_changes for one in parts)
     return of_writing(code, is_written=is_written)
-
-
-def select_overlay_environments(common: Common, names: "Sequence[str]") -> None:
-    """Select the environments of --into-overlay.
-
-    Raises:
-        UsageError: --env selects others, or --env-all is given.
-    """
-    if names and (common.env_all or set(common.envs) - set(names)):
-        others = "--env-all selects all" if common.env_all else f"--env selects {', '.join(common.envs)}"
-        hint = f"remove {'--env-all' if common.env_all else '--env'}"
-        raise UsageError(f"--into-overlay selects {', '.join(names)}, but {others}", hint=hint)
-    common.envs = tuple(dict.fromkeys(names)) or common.envs
 
 
 def _write_shared(parts: "Sequence[Part[ExportResult]]", outputs: Outputs) -> ExitCode:

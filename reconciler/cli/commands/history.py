@@ -6,7 +6,6 @@ from reconciler.cli.console import settings_of
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.options import Common, common_options, completed_from, environments_options, text
 from reconciler.cli.outputs import Outputs, outputs_option
-from reconciler.project import environment_name
 from reconciler.render.history import LISTS, RUNS, VERIFICATIONS
 
 
@@ -37,9 +36,7 @@ def command(ctx: click.Context, *, outputs: Outputs) -> ExitCode | None:
     common = ctx.ensure_object(Common)
     from reconciler.project.records import history
 
-    settings = settings_of(common)
-    name = environment_name(settings)
-    found = history(settings, common.envs or ([name] if name and not common.env_all else []))
+    found = history(settings_of(common), common.envs, every=common.env_all)
     outputs.show(found)
     return ExitCode.DONE
 

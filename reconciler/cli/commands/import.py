@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from reconciler.cli.commands.export import select_overlay_environments
 from reconciler.cli.console import settings_of
+from reconciler.cli.documents import select_overlay_environments
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.options import Common, common_options, file_name, unknown_roles_option, value_option
 from reconciler.cli.outputs import Outputs, outputs_option

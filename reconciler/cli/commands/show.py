@@ -7,7 +7,7 @@ from typing import Final
 import click
 
 from reconciler.cli.console import settings_of
-from reconciler.cli.documents import PLANS, key
+from reconciler.cli.documents import PLANS
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.options import Common, common_options, file_name, input_file, unknown_roles_option, value_option
 from reconciler.cli.outputs import Outputs, outputs_option
@@ -83,16 +83,14 @@ def command(
 
 def _against(common: Common, path: Path, reviewed: Path, outputs: Outputs, *, resolved: bool) -> ExitCode:
     """Compare a plan with the reviewed one."""
-    from reconciler.planning.planfile import changes_digest
-    from reconciler.project.apply import review, saved_plan
+    from reconciler.project.apply import review
 
     if resolved:
         raise UsageError("--reviewed cannot be combined with --resolved", hint=_TWO_FORMS)
     for name in outputs.names:
         if name not in REVIEWS:
             raise UsageError(f"--reviewed has no format {name}", hint=f"use one of {', '.join(REVIEWS)}")
-    plan, _ = saved_plan(settings_of(common), path)
-    found, digest = review(plan, reviewed, key()), changes_digest(plan)
+    found, digest = review(settings_of(common), path, reviewed)
     outputs.write(lambda name, style: REVIEWS[name](found, digest, style), plan_file=str(path))
     return ExitCode.DONE if found.is_reviewed else ExitCode.CHANGES
 
