@@ -271,7 +271,7 @@ def _environment() -> str:
 
 
 @dataclass(slots=True)
-class Metering:
+class Metrics:
     """The results of a run so far, by environment."""
 
     command: str
@@ -314,21 +314,21 @@ _WORLD_READABLE: Final = 0o644
 
 
 def metrics_option(function: F) -> F:
-    """Add ``--metrics FILE``; the command gets a `Metering` named `metering`."""
+    """Add ``--metrics FILE``; the command gets a `Metrics` named `metrics`."""
 
     @wraps(function)
     def call(*arguments: Any, metrics_file: Path | None, **given: Any) -> Any:  # noqa: ANN401  # click's signature
         command, file = str(click.get_current_context().command.name), metrics_file
-        metering = Metering(command, time.monotonic())
+        metrics = Metrics(command, time.monotonic())
         try:
-            return function(*arguments, metering=metering, **given)
+            return function(*arguments, metrics=metrics, **given)
         except BaseException as error:
-            metering.count(_environment(), None)
+            metrics.count(_environment(), None)
             file = None if isinstance(error, WouldOverwrite) else file
             raise
         finally:
             if file and not is_manifest(file):
-                _write_metrics(file, metering)
+                _write_metrics(file, metrics)
 
     option = value_option(
         "--metrics", "FILE", output_file, help="Write metrics in the Prometheus text format.", to="metrics_file"
@@ -336,11 +336,11 @@ def metrics_option(function: F) -> F:
     return option(cast("F", call))
 
 
-def _write_metrics(path: Path, metering: Metering) -> None:
-    from reconciler.render.monitoring import metrics  # noqa: PLC0415  # as above
+def _write_metrics(path: Path, metrics: Metrics) -> None:
+    from reconciler.render.monitoring import metrics as text_of  # noqa: PLC0415  # as above
 
     try:
         old = read_file(path) if path.is_file() else ""
-        write_file(path, metrics(metering.measured(common_of_this_run().stats, old)), _WORLD_READABLE)
+        write_file(path, text_of(metrics.measured(common_of_this_run().stats, old)), _WORLD_READABLE)
     except ReconcilerError as error:
         report_error(error)

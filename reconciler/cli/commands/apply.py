@@ -13,7 +13,7 @@ from reconciler.cli.approving import with_terminal
 from reconciler.cli.console import requests_reported, settings_of
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.options import Common, input_file, output_file, value_option
-from reconciler.cli.outputs import Metering, Outputs, metrics_option, outputs_option
+from reconciler.cli.outputs import Metrics, Outputs, metrics_option, outputs_option
 from reconciler.cli.streams import write_stderr
 from reconciler.model.outcome import ApplyResult
 from reconciler.model.plan import Plan
@@ -66,7 +66,7 @@ def command(  # the parameters that are not in `ApplyOptions`
     dry_run: bool,
     auto_approve: bool,
     outputs: Outputs,
-    metering: Metering,
+    metrics: Metrics,
     **choices: Any,  # noqa: ANN401  # the fields of `ApplyOptions`
 ) -> ExitCode:
     """Change the service to match the manifests.
@@ -87,8 +87,8 @@ def command(  # the parameters that are not in `ApplyOptions`
         return _previewed(common, requested, outputs)
 
     def ended(plan: Plan, result: ApplyResult) -> None:
-        metering.count(plan.binding.environment, plan)
-        metering.count(plan.binding.environment, result)
+        metrics.count(plan.binding.environment, plan)
+        metrics.count(plan.binding.environment, result)
         _report_end(plan, result, has_receipt=bool(requested.receipt or result.run))
 
     loaded = partial(documents.report_shared_warnings, common, requested.names)
@@ -96,7 +96,7 @@ def command(  # the parameters that are not in `ApplyOptions`
     with requests_reported(common, show_progress=False):
         parts = promote(settings_of(common), requested, codes.of_result)
     documents.require_found(parts)
-    metering.count_all(parts)
+    metrics.count_all(parts)
     documents.write_result(outputs, documents.joined(parts))
     return documents.ended(parts, codes.of_promotion)
 

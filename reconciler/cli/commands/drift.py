@@ -12,7 +12,7 @@ from reconciler.cli.documents import DRIFTS, each, key, show_planned
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.failures import report_error, report_warning, style_of_stderr
 from reconciler.cli.options import Common, input_file, text, value_option
-from reconciler.cli.outputs import Metering, Outputs, metrics_option, outputs_option
+from reconciler.cli.outputs import Metrics, Outputs, metrics_option, outputs_option
 from reconciler.cli.streams import write_stderr
 from reconciler.errors import InputError, UsageError
 from reconciler.model.secret import Secret
@@ -93,7 +93,7 @@ def command(  # noqa: PLR0913  # one for each option
     write_back: bool,
     write: bool,
     outputs: Outputs,
-    metering: Metering,
+    metrics: Metrics,
     notify_url: Secret | None,
     notify_format: str | None,
     selection: "Selection",
@@ -124,7 +124,7 @@ def command(  # noqa: PLR0913  # one for each option
         return project.drift(paths=paths, selection=selection, view=view, allow_unknown_roles=allow_unknown_roles)
 
     parts = each(common, find, outputs.noun, codes.of_drift)
-    metering.count_all(parts)
+    metrics.count_all(parts)
     _notify(common, notifier, [one.found for one in parts if one.found])
     names = [one.environment for one in parts]
     return show_planned(parts, outputs, history=lambda: moments(settings_of(common), names))

@@ -12,7 +12,7 @@ from reconciler.cli import documents, options
 from reconciler.cli import exit as codes
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.options import Common, input_file, output_file, value_option
-from reconciler.cli.outputs import Metering, Outputs, metrics_option, outputs_option
+from reconciler.cli.outputs import Metrics, Outputs, metrics_option, outputs_option
 from reconciler.errors import UsageError
 from reconciler.model.plan import Plan
 from reconciler.project.api import Project
@@ -80,7 +80,7 @@ def command(  # noqa: PLR0913  # one for each option
     detailed_exitcode: bool,
     from_snapshot: Path | None,
     outputs: Outputs,
-    metering: Metering,
+    metrics: Metrics,
     ack: str | None,
     **choices: Any,  # noqa: ANN401  # the other arguments of `Project.plan`
 ) -> ExitCode:
@@ -98,7 +98,7 @@ def command(  # noqa: PLR0913  # one for each option
     code_of = partial(codes.of_plan, acknowledged=ack, detailed=detailed_exitcode)
     files = documents.files_of_each(common, out) if out else {}
     plans = documents.each(common, plan_of, outputs.noun, code_of)
-    metering.count_all(plans)
+    metrics.count_all(plans)
     documents.save_plans(plans, files)
     together = documents.applied_together(common, plans, files)
     return documents.show_planned(plans, outputs, together=together, files=files)
