@@ -19,7 +19,7 @@ from reconciler.cli.console import project_of, requests_reported, settings_of
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.failures import report_diagnostics, report_error, report_warning
 from reconciler.cli.options import Common, common_of_this_run, shared_options
-from reconciler.cli.outputs import Outputs, TextOf
+from reconciler.cli.outputs import Outputs, TextOf, is_document, protect_inputs_of_run
 from reconciler.cli.streams import in_job, write_stderr
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.model.diagnostic import Checked, Diagnostic
@@ -144,7 +144,15 @@ def _whole(
     alone: Callable[[str, T, Style], Iterable[str]],
     several: "Mapping[str, Callable[[Sequence[Part[T]], Callable[[Part[T], Style], str], Style], str]]",
 ) -> TextOf:
-    """The document of the only environment, or the documents of several in one."""
+    """The document of the only environment, or the documents of several in one.
+
+    Raises:
+        ReconcilerError: the only environment has no document.
+    """
+    require_found(parts)
+    one = _only(parts)
+    if one and one.found is not None:
+        return partial(_alone, alone, one.found)
 
     def text(name: str, one: "Part[T]", style: Style) -> str:
         style = replace(style, environment=one.environment)
@@ -152,13 +160,11 @@ def _whole(
             return "".join(alone(name, one.found, style))
         return FORMATS[name].failure(one.noun, one.error, style) if one.error else ""
 
-    def write(name: str, style: Style) -> str | Iterable[str]:
-        one = _only(parts)
-        if one and one.found is not None:
-            return alone(name, one.found, style)
-        return several[name](parts, partial(text, name), style)
+    return lambda name, style: several[name](parts, partial(text, name), style)
 
-    return write
+
+def _alone(write: Callable[[str, T, Style], Iterable[str]], found: T, name: str, style: Style) -> Iterable[str]:
+    return write(name, found, style)
 
 
 def _only(parts: "Sequence[Part[T]]") -> "Part[T] | None":
@@ -170,10 +176,10 @@ def require_found(parts: "Sequence[Part[T]]") -> None:
     """Check that the only environment has a result.
 
     Raises:
-        ReconcilerError: the error of the only environment.
+        ReconcilerError: its error.
     """
     one = _only(parts)
-    if one and one.error and one.found is None:
+    if one and one.found is None and one.error:
         raise one.error
 
 
@@ -181,7 +187,7 @@ def ended(parts: "Sequence[Part[T]]", code_of: "Callable[[Sequence[Part[T]]], Ex
     """The exit code of environments whose results were shown.
 
     Raises:
-        ReconcilerError: the error of the only environment.
+        ReconcilerError: the only environment has an error in addition to its result.
     """
     one = _only(parts)
     if one and one.error:
@@ -200,11 +206,10 @@ def each(
 ) -> "tuple[Part[T], ...]":
     """Run `find` in each selected environment, or in `names`; see `project.api.each`."""
     names = names or names_of(common)
-    with requests_reported(common, show_progress=not common.quiet) as ended:
+    with requests_reported(common, show_progress=not common.quiet) as report_end:
         settings = settings_of(common)
-        parts = run_each(settings, names, find, noun, end, jobs=common.jobs, sequential=sequential, ended=ended)
+        parts = run_each(settings, names, find, noun, end, jobs=common.jobs, sequential=sequential, ended=report_end)
     report_shared_warnings(common, names)
-    require_found(parts)
     return parts
 
 
@@ -242,12 +247,20 @@ def select_overlay_environments(common: Common, names: Sequence[str]) -> None:
 
 
 def files_of_each(common: Common, out: Path) -> Mapping[str, Path]:
-    """Map each environment to its file: NAME.json in `out`, or `out` itself if it is one environment and no folder."""
+    """Map each environment to its file: NAME.json in `out`, or `out` itself if it is one environment and no folder.
+
+    Raises:
+        WouldOverwrite: a file is an input.
+    """
+    from reconciler.project.environment import protect_manifests  # noqa: PLC0415  # not needed for --help
+
     if not (common.is_of_several or out.is_dir()):
         return dict.fromkeys(names_of(common), out)
     files = {name: out / f"{name}.json" for name in names_of(common)}
     common.writes += files.values()
-    common.loaded = None  # loaded again, it is checked that none of its files is overwritten
+    if common.loaded:
+        protect_manifests(settings_of(common), common.loaded.manifests, common.loaded)
+    protect_inputs_of_run()
     make_folder(out)
     return files
 
@@ -261,7 +274,7 @@ def save_plans(plans: "Sequence[Part[Plan]]", files: Mapping[str, Path]) -> None
     for one in plans if files else ():
         if one.found:
             write_file(files[one.environment], plan_file(one.found))
-        else:
+        elif is_document(files[one.environment]):
             remove_file(files[one.environment])
 
 

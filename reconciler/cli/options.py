@@ -299,7 +299,7 @@ def reading_options(function: F) -> F:
     return environments_options(jobs(function))
 
 
-paths_argument: Final = click.argument("paths", nargs=-1, type=file_name, metavar="[PATH]...")
+paths_argument: Final = click.argument("paths", nargs=-1, type=input_file, metavar="[PATH]...")
 
 unknown_roles_option: Final = click.option(
     "--allow-unknown-roles", is_flag=True, help="Warn about unknown role names instead of refusing them."

@@ -13,10 +13,9 @@ import shlex
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import field, replace
 from functools import wraps
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, cast
 
@@ -120,15 +119,9 @@ class Outputs:
         """Write all documents of a result; raises the same errors."""
         self.write(lambda name, style: self.writers[name](found, style))
 
-    def begin(self) -> None:
-        """Overwrite older documents with the error that the run has not finished, except possible inputs."""
-        old = [(name, path) for name, path in self.into if _is_document(path)]
-        if old:
-            reads = {identity(path) for path in (*common_of_this_run().reads, *_named())}
-            snapshots = click.get_current_context().params.get("from_snapshot")
-            reads |= {identity(path) for path in snapshots.iterdir()} if snapshots and snapshots.is_dir() else set()
-            kept = [(name, path) for name, path in old if identity(path) not in reads]
-            _write_failures(kept, self.noun, ReconcilerError("the run has not finished"), _environment())
+    def overwrite_older(self, error: ReconcilerError) -> None:
+        """Overwrite the documents of an earlier run with an error."""
+        _write_failures([one for one in self.into if is_document(one[1])], self.noun, error, _environment())
 
     def fail(self, error: ReconcilerError, environment: str) -> None:
         """Write the error to every file and stream in place of the document."""
@@ -156,11 +149,19 @@ def _source(plan_file: str) -> list[str]:
     ]  # CI jobs keep the file without its folder
 
 
-def _named() -> Iterator[Path]:
-    """Yield the paths of the command line, except those of documents."""
-    for name, value in click.get_current_context().params.items():
-        paths = value if isinstance(value, tuple) else (value,)
-        yield from (path for path in paths if isinstance(path, Path) and not name.endswith("_into"))
+def protect_inputs_of_run() -> None:
+    """Check that no output of the command line is an input of it.
+
+    Raises:
+        WouldOverwrite: one is.
+    """
+    common = common_of_this_run()
+    if not common.writes:
+        return
+    from reconciler.project.environment import protect_inputs  # noqa: PLC0415  # only outputs need it
+
+    snapshots = click.get_current_context().params.get("from_snapshot")
+    protect_inputs(settings_of(common), snapshots.iterdir() if snapshots and snapshots.is_dir() else ())
 
 
 _DOCUMENT_MARKS: Final = re.compile(
@@ -174,7 +175,7 @@ _SEARCHED_BYTES: Final = 1_000_000
 """The number of bytes that are searched for marks of a document."""
 
 
-def _is_document(path: Path) -> bool:
+def is_document(path: Path) -> bool:
     """Whether the file is a document of an earlier run, not a manifest, journal or receipt."""
     if is_manifest(path) or _RECORD.fullmatch(path.name) or not path.is_file():
         return False
@@ -233,9 +234,16 @@ def _into(names: Sequence[str]) -> Callable[[F], F]:
 @contextmanager
 def _errors_in_files(outputs: Outputs) -> Iterator[None]:
     """Overwrite older files while the command runs, and write the error to all files if it fails."""
-    outputs.check()
     common_of_this_run().writes.extend(path for _, path in outputs.into)
-    outputs.begin()
+    try:
+        outputs.check()
+    except UsageError as error:
+        with suppress(WouldOverwrite):
+            protect_inputs_of_run()
+            outputs.overwrite_older(error)
+        raise
+    protect_inputs_of_run()
+    outputs.overwrite_older(ReconcilerError("the run has not finished"))
     try:
         yield
     except ReconcilerError as error:
@@ -249,17 +257,27 @@ def write_misuse(arguments: Sequence[str], noun: str, error: ReconcilerError) ->
 
 
 def _files_of(arguments: Sequence[str]) -> Iterator[tuple[str, Path]]:
-    for option, following in pairwise([*arguments, ""]):
-        name, equals, attached = option.partition("=")
-        value = attached if equals else following
-        if name == "--into":
-            format_name, _, file = value.partition("=")
+    documents: list[tuple[str, Path]] = []
+    inputs: list[Path] = []
+    snapshots: list[Path] = []
+    words = iter(arguments)
+    for word in words:
+        option, equals, value = word.partition("=")
+        format_name = option.removeprefix("--").removesuffix("-into")
+        if option == "--into":
+            format_name, _, file = (value if equals else next(words, "")).partition("=")
+            documents.append((format_name, Path(file)))
+        elif option == f"--{format_name}-into":
+            documents.append((format_name, Path(value if equals else next(words, ""))))
+        elif option == "--from-snapshot":
+            snapshots.append(Path(value if equals else next(words, "")))
         else:
-            format_name, file = name.removeprefix("--").removesuffix("-into"), value
-        is_option = name in {"--into", f"--{format_name}-into"}
-        is_read = arguments.count(file) > (file == following)  # it may also be an input
-        if is_option and format_name in FORMATS and not is_read and _is_document(Path(file)):
-            yield format_name, Path(file)
+            inputs.append(Path(value if equals else word))
+    reads = {identity(path) for path in (*inputs, *snapshots)}
+    for name, path in documents:
+        is_read = identity(path) in reads or path.parent in snapshots
+        if name in FORMATS and not is_read and is_document(path):
+            yield name, path
 
 
 def _environment() -> str:

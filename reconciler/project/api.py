@@ -195,6 +195,7 @@ def each(  # noqa: PLR0913  # one for each choice
     from reconciler.manifests.context import Memo
     from reconciler.project.environment import configuration
 
+    sequential = sequential and len(names) > 1
     shared = replace(settings, loaded=None)
     if not sequential:
         shared = replace(shared, loaded=configuration(settings), memo=Memo() if len(names) > 1 else None)
@@ -307,12 +308,12 @@ def to_text(document: Plan | Drift | ApplyResult, format_name: str = "text") -> 
     return text_of(document, format_name, PLAIN)
 
 
-def text_of(document: Plan | Drift | ApplyResult, format_name: str, style: Style, plan_key: bytes | None = None) -> str:
-    """The text of a document in a style; a plan key signs a plan file. Raises as `to_text`."""
+def text_of(document: Plan | Drift | ApplyResult, format_name: str, style: Style) -> str:
+    """The text of a document in a style; a plan file is not signed. Raises as `to_text`."""
     from reconciler.planning.planfile import dumps
 
     if isinstance(document, Plan) and format_name == "json":
-        return dumps(document, plan_key)
+        return dumps(document)
     known = FORMATS.get(format_name)
     match document:
         case Plan() if known and known.plan:

@@ -32,6 +32,7 @@ from reconciler.project.records import (
     write_receipt,
 )
 from reconciler.project.session import EVERYTHING, Session
+from reconciler.project.validate import saved_plan
 from reconciler.remote import ReadRemote, SecretRemote
 
 Watch: TypeAlias = Callable[[Plan], AbstractContextManager[Callable[[Outcome], None]]]
@@ -323,19 +324,7 @@ def _require_unchanged(shown: Plan, now: Plan) -> None:
         raise ReconcilerError(message, hint="run it again to see the plan as it is now")
 
 
-# --------------------------------------------------------------------------------------------------------- saved plans
-
-
-def saved_plan(settings: Settings, path: Path) -> tuple[Plan, str]:
-    """A saved plan to show, and the text of its file, which is its JSON document.
-
-    Raises:
-        PlanRefused: it was altered, or is not a plan.
-        WouldOverwrite: an output would overwrite it.
-    """
-    protect_inputs(settings, [path])
-    text = reading.content(path)
-    return reading.loads(text, str(path), plan_key(settings.variables)), text
+# -------------------------------------------------------------------------------------------------------------- review
 
 
 def review(settings: Settings, path: Path, file: Path) -> tuple[Review, str]:

@@ -1,4 +1,4 @@
-"""Validate manifests and configuration, and show manifests as resolved for an environment. Offline."""
+"""Validate manifests and configuration; show manifests as resolved for an environment, and saved plans. Offline."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
@@ -12,7 +12,8 @@ from reconciler.manifests.load import LoadContext, inspect, load
 from reconciler.manifests.yaml import shown
 from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Checked, Diagnostic, Place, Report, Waived
-from reconciler.project import Settings, environment_name
+from reconciler.model.plan import Plan
+from reconciler.project import Settings, environment_name, plan_key
 from reconciler.project.environment import (
     chosen_environment,
     configuration,
@@ -135,3 +136,17 @@ def addresses(settings: Settings) -> Iterator[str]:
     for environment in config.environments.values():
         found = inspect(config.manifests, load_context(config, environment, allow_unknown_roles=True))
         yield from (str(resource.address) for resource in found.resources)
+
+
+def saved_plan(settings: Settings, path: Path) -> tuple[Plan, str]:
+    """A saved plan to show, and the text of its file, which is its JSON document.
+
+    Raises:
+        PlanRefused: it was altered, or is not a plan.
+        WouldOverwrite: an output would overwrite it.
+    """
+    from reconciler.planning.planfile import reading  # noqa: PLC0415  # validation does not need it
+
+    protect_inputs(settings, [path])
+    text = reading.content(path)
+    return reading.loads(text, str(path), plan_key(settings.variables)), text

@@ -3,7 +3,10 @@
 import io
 import json
 import logging
+import re
 from typing import Any
+
+import pytest
 
 from reconciler.cli.console import RequestCounter
 from tests.cli.conftest import Project, Run, Runner
@@ -68,6 +71,18 @@ def test_a_sign_of_life_comes_after_a_second_and_leaves_nothing(project: Project
         sign.handle(record)
     sign.close()
     assert stream.getvalue() == "\rreading: 2 requests\rreading: 3 requests\r                   \r"
+
+
+def test_the_sign_of_life_is_gone_before_anything_else_is_shown(
+    project: Project, run: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reconciler.cli.console.PROGRESS_DELAY", -1)
+    monkeypatch.setattr("reconciler.cli.console.is_terminal", lambda _stream: True)
+    project.manifest("front", AccessTokenDuration=60)
+    shown = run("drift", "--write-back").err
+    before, _, after = shown.partition("--- manifests/front.yaml")
+    assert re.search(r"\rreading: [0-9]+ requests\r +\r$", before)
+    assert "reading" not in after
 
 
 def test_each_of_several_environments_leaves_a_line() -> None:

@@ -8,9 +8,9 @@ from typing import Final
 import click
 import pytest
 
-from reconciler.cli.main import cli
+from reconciler.cli.documents import PLANS
 from reconciler.cli.options import Common
-from reconciler.cli.outputs import Outputs
+from reconciler.cli.outputs import Outputs, outputs_option
 from tests.cli.conftest import Project, Runner
 
 OLDER: Final = '{"format_version": "1.0"}\n<!-- reconciler:plan:test -->\n'
@@ -194,6 +194,47 @@ def test_what_is_no_document_is_not_written_over_before_it_is_known_what_is_read
     assert (project.folder / "notes.txt").read_text() == "mine"
 
 
+READ = {
+    "baseline.json": ["drift", "--write", "--baseline", "baseline.json"],
+    "plan.json": ["show", "plan.json", "--resolved"],
+    "another.json": ["show", "plan.json", "another.json", "--reviewed", "plan.json"],
+    "reviewed.json": ["show", "plan.json", "--reviewed", "reviewed.json", "--format", "html"],
+    "named.json": ["validate", "--env", "nowhere", "named.json"],
+    "snapshot.json": ["plan", "--config", "none.yaml", "--from-snapshot", "snapshot.json"],
+    "snapshots/test.json": ["plan", "--env", "nowhere", "--from-snapshot", "snapshots"],
+    "attached.json": ["drift", "--baseline=attached.json", "--no-such"],
+    "snapshots/new.json": ["plan", "--from-snapshot=snapshots", "--no-such"],
+}
+"""An input, and a command line that fails before it is read."""
+
+
+@pytest.mark.parametrize("name", READ)
+@pytest.mark.parametrize("output", ["--into", "--metrics"])
+def test_an_input_is_not_written_over_where_the_run_fails_before_it_is_read(
+    project: Project, run: Runner, name: str, output: str
+) -> None:
+    command = READ[name]
+    if output == "--metrics" and command[0] not in {"plan", "drift"}:
+        pytest.skip("no metrics")
+    (project.folder / "snapshots").mkdir()
+    (project.folder / name).write_text('{"format_version": "2.0"}')
+    done = run(*command, output, name if output == "--metrics" else f"json={name}")
+    assert (done.code, (project.folder / name).read_text()) == (64, '{"format_version": "2.0"}')
+
+
+def test_an_imported_file_is_not_written_over_by_the_report(project: Project, run: Runner) -> None:
+    before = (project.folder / "seed.json").read_text()
+    assert run("import", "seed.json", "--into", "json=seed.json").code == 64
+    assert (project.folder / "seed.json").read_text() == before
+
+
+def test_an_older_document_does_not_stay_where_another_cannot_be_written(project: Project, run: Runner) -> None:
+    assert run("plan", "--into", "json=old.json").code == 0
+    done = run("plan", "--into", "json=old.json", "--into", "text=no/folder.txt")
+    assert done.code == 64
+    assert "no/folder.txt" in json.loads((project.folder / "old.json").read_text())["error"]["message"]
+
+
 def test_a_wrong_command_line_makes_no_new_file(project: Project, run: Runner) -> None:
     assert run("plan", "--into", "json=out.json", "--no-such-option").code == 64
     assert not (project.folder / "out.json").exists()
@@ -201,10 +242,15 @@ def test_a_wrong_command_line_makes_no_new_file(project: Project, run: Runner) -
 
 def test_while_a_run_goes_on_an_older_document_says_that_it_has_not_finished(project: Project, run: Runner) -> None:
     (project.folder / "out.markdown").write_text(OLDER)
-    outputs = Outputs("plan", "text", (("markdown", Path("out.markdown")),))
-    with click.Context(cli, obj=Common()):
-        outputs.begin()
-    assert "the run has not finished" in read(project, "markdown")
+    seen = []
+
+    @click.command()
+    @outputs_option("plan", PLANS)
+    def running(outputs: Outputs) -> None:
+        seen.append((outputs.noun, read(project, "markdown")))
+
+    running.main(["--into", "markdown=out.markdown"], standalone_mode=False, obj=Common())
+    assert "the run has not finished" in dict(seen)["plan"]
     assert run("plan", *into("markdown")).code == 0
     assert "not finished" not in read(project, "markdown")
 

@@ -65,6 +65,16 @@ def test_a_plan_that_cannot_be_saved_is_an_error(project: Project, run: Runner) 
     assert "cannot write no/folder/plan.json" in done.err
 
 
+def test_an_older_plan_does_not_stay_where_there_is_no_new_one(project: Project, run: Runner) -> None:
+    assert run("plan", "--out", "plan.json").code == 0
+    Path("notes.txt").write_text("mine")
+    (project.folder / "manifests" / "front.yaml").write_text("not: a manifest")
+    for name in ("plan.json", "notes.txt"):
+        done = run("plan", "--out", name)
+        assert (done.code, done.out) == (1, "")
+    assert [Path(name).exists() for name in ("plan.json", "notes.txt")] == [False, True]
+
+
 def test_a_saved_plan_is_shown_as_it_was_planned(project: Project, run: Runner) -> None:
     planned = run("plan", "--out", "plan.json").out
     project.configure()

@@ -140,7 +140,7 @@ def test_a_comparison_has_two_formats(reviewed: Project, run: Runner, words: lis
 def test_each_environment_is_planned_from_its_own_snapshot_and_saved(reviewed: Project, run: Runner) -> None:
     config = json.loads(Path("reconciler.yaml").read_text())["environments"]
     reviewed.configure(**config, new=config["test"])
-    Path("reviewed/new.json").write_text("old")
+    Path("reviewed/new.json").write_text(Path("reviewed/test.json").read_text())
     done = run("plan", "--env-all", "--from-snapshot", "snapshots", "--out", "reviewed")
     assert done.code == 1
     assert "there is no snapshot of environment new in snapshots" in done.out
@@ -235,6 +235,12 @@ def test_no_output_overwrites_a_snapshot_in_the_folder_that_is_read(
     done = run("plan", "--env-all", "--from-snapshot", "snapshots", *output)
     assert (done.code, snapshot.read_text()) == (64, before)
     assert "snapshots/test.json is an input of this run and would be overwritten" in done.err
+
+
+def test_no_snapshot_is_removed_where_no_environment_can_be_planned(reviewed: Project, run: Runner) -> None:
+    (reviewed.folder / "manifests" / "front.yaml").write_text("not: a manifest")
+    done = run("plan", "--env-all", "--from-snapshot", "snapshots", "--out", "snapshots")
+    assert (done.code, Path("snapshots/test.json").exists()) == (64, True)
 
 
 def test_the_plan_of_one_environment_is_saved_in_a_folder_as_those_of_several_are(

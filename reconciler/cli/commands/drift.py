@@ -8,7 +8,7 @@ import click
 from reconciler.cli import exit as codes
 from reconciler.cli import options
 from reconciler.cli.console import settings_of
-from reconciler.cli.documents import DRIFTS, each, key, show_planned
+from reconciler.cli.documents import DRIFTS, each, key, names_of, show_planned
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.failures import report_error, report_warning, style_of_stderr
 from reconciler.cli.options import Common, input_file, text, value_option
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from reconciler.model.drift import Drift
     from reconciler.model.inputs import Selection
     from reconciler.project.drift import Notifier, WriteBack
+    from reconciler.render.several import Part
 
 
 @click.command(
@@ -105,7 +106,6 @@ def command(  # noqa: PLR0913  # one for each option
     changes. --write-back --write changes the manifests; what cannot be written back is listed and is still drift.
     """
     from reconciler.project.drift import DriftView, Notifier, written_back
-    from reconciler.project.environment import configuration
     from reconciler.project.records import moments
 
     if write and not write_back:
@@ -113,20 +113,21 @@ def command(  # noqa: PLR0913  # one for each option
     if common.is_of_several and (write_back or receipt):
         raise UsageError("--write-back and --receipt take one environment", hint="give one --env")
     notifier = Notifier.of(notify_url, notify_format)
-    configuration(settings_of(common))  # its errors are reported before those of other files
+    names = names_of(common)  # errors of the configuration are reported before those of other files
     view = DriftView.of_files(baseline, receipt, key(), since_receipt=since_receipt, strict=strict)
 
     def find(project: Project) -> "Drift":
-        if write_back:
-            settings = project.settings
-            found = written_back(settings, paths, selection, view, allow_unknown_roles=allow_unknown_roles)
-            return _left(common, found, write=write)
         return project.drift(paths=paths, selection=selection, view=view, allow_unknown_roles=allow_unknown_roles)
 
-    parts = each(common, find, outputs.noun, codes.of_drift)
+    def write_backs(project: Project) -> "WriteBack":
+        return written_back(project.settings, paths, selection, view, allow_unknown_roles=allow_unknown_roles)
+
+    if write_back:
+        parts = [_edited(common, one, write=write) for one in each(common, write_backs, outputs.noun, names=names)]
+    else:
+        parts = [*each(common, find, outputs.noun, codes.of_drift, names=names)]
     metrics.count_all(parts)
     _notify(common, notifier, [one.found for one in parts if one.found])
-    names = [one.environment for one in parts]
     return show_planned(parts, outputs, history=lambda: moments(settings_of(common), names))
 
 
@@ -134,6 +135,14 @@ def _notify(common: Common, notifier: "Notifier", drifts: "Sequence[Drift]") -> 
     """Send notifications; a failure does not change the exit code."""
     for problem in notifier.notify(drifts, settings_of(common)):
         report_warning(problem)
+
+
+def _edited(common: Common, one: "Part[WriteBack]", *, write: bool) -> "Part[Drift]":
+    """Show, and with --write make, the edits of an environment; the result is the drift that is left."""
+    from reconciler.render.several import Part
+
+    left = _left(common, one.found, write=write) if one.found else None
+    return Part(one.environment, left, one.error, one.noun, codes.of_drift(left) if left else one.code)
 
 
 def _left(common: Common, found: "WriteBack", *, write: bool) -> "Drift":

@@ -7,7 +7,7 @@ import click
 from reconciler.cli.console import settings_of
 from reconciler.cli.documents import select_overlay_environments
 from reconciler.cli.exit import ExitCode
-from reconciler.cli.options import Common, common_options, file_name, unknown_roles_option, value_option
+from reconciler.cli.options import Common, common_options, file_name, input_file, unknown_roles_option, value_option
 from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.render.reports import EXPORTS
 
@@ -29,7 +29,7 @@ become {ref: NAME}. Existing manifests are changed as export changes them.
 Exit codes: 0 done, or nothing to write; 1 error.
 """,
 )
-@click.argument("file", type=file_name, metavar="FILE")
+@click.argument("file", type=input_file, metavar="FILE")
 @value_option("--out", "DIR", file_name, help="Folder for new files; default: the first folder of manifests.")
 @value_option(
     "--into-overlay",

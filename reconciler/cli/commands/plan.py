@@ -54,7 +54,7 @@ Examples:
     "--out",
     "FILE",
     output_file,
-    help="Save the plan for apply; for several environments, a folder with NAME.json for each.",
+    help="Save the plan for apply: a file, or a folder with NAME.json for each environment.",
 )
 @value_option("--expires", "DURATION", duration, help="How long the saved plan is valid, e.g. 1h.")
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 if there are changes.")

@@ -9,7 +9,7 @@ import click
 from reconciler.cli.console import settings_of
 from reconciler.cli.documents import PLANS
 from reconciler.cli.exit import ExitCode
-from reconciler.cli.options import Common, common_options, file_name, input_file, unknown_roles_option, value_option
+from reconciler.cli.options import Common, common_options, input_file, unknown_roles_option, value_option
 from reconciler.cli.outputs import Outputs, outputs_option
 from reconciler.errors import UsageError
 from reconciler.project.api import text_of
@@ -35,7 +35,7 @@ Examples:
 The YAML of --resolved is valid itself; comments give the file and line, or the value, that each part comes from.
 """,
 )
-@click.argument("paths", nargs=-1, type=file_name, metavar="PLANFILE | --resolved [PATH]...")
+@click.argument("paths", nargs=-1, type=input_file, metavar="PLANFILE | --resolved [PATH]...")
 @click.option(
     "--resolved", is_flag=True, help="Show the manifests resolved for the environment, with the source of each value."
 )
@@ -62,8 +62,7 @@ def command(
 
     An altered plan is refused (exit 4).
     """
-    from reconciler.project.apply import saved_plan
-    from reconciler.project.validate import resolved_by_format
+    from reconciler.project.validate import resolved_by_format, saved_plan
 
     if reviewed:
         return _against(common, _planfile(paths), reviewed, outputs, resolved=resolved)

@@ -29,7 +29,7 @@ Exit codes: 0 written, 1 error, 3 the credentials are for another marketplace th
 """,
 )
 @value_option(
-    "--out", "FILE", output_file, help="The file to write; for several environments, a folder.", required=True
+    "--out", "FILE", output_file, help="A file, or a folder with NAME.json for each environment.", required=True
 )
 @reading_options
 @click.pass_obj
