@@ -26,9 +26,8 @@ from reconciler.cli.main import COMMANDS, cli
 from reconciler.export import init as scaffold
 from reconciler.kinds import DEFAULT_KIND, KINDS
 from reconciler.kinds.fields import API_ROLES
-from reconciler.manifests.explain import everything, explain, manual
+from reconciler.manifests.explain import Key, everything, explain, manual
 from reconciler.manifests.rules import RULES
-from reconciler.model.reports import Key
 from reconciler.planning.planfile import changes_digest
 from reconciler.project import Settings
 from reconciler.project.session import Session

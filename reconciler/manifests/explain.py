@@ -6,12 +6,16 @@ list have the list's path; a key that the user chooses is written as ``NAME``.
 
 import json
 from collections.abc import Iterator, Mapping
+from textwrap import TextWrapper
 from typing import Any, Final, TypeAlias
 
 from reconciler.errors import UsageError
 from reconciler.kinds import KINDS
 from reconciler.manifests.schema import closest, did_you_mean, meant, read_schema, schema_path
-from reconciler.model.reports import Key
+from reconciler.model.dataclass import dataclass
+from reconciler.model.json import Json
+from reconciler.render.escape import joined, json_document
+from reconciler.render.style import Writers
 
 Schema: TypeAlias = Mapping[str, Any]
 
@@ -31,6 +35,37 @@ _TYPES: Final = {
     "array": "list",
     "null": "null",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One key."""
+
+    path: str
+    meaning: str
+    type: str = ""
+    """The type in words; empty for a read-only key."""
+    limits: str = ""
+    default: str = ""
+    examples: tuple[str, ...] = ()
+    values: tuple[str, ...] = ()
+    """The allowed names."""
+    source: str = ""
+    """Where OrderCloud documents it; empty for a key of this program."""
+    is_required: bool = False
+    takes_values: bool = False
+    """Whether ``${values.KEY}`` is allowed here."""
+    children: "tuple[Key, ...]" = ()
+
+    @property
+    def summary(self) -> str:
+        """The first sentence."""
+        return self.meaning.split(". ")[0].rstrip(".") + "."
+
+    @property
+    def name(self) -> str:
+        """The last part of the path."""
+        return self.path.rpartition(".")[2]
 
 
 def explain(path: str) -> Key:
@@ -184,3 +219,61 @@ def schema_text(kind: str) -> str:
         hint = did_you_mean(kind, files) or f"one of {', '.join(files)}"
         raise UsageError(f"unknown schema '{kind}'", hint=hint)
     return schema_path(files[kind]).read_text(encoding="utf-8")
+
+
+def _key_document(entry: Key) -> dict[str, Json]:
+    """A key with all keys below it."""
+    return {
+        "path": entry.path,
+        "meaning": entry.meaning,
+        "type": entry.type or None,
+        "range": entry.limits or None,
+        "values": list(entry.values),
+        "required": entry.is_required,
+        "default": entry.default or None,
+        "examples": list(entry.examples),
+        "source": entry.source or None,
+        "takes_values": entry.takes_values,
+        "keys": [_key_document(child) for child in entry.children],
+    }
+
+
+def _key_lines(entry: Key, columns: int) -> Iterator[str]:
+    if entry.path:
+        yield from (entry.path, "")
+    yield from _wrapped(entry.meaning, columns)
+    facts = [] if not entry.path else [(name, value) for name, value in _facts(entry) if value]
+    if facts:
+        yield ""
+    for name, value in facts:
+        yield from _wrapped(value, columns, f"  {name:<9}")
+    if entry.children:
+        longest = max(len(child.name) for child in entry.children)
+        yield ""
+        for child in entry.children:
+            yield from _wrapped(child.summary, columns, f"  {child.name:<{longest}}  ")
+
+
+def _wrapped(value: str, columns: int, start: str = "") -> list[str]:
+    """Lines of whole words, indented by the length of `start`."""
+    indent = " " * len(start)
+    wrapper = TextWrapper(columns, start, indent, break_long_words=False, break_on_hyphens=False)
+    return wrapper.wrap(value)
+
+
+def _facts(entry: Key) -> Iterator[tuple[str, str]]:
+    yield "Type", f"{entry.type}, or ${{values.KEY}}" if entry.takes_values else entry.type or "cannot be set"
+    yield "Range", entry.limits
+    yield "One of", ", ".join(entry.values)
+    yield "Required", "yes" if entry.is_required else ""
+    yield "Default", entry.default
+    yield "Example", "  ".join(entry.examples)
+    yield "Source", f"OrderCloud: {entry.source}" if entry.source else ""
+
+
+_WIDTH: Final = 100
+"""The width if neither the terminal nor COLUMNS gives one."""
+EXPLANATIONS: Final[Writers[Key]] = {
+    "text": lambda entry, style: joined(_key_lines(entry, style.width or _WIDTH)),
+    "json": lambda entry, _style: json_document(**_key_document(entry)),
+}

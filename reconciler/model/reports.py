@@ -1,4 +1,4 @@
-"""What the commands that inspect report: adoption, export, diagnosis, secret status, explanations."""
+"""What the commands that inspect report: adoption, export, diagnosis, secret status."""
 
 from collections.abc import Mapping
 from dataclasses import field
@@ -200,34 +200,3 @@ class SecretReport:
     def needing_attention(self) -> tuple[SecretRow, ...]:
         """The rows that need attention."""
         return tuple(row for row in self.rows if row.state.standing.needs_attention)
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """A key of a manifest or of the configuration, explained."""
-
-    path: str
-    meaning: str
-    type: str = ""
-    """The type in words; empty for a read-only key."""
-    limits: str = ""
-    default: str = ""
-    examples: tuple[str, ...] = ()
-    values: tuple[str, ...] = ()
-    """The allowed names."""
-    source: str = ""
-    """Where OrderCloud documents it; empty for a key of this program."""
-    is_required: bool = False
-    takes_values: bool = False
-    """Whether ``${values.KEY}`` is allowed here."""
-    children: "tuple[Key, ...]" = ()
-
-    @property
-    def summary(self) -> str:
-        """The first sentence."""
-        return self.meaning.split(". ")[0].rstrip(".") + "."
-
-    @property
-    def name(self) -> str:
-        """The last part of the path."""
-        return self.path.rpartition(".")[2]

@@ -1,9 +1,8 @@
-"""The results of `adopt`, `environments`, `doctor`, `explain`, `export`, `import`, `init` -> text or JSON."""
+"""The results of `adopt`, `environments`, `doctor`, `export`, `import`, `init` -> text or JSON."""
 
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from textwrap import TextWrapper
 from types import MappingProxyType
 from typing import Final
 
@@ -17,7 +16,6 @@ from reconciler.model.reports import (
     Diagnosis,
     Exported,
     ExportStatus,
-    Key,
     LeftOut,
     Proposal,
     State,
@@ -412,64 +410,3 @@ def init_document(started: Started, style: Style) -> str:
 
 
 STARTS: Final[Writers[Started]] = MappingProxyType({"text": init_text, "json": init_document})
-
-
-# ------------------------------------------------------------------------------------------------------------- explain
-
-
-def _key_document(entry: Key) -> dict[str, Json]:
-    """A key with all keys below it."""
-    return {
-        "path": entry.path,
-        "meaning": entry.meaning,
-        "type": entry.type or None,
-        "range": entry.limits or None,
-        "values": list(entry.values),
-        "required": entry.is_required,
-        "default": entry.default or None,
-        "examples": list(entry.examples),
-        "source": entry.source or None,
-        "takes_values": entry.takes_values,
-        "keys": [_key_document(child) for child in entry.children],
-    }
-
-
-def _key_lines(entry: Key, columns: int) -> Iterator[str]:
-    if entry.path:
-        yield from (entry.path, "")
-    yield from _wrapped(entry.meaning, columns)
-    facts = [] if not entry.path else [(name, value) for name, value in _facts(entry) if value]
-    if facts:
-        yield ""
-    for name, value in facts:
-        yield from _wrapped(value, columns, f"  {name:<9}")
-    if entry.children:
-        longest = max(len(child.name) for child in entry.children)
-        yield ""
-        for child in entry.children:
-            yield from _wrapped(child.summary, columns, f"  {child.name:<{longest}}  ")
-
-
-def _wrapped(value: str, columns: int, start: str = "") -> list[str]:
-    """Lines of whole words, indented by the length of `start`."""
-    indent = " " * len(start)
-    wrapper = TextWrapper(columns, start, indent, break_long_words=False, break_on_hyphens=False)
-    return wrapper.wrap(value)
-
-
-def _facts(entry: Key) -> Iterator[tuple[str, str]]:
-    yield "Type", f"{entry.type}, or ${{values.KEY}}" if entry.takes_values else entry.type or "cannot be set"
-    yield "Range", entry.limits
-    yield "One of", ", ".join(entry.values)
-    yield "Required", "yes" if entry.is_required else ""
-    yield "Default", entry.default
-    yield "Example", "  ".join(entry.examples)
-    yield "Source", f"OrderCloud: {entry.source}" if entry.source else ""
-
-
-_WIDTH: Final = 100
-"""The width if neither the terminal nor COLUMNS gives one."""
-EXPLANATIONS: Final[Writers[Key]] = {
-    "text": lambda entry, style: joined(_key_lines(entry, style.width or _WIDTH)),
-    "json": lambda entry, _style: json_document(**_key_document(entry)),
-}

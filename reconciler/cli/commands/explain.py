@@ -5,8 +5,7 @@ import click
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.options import completed_from, output_options, text
 from reconciler.cli.outputs import Outputs, outputs_option
-from reconciler.manifests.explain import contents, explain
-from reconciler.render.reports import EXPLANATIONS
+from reconciler.manifests.explain import EXPLANATIONS, contents, explain
 
 
 @click.command(
