@@ -150,9 +150,8 @@ def _whole(
         ReconcilerError: the only environment has no document.
     """
     require_found(parts)
-    one = _only(parts)
-    if one and one.found is not None:
-        return partial(_alone, alone, one.found)
+    if (one := _only(parts)) and (found := one.found) is not None:
+        return lambda name, style: alone(name, found, style)
 
     def text(name: str, one: "Part[T]", style: Style) -> str:
         style = replace(style, environment=one.environment)
@@ -161,10 +160,6 @@ def _whole(
         return FORMATS[name].failure(one.noun, one.error, style) if one.error else ""
 
     return lambda name, style: several[name](parts, partial(text, name), style)
-
-
-def _alone(write: Callable[[str, T, Style], Iterable[str]], found: T, name: str, style: Style) -> Iterable[str]:
-    return write(name, found, style)
 
 
 def _only(parts: "Sequence[Part[T]]") -> "Part[T] | None":

@@ -39,6 +39,33 @@ def test_each_environment_has_its_plan_and_all_have_one_verdict(three: Project, 
     assert three.writes() == []
 
 
+ONE_BY_ONE = (
+    ["plan"],
+    ["plan", "--out", "plan.json"],
+    ["apply", "--auto-approve"],
+    ["apply", "--dry-run"],
+    ["drift"],
+    ["drift", "--write-back"],
+    ["snapshot", "--out", "snapshot.json"],
+    ["export"],
+    ["export", "--write"],
+    ["export", "--into-overlay", "wrong", "--write"],
+    ["adopt"],
+    ["adopt", "--write"],
+    ["secrets", "status"],
+)
+
+
+@pytest.mark.parametrize("command", ONE_BY_ONE)
+def test_the_error_of_one_environment_is_reported_once_without_its_name(
+    three: Project, run: Runner, command: list[str]
+) -> None:
+    done = run(*command, "--env", "wrong")
+    assert (done.code, done.out) == (3, "")
+    assert done.err.count("marketplace another") == 1
+    assert "Environment wrong:" not in done.err
+
+
 def test_an_error_stands_in_its_place_and_does_not_stop_the_others(three: Project, run: Runner) -> None:
     done = run("plan", "--env", "wrong", "--env", "good", "--detailed-exitcode")
     assert done.code == 3

@@ -95,7 +95,6 @@ def command(  # the parameters that are not in `ApplyOptions`
     requested = with_terminal(replace(requested, loaded=loaded, ended=ended), common, ask=not auto_approve)
     with requests_reported(common, show_progress=False):
         parts = promote(settings_of(common), requested, codes.of_result)
-    documents.require_found(parts)
     metrics.count_all(parts)
     documents.write_result(outputs, documents.joined(parts))
     return documents.ended(parts, codes.of_promotion)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from reconciler.cli.documents import each, ended, files_of_each, warn_if_blank
+from reconciler.cli.documents import each, ended, files_of_each, require_found, warn_if_blank
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.failures import report_error, report_warning
 from reconciler.cli.options import Common, output_file, reading_options, value_option
@@ -45,6 +45,7 @@ def command(common: Common, *, out: Path) -> ExitCode:
     warn_if_blank("snapshot")
     files = files_of_each(common, out)
     parts = each(common, lambda project: save_snapshot(project.settings, files), "snapshot")
+    require_found(parts)
     for part in parts:
         if part.found:
             _report(common, part.found, files[part.environment])
