@@ -208,17 +208,17 @@ READ = {
 """An input, and a command line that fails before it is read."""
 
 
-@pytest.mark.parametrize("name", READ)
-@pytest.mark.parametrize("output", ["--into", "--metrics"])
+@pytest.mark.parametrize(
+    ("name", "output"),
+    [(name, "--into") for name in READ]
+    + [(name, "--metrics") for name, words in READ.items() if words[0] in {"plan", "drift"}],
+)
 def test_an_input_is_not_written_over_where_the_run_fails_before_it_is_read(
     project: Project, run: Runner, name: str, output: str
 ) -> None:
-    command = READ[name]
-    if output == "--metrics" and command[0] not in {"plan", "drift"}:
-        pytest.skip("no metrics")
     (project.folder / "snapshots").mkdir()
     (project.folder / name).write_text('{"format_version": "2.0"}')
-    done = run(*command, output, name if output == "--metrics" else f"json={name}")
+    done = run(*READ[name], output, name if output == "--metrics" else f"json={name}")
     assert (done.code, (project.folder / name).read_text()) == (64, '{"format_version": "2.0"}')
 
 
