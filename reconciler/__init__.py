@@ -1,10 +1,10 @@
-"""The access configuration of Sitecore OrderCloud marketplaces, from YAML: plans, results and drift for programs.
+"""Manage the access configuration of Sitecore OrderCloud marketplaces from YAML: plan, apply and drift as an API.
 
     project = reconciler.load("reconciler.yaml")
     plan = project.plan("staging")
     result = project.apply(plan)
 
-What is not in `__all__` is private. Nothing here prints; see docs/python.md.
+Names not in `__all__` are private. Nothing here prints; see docs/python.md.
 """
 
 TYPE_CHECKING = False  # a command imports nothing before it handles signals, see __main__
@@ -81,14 +81,14 @@ _HOMES = {
     "remote.messages": ("Stats",),
     "render.history": ("Uncertain",),
 }
-"""Where names are; all others are errors. They are imported when they are first used: every command imports this."""
+"""Module of each name (others are in `errors`), imported on first use: every command imports this package."""
 
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
 
 
-if not TYPE_CHECKING:  # a type checker would take any name for one that is there
+if not TYPE_CHECKING:  # a type checker would accept any name
 
     def __getattr__(name: str) -> object:
         if name not in __all__:

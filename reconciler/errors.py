@@ -1,24 +1,24 @@
-"""Every error that this program raises on purpose, one class per reaction.
+"""Every error that this program raises deliberately, one class per reaction.
 
 ReconcilerError                 1   the base; nothing was written
 ├── UsageError                 64   correct the command line
-│   └── WouldOverwrite         64   an output is an input: name another file; nothing at all is written
-├── InputError                  1   correct the files: carries every diagnostic of the run
+│   └── WouldOverwrite         64   an output is an input: choose another file; nothing is written
+├── InputError                  1   correct the files: has every diagnostic of the run
 ├── SecretMissing               1   a reference has no value here: set it, or continue without comparing it
 ├── RemoteError                 1   a request failed: method, path, status, code, log id
-│   ├── Unreachable                 try again later, or fix the network: no answer, or 5xx and 429 to the end
-│   │   ├── AnswerLost              the request was sent and no answer came: the write may have happened
-│   │   └── NotExecuted             the write was not carried out and may be tried again now: look first
-│   ├── AccessDenied                correct the credentials or the roles: 401, 403, and logins refused
-│   ├── NotFound                    the object is not there: 404, and nothing else, means absent
-│   │   └── NoSuchKind              this version of the service does not know the list of a kind
+│   ├── Unreachable                 try again later, or fix the network: no response, or 5xx or 429 on every retry
+│   │   ├── AnswerLost              the request was sent without a response: it may have been executed
+│   │   └── NotExecuted             the write was not executed: read the object, then retry
+│   ├── AccessDenied                correct the credentials or the roles: 401, 403, refused logins
+│   ├── NotFound                    the object does not exist: only a 404 means that
+│   │   └── NoSuchKind              this version of the service has no such list
 │   ├── Rejected                    the service refuses the content: other 4xx
-│   └── BadAnswer                   the service answered, but not as the API does (HTML, half a list, wrong types)
+│   └── BadAnswer                   the response is outside the API (HTML, half a list, wrong types)
 ├── GuardRefusal                3   a guard refused the plan: change the plan, or acknowledge it
-│   └── WrongMarketplace        3   the credentials open another marketplace than the configuration names
+│   └── WrongMarketplace        3   the credentials are for another marketplace than configured
 ├── PartlyDelivered             5   a delivery failed, but a value may have been delivered: apply again
-├── Skipped                     1   an environment before it did not exit with 0: correct that one, and run again
-├── Interrupted               130   the user wants to stop, and nothing was written: no reaction
+├── Skipped                     1   an earlier environment did not exit with 0: correct that one, and run again
+├── Interrupted               130   the user interrupted, and nothing was written: no reaction
 └── PlanRefused                 4   the saved plan is stale, altered, expired or for another target: plan again
 """
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 class ReconcilerError(Exception):
-    """A condition that is reported to the user in one message; `hint` says what to do."""
+    """A condition that is reported to the user in one message; `hint` is the fix."""
 
     exit_code = 1
 
@@ -46,17 +46,17 @@ class ReconcilerError(Exception):
 
 
 class UsageError(ReconcilerError):
-    """The command line asks for something that does not exist or does not fit together."""
+    """The command line names something unknown, or options that conflict."""
 
     exit_code = 64
 
 
 class WouldOverwrite(UsageError):
-    """An output is an input. Nothing is written then: no document that says why there is none, either."""
+    """An output would overwrite an input. Nothing is written, not even an error document."""
 
 
 class InputError(ReconcilerError):
-    """Manifests or configuration have faults; all of them are here."""
+    """Manifests or configuration are invalid, with all errors."""
 
     def __init__(self, diagnostics: "Sequence[Diagnostic]") -> None:
         self.diagnostics = tuple(sorted(diagnostics))
@@ -67,24 +67,24 @@ class InputError(ReconcilerError):
         super().__init__(f"{' and '.join(parts) or 'no error'} found")
 
     def __str__(self) -> str:
-        """All of it, as a traceback shows it."""
+        """Full text for tracebacks."""
         return "; ".join([self.message, *(f"{one.place}: {one.message}" for one in self.diagnostics)])
 
 
 class SecretMissing(ReconcilerError):
-    """A reference to a secret gives nothing on this machine. A plan goes on without it, and says so."""
+    """A secret cannot be resolved here. A plan continues without it and reports it."""
 
 
 @dataclass(frozen=True, slots=True)
 class RequestFacts:
-    """What may be shown of a request and its answer: never a header, a body or a token."""
+    """What may be shown of a request and its response: never a header, a body or a token."""
 
     method: str
     path: str
     status: int | None = None
     error_code: str = ""
     log_id: str = ""
-    """The service's X-oc-logid: to be quoted in a support case."""
+    """The service's X-oc-logid, for support cases."""
 
     def __str__(self) -> str:
         parts = [f"{self.method} {self.path}"]
@@ -98,7 +98,7 @@ class RequestFacts:
 
 
 class RemoteError(ReconcilerError):
-    """A request did not give what was asked for."""
+    """A request failed."""
 
     def __init__(self, message: str, request: RequestFacts, *, hint: str = "") -> None:
         super().__init__(f"{request}: {message}", hint=hint)
@@ -106,30 +106,30 @@ class RemoteError(ReconcilerError):
 
 
 class Unreachable(RemoteError):
-    """No answer, or only refusals to answer (429, 5xx), until the retries were used up."""
+    """No response, or only 429 and 5xx, until retries were exhausted."""
 
 
 class AnswerLost(Unreachable):
-    """A write was sent, and its answer never came or cannot be used: look before trying again."""
+    """A write was sent, and its response is lost or unusable: read before retrying."""
 
 
 class NotExecuted(Unreachable):
-    """A write was certainly not carried out, and may be sent again now. Time has passed: look before that."""
+    """A write was certainly not executed. It may be retried after reading the object: time has passed."""
 
 
 class AccessDenied(RemoteError):
     """The credentials or their roles are not sufficient."""
 
     texts: tuple[str, ...] = ()
-    """All codes and messages of the refusal, OAuth's ``error`` and ``error_description`` included. Not to be shown."""
+    """All codes and messages of the refusal, with OAuth's ``error`` and ``error_description``. Must not be shown."""
 
 
 class NotFound(RemoteError):
-    """The one error that means 'absent'."""
+    """The object does not exist: no other error means that."""
 
 
 class NoSuchKind(NotFound):
-    """This version of the service has no objects of some kinds: it does not know their lists."""
+    """This version of the service does not support some kinds: it has no such lists."""
 
     def __init__(self, message: str, request: RequestFacts, *, kinds: tuple[str, ...]) -> None:
         super().__init__(message, request)
@@ -137,11 +137,11 @@ class NoSuchKind(NotFound):
 
 
 class Rejected(RemoteError):
-    """The service understood the request and refuses its content."""
+    """The service refuses the content of a request."""
 
 
 class BadAnswer(RemoteError):
-    """The service answered something that the API does not promise; nothing may be concluded from it."""
+    """The service returned a response outside the API; it proves nothing."""
 
 
 class GuardRefusal(ReconcilerError):
@@ -155,21 +155,21 @@ class GuardRefusal(ReconcilerError):
 
 
 class WrongMarketplace(GuardRefusal):
-    """The service says that it is another marketplace than the configuration names."""
+    """The service reports another marketplace than the configuration."""
 
 
 class PartlyDelivered(ReconcilerError):
-    """A delivery failed after a command had been, or may have been, given a secret."""
+    """A delivery failed after a command received, or may have received, a secret."""
 
     exit_code = 5
 
 
 class Skipped(ReconcilerError):
-    """An environment was not begun, because of another one."""
+    """An environment was not started, because of another one."""
 
 
 class Interrupted(ReconcilerError):
-    """The user has interrupted the run before anything was written."""
+    """The user interrupted the run before anything was written."""
 
     exit_code = 130
 
@@ -178,7 +178,7 @@ class Interrupted(ReconcilerError):
 
 
 class PlanRefused(ReconcilerError):
-    """A saved plan may not be carried out; `reason` is a stable word for it."""
+    """A saved plan cannot be applied; `reason` is a stable identifier."""
 
     exit_code = 4
 
@@ -187,12 +187,15 @@ class PlanRefused(ReconcilerError):
         self.reason = reason
 
 
-_BEGUN: Final = "the run had begun to write; the next one finds out how far it came (reconciler history show last)"
+_BEGUN: Final = (
+    "the run stopped after its first write; the next apply determines what was written "
+    "(see reconciler history show last)"
+)
 
 
 @contextmanager
 def cutting_off(has_begun: "Callable[[], bool]") -> "Iterator[None]":
-    """Note on an unexpected exception that the run may have written something, if so: see `cut_off`."""
+    """Mark an unexpected exception of a run that may have written: see `cut_off`."""
     try:
         yield
     except Exception as error:
@@ -202,10 +205,10 @@ def cutting_off(has_begun: "Callable[[], bool]") -> "Iterator[None]":
 
 
 def cut_off(error: BaseException) -> str:
-    """What is to be said of an error that ended a run after it had begun to write; empty: it has not."""
+    """Message for an exception of a run that may have written; otherwise empty."""
     return _BEGUN if _BEGUN in getattr(error, "__notes__", ()) else ""
 
 
 def is_no_thread(error: RuntimeError) -> bool:
-    """Whether an error says that the machine starts no more threads. Python has no class for it."""
+    """Whether a thread could not be started. Python has no class for it."""
     return "start new thread" in str(error)

@@ -97,7 +97,7 @@ def _require_usable(snapshot: Snapshot, desired: DesiredState, base_url: str, ta
             raise ReconcilerError(f"the snapshot is of {noun} {was}, not {is_now}")
     if lacking := target.in_use(desired) - snapshot.live.kinds:
         message = f"the snapshot has no objects of {', '.join(sorted(lacking))}, which the manifests name"
-        hint = "take a new one: reconciler snapshot --out FILE, with these manifests or with the kinds under manage:"
+        hint = "create a new one: reconciler snapshot --out FILE, with these manifests or with the kinds under manage:"
         raise ReconcilerError(message, hint=hint)
     found = snapshot.live.marketplace
     reader.same_marketplace(found, target.environment, target.marketplace, "the snapshot is of", base_url)

@@ -256,7 +256,7 @@ def compared(size: Marketplace) -> Callable[[], object]:
 
 def settled(size: Marketplace) -> Callable[[], object]:
     changes, protection = size.changes, Protection(("c1", "c2*", "gone"), by_address(size.ids))
-    return lambda: deletion.settle(changes, protection, prunes=True, own_client_id="own")
+    return lambda: deletion.protect_and_prune(changes, protection, prunes=True, own_client_id="own")
 
 
 def guarded(size: Marketplace) -> Callable[[], object]:

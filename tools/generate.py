@@ -1,4 +1,4 @@
-"""The program -> the pages and files that are made of it. `make docs` writes them; a test compares them.
+"""Generate pages and files from the program. `make docs` writes them; a test compares them.
 
 docs/cli.md                 every command, from the command line's own definitions
 docs/manifest-reference.md  every key of a manifest, from the JSON Schema
@@ -357,11 +357,11 @@ PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "docs/plan.svg": picture,
     **{path: partial(_WORKFLOWS.__getitem__, path) for path in _WORKFLOWS},
 }
-"""Path below the root -> what makes it."""
+"""Path below the root -> its generator."""
 
 
 def main() -> None:
-    """Write them all."""
+    """Write all of them."""
     os.environ.pop("RECONCILER_ENV", None)
     for name, make in PAGES.items():
         (ROOT / name).write_text(make(), encoding="utf-8")

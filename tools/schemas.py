@@ -21,18 +21,21 @@ WHOLE: Final = "manifest.v1.schema.json"
 _HOME: Final = "https://raw.githubusercontent.com/your-org/ordercloud-reconciler/main/schemas"
 _COMMON: Final[Mapping[str, Schema]] = json.loads(Path(__file__).with_name("manifest.schema.json").read_text("utf-8"))
 _DRAFT: Final = "https://json-schema.org/draft/2020-12/schema"
-_TRIMMED: Final = {"pattern": r"^(\S([\s\S]*\S)?)?$", "x-pattern": "a string without blanks at its start and end"}
+_TRIMMED: Final = {"pattern": r"^(\S([\s\S]*\S)?)?$", "x-pattern": "a string without leading and trailing spaces"}
 _HTTPS_ALONE: Final = ("https",)
 _HTTPS: Final = {"pattern": r"^https://\S+$", "x-pattern": "a URL that starts with https://"}
 _REQUIRED: Final = ["apiVersion", "kind", "metadata", "spec"]
-_KIND: Final = {"description": "What this manifest describes."}
+_KIND: Final = {"description": "The type of the OrderCloud resource; it determines the fields of spec."}
 _DIFFERING: Final = ("metadata", "spec", "assignments")
-"""Definitions that are another in each kind; all others are the same in all."""
-_VERSION: Final = {"description": "The version of this format.", "const": "reconciler/v1"}
+"""Definitions that differ by kind."""
+_VERSION: Final = {
+    "description": "The version of the manifest format, for compatibility with later releases.",
+    "const": "reconciler/v1",
+}
 
 
 def schemas() -> dict[str, str]:
-    """Every schema that is made of the tables: file name -> text."""
+    """Every generated schema: file name -> text."""
     found = {kind.schema: schema(kind) for kind in KINDS.values()} | {WHOLE: whole(list(KINDS.values()))}
     return {name: f"{json.dumps(one, indent=2, ensure_ascii=False)}\n" for name, one in found.items()}
 
@@ -50,7 +53,7 @@ def schema(kind: Kind) -> Schema:
 
 
 def whole(kinds: Sequence[Kind]) -> Schema:
-    """One schema for the manifests of several kinds, for an editor that is given one for a folder."""
+    """One schema for the manifests of several kinds, for an editor that takes one schema for a folder."""
     parts = [_with_own_names(kind) for kind in kinds]
     definitions: Schema = {}
     for kind, part in zip(kinds, parts, strict=True):
@@ -59,7 +62,7 @@ def whole(kinds: Sequence[Kind]) -> Schema:
         "$schema": _DRAFT,
         "$id": f"{_HOME}/{WHOLE}",
         "title": "Manifest",
-        "description": "One object of a Sitecore OrderCloud marketplace. The kind says which fields it has.",
+        "description": "One object of a Sitecore OrderCloud marketplace. Its kind determines its fields.",
         "type": "object",
         "required": _REQUIRED,
         "properties": {
@@ -77,7 +80,7 @@ def whole(kinds: Sequence[Kind]) -> Schema:
 
 
 def _with_own_names(kind: Kind) -> Schema:
-    """The schema of a kind, in which the definitions that differ between kinds are called after it."""
+    """The schema of a kind, in which the definitions that differ by kind are named after it."""
     part = {**_manifest(kind), "$defs": _definitions(kind)}
     text = json.dumps({"title": kind.noun, "description": kind.description, **part})
     for name in _DIFFERING:
@@ -124,7 +127,7 @@ def _object_id(kind: Kind, known: Schema) -> Schema:
 
 
 def _known(names: list[str]) -> list[Schema]:
-    """The names of a list that grows elsewhere: an editor proposes them, and calls no other one an error.
+    """The known names of an extensible list: an editor suggests them, and accepts others.
 
     It cannot warn either: the YAML language server (1.25) reports every warning of a schema as an error.
     """
@@ -132,7 +135,7 @@ def _known(names: list[str]) -> list[Schema]:
 
 
 def _given_secret(secret: Schema) -> Schema:
-    """A reference to a secret that is there."""
+    """A reference to an existing secret."""
     given = {name: part for name, part in secret["properties"].items() if name.startswith("from")}
     return {**secret, "properties": given}
 
@@ -160,8 +163,8 @@ def _references(part: Any) -> Iterator[str]:  # noqa: ANN401  # any part of a sc
 def _spec(kind: Kind) -> Schema:
     return {
         "title": kind.noun,
-        "description": "The fields, by the names that the OrderCloud API has for them. A field that is left out keeps "
-        "its live value (see policy.fields); null means the API's default.",
+        "description": "The fields, named as in the OrderCloud API. An omitted field keeps its live value (see "
+        "policy.fields); null means the API's default.",
         "type": "object",
         "additionalProperties": False,
         **({"required": [kind.name_field]} if kind.id_choice is IdChoice.SERVICE else {}),
@@ -194,7 +197,7 @@ def _value(one: Field) -> Schema:
 
 
 def _with_reference(found: Schema, wanted: Type) -> Schema:
-    """The same, where the name of a manifest can stand in place of an id."""
+    """The same, where the name of a manifest may replace an id."""
     reference = _ref("manifestReference")
     if not isinstance(wanted, Many):
         return {"anyOf": [found, reference]}
@@ -203,7 +206,7 @@ def _with_reference(found: Schema, wanted: Type) -> Schema:
 
 
 def _typed(wanted: Type, *, is_nullable: bool) -> Schema:
-    """The schema of a type. A text may hold ``${values.KEY}`` as it is, all else by a choice."""
+    """The schema of a type. Strings may contain ``${values.KEY}``; other types allow it as an alternative."""
     found = _plain(wanted)
     if is_nullable and "type" in found:
         found["type"] = [found["type"], "null"]
@@ -211,7 +214,7 @@ def _typed(wanted: Type, *, is_nullable: bool) -> Schema:
     return found if is_any_text else {"anyOf": [found, _ref("fromValues")]}
 
 
-def _plain(wanted: Type) -> Schema:  # noqa: PLR0911  # one answer for each type
+def _plain(wanted: Type) -> Schema:  # noqa: PLR0911  # one result for each type
     match wanted:
         case Text(longest, shortest, trimmed, schemes):
             found = {"type": "string", "minLength": shortest or None, "maxLength": longest}
@@ -233,7 +236,7 @@ def _plain(wanted: Type) -> Schema:  # noqa: PLR0911  # one answer for each type
 
 
 def _members(fields: Sequence[Field]) -> Schema:
-    required = [one.name for one in fields if one.required and not one.secret]  # a secret that is left out stays
+    required = [one.name for one in fields if one.required and not one.secret]  # an omitted secret is kept
     properties = {one.name: _field(one) for one in fields}
     return {"required": required, "properties": properties} if required else {"properties": properties}
 
@@ -241,9 +244,8 @@ def _members(fields: Sequence[Field]) -> Schema:
 def _assignments(assignments: Assignments) -> Schema:
     return {
         "title": "Assignments",
-        "description": f"{assignments.description} A level that is left out is not managed: what the service has stays "
-        "as it is. Assignments that a named level lacks are added; what happens to those that it does not name is "
-        "policy.assignments.",
+        "description": f"{assignments.description} An omitted level is not managed: its live assignments are kept. "
+        "Missing assignments are added; policy.assignments determines how others are treated.",
         "type": "object",
         "additionalProperties": False,
         "properties": {level.name: _level(level) for level in assignments.levels},
@@ -259,8 +261,8 @@ def _level(level: Level) -> Schema:
     member = {"anyOf": [_ref("id"), *others]} if level.is_plain else _row(level)
     return {
         "description": f"The {'IDs of the ' if level.is_plain else ''}{level.about}; [] for none."
-        + ("" if level.deletion else " The API cannot delete one: rows that are not named are reported, and stay.")
-        + (f" Means nothing while {level.everyone_field} is true." if level.everyone_field else ""),
+        + ("" if level.deletion else " The API cannot delete one: other rows are reported and kept.")
+        + (f" Has no effect while {level.everyone_field} is true." if level.everyone_field else ""),
         "anyOf": [{"type": "array", "items": member, "uniqueItems": True}, values],
         "examples": [_example(level), []],
     }

@@ -1,6 +1,6 @@
 """Receipt of an apply <-> JSON file: the state of each resource, as hashes.
 
-It contains no values, and so no secrets; it may be in a repository or an artifact of a CI job.
+It contains no values, and so no secrets; it may be stored in a repository or as a CI artifact.
 """
 
 from typing import Final
@@ -16,17 +16,17 @@ _NOUN: Final = "receipt"
 SCHEMA: Final = "receipt.v2.schema.json"
 _RENEWED: Final = "delete it; the next apply writes a new one"
 _TARGET: Final = {"environment": "environment", "base_url": "base URL", "marketplace": "marketplace"}
-"""What must be the same, as messages name it."""
-_AS_THEY_ARE: Final = ("created_at", *_TARGET, "manifest_digest", "plan_digest", "git_commit")
-"""What the file says in the words of `Receipt`."""
+"""What must match, with its name in messages."""
+_SAME_NAMES: Final = ("created_at", *_TARGET, "manifest_digest", "plan_digest", "git_commit")
+"""Members with the names of `Receipt`."""
 
 
 def dumps(receipt: Receipt, key: bytes | None) -> str:
-    """The JSON text of a receipt, signed where there is a key."""
+    """The JSON text of a receipt, signed if there is a key."""
     return sealed.dumps(
         {
             "format_version": FORMAT_VERSION,
-            **{name: getattr(receipt, name) for name in _AS_THEY_ARE},
+            **{name: getattr(receipt, name) for name in _SAME_NAMES},
             "complete": receipt.is_complete,
             "resources": [
                 {
@@ -47,7 +47,7 @@ def dumps(receipt: Receipt, key: bytes | None) -> str:
 
 
 def loads(text: str, name: str, key: bytes | None = None) -> Receipt:
-    """Read the text of a receipt; `name` is what messages call it.
+    """Parse a receipt; `name` is used in messages.
 
     Raises:
         ReconcilerError: as `seal.loads` does.
@@ -61,7 +61,7 @@ def loads(text: str, name: str, key: bytes | None = None) -> Receipt:
         ),
         unmanaged=tuple(document["unmanaged"]),
         scope=document.get("scope"),
-        **{name: document[name] for name in _AS_THEY_ARE},
+        **{name: document[name] for name in _SAME_NAMES},
     )
 
 

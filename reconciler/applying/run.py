@@ -1,13 +1,13 @@
 """Plan x remote -> outcomes. Computes nothing: what the plan shows is what is sent.
 
-1. Each object is read again just before its write. If it is no longer what the plan saw, that change is a conflict and
-   is not written (`task`).
+1. Each object is read again just before its write. If it differs from the plan, that change is a conflict and is not
+   written (`task`).
 2. Waves are written one after another, the changes of a wave concurrently; what depends on a failed change is
    skipped. Deletions come after all other changes, last wave first. Then everything that was written is read once
-   more: what the service does not hold as it was sent is named field by field (`verify`).
-3. The client that the run is logged in with comes last of all.
+   more: each field that the service did not store as sent is reported (`verify`).
+3. The client that the run is logged in with is written last.
 
-Each write is announced to a recorder before it is sent, and its result after it.
+Each write is recorded before it is sent, and its result after it.
 """
 
 import threading
@@ -30,7 +30,7 @@ from reconciler.remote.threads import Threads
 
 
 def _write_login_client(task: Task) -> Outcome:
-    """Write one change and prove that the login still works; otherwise restore the previous body. Never raises."""
+    """Write one change and verify that the login still works; otherwise restore the previous body. Never raises."""
     remote = task.writer.remote
     try:
         remote.prove_login()
@@ -69,7 +69,7 @@ def _taken_back(task: Task, outcome: Outcome, refusal: RemoteError) -> Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Controls:
-    """How a run is watched and stopped."""
+    """Settings and callbacks of a run."""
 
     concurrency: int = 8
     keep_going: bool = False
@@ -77,7 +77,7 @@ class Controls:
     on_outcome: Callable[[Outcome], None] = lambda _outcome: None
     """Called once per change as it ends, from one thread at a time."""
     should_stop: Callable[[], bool] = lambda: False
-    """Called before each change: True starts no more."""
+    """Called before each change; True starts no further change."""
     recorder: Recorder = field(default_factory=NoRecord)
     """Records each write before it is sent."""
     creation: Creation = "auto"
@@ -90,8 +90,8 @@ def apply(plan: Plan, remote: WriteRemote, secrets: Values, controls: Controls, 
     known = frozenset(change.key for change in plan.changes if change.key and change.before is not None)
     newcomers = Appeared(remote, known)
     todo = [change for change in plan.changes if change.action.writes]
-    mine, others = _parted(todo, lambda change: change.key == login_key(remote.client_id))
-    deletes, rest = _parted(others, lambda change: change.action is Action.DELETE)
+    mine, others = _split(todo, lambda change: change.key == login_key(remote.client_id))
+    deletes, rest = _split(others, lambda change: change.action is Action.DELETE)
     with Threads(controls.concurrency) as pool:
         writer = Writer(remote, secrets, newcomers, controls.recorder, provide, controls.creation, pool)
         run = _Run(writer, controls)
@@ -112,12 +112,12 @@ def _waves(changes: Sequence[Change]) -> list[list[Change]]:
     return [[one for one in changes if one.wave == wave] for wave in sorted({one.wave for one in changes})]
 
 
-def _parted(changes: Sequence[Change], question: Callable[[Change], bool]) -> tuple[list[Change], list[Change]]:
-    """Those for which it is true, and the others."""
+def _split(changes: Sequence[Change], question: Callable[[Change], bool]) -> tuple[list[Change], list[Change]]:
+    """Split by a predicate: those for which it is true, and the others."""
     return [one for one in changes if question(one)], [one for one in changes if not question(one)]
 
 
-_Way: TypeAlias = Callable[[Task], Outcome]
+_Process: TypeAlias = Callable[[Task], Outcome]
 
 
 class _Run:
@@ -132,23 +132,23 @@ class _Run:
         self._failed = False
         self._is_broken = False
 
-    def carry_out(self, changes: Sequence[Change], way: _Way) -> None:
+    def carry_out(self, changes: Sequence[Change], process: _Process) -> None:
         """Return when every change has an outcome."""
         if changes:
-            # A few more than the remote allows requests: while one compares, another sends.
+            # More threads than concurrent requests: while one compares, another sends.
             with Threads(self._controls.concurrency + self._controls.concurrency // 4) as pool:
-                futures = [pool.submit(self._one, change, way) for change in changes]
+                futures = [pool.submit(self._one, change, process) for change in changes]
                 with self._or_broken():
                     self._controls.recorder.make_ready()
                     for future in futures:
                         future.result()
 
-    def _one(self, change: Change, way: _Way) -> None:
+    def _one(self, change: Change, process: _Process) -> None:
         if self._is_broken:
             return
         with self._or_broken():
             task = self._tasks[change.address] = Task(change, self._writer)
-            ended = self._skipped(change) or way(task)
+            ended = self._skipped(change) or process(task)
             with self._lock:
                 outcome = self._controls.conclude(ended)
                 self._failed |= outcome.status is not Status.APPLIED
@@ -157,7 +157,7 @@ class _Run:
 
     @contextmanager
     def _or_broken(self) -> Iterator[None]:
-        """Begin nothing more after an internal error or one of a callback, even if other writes are still running."""
+        """Start nothing after an internal or callback error, even if other writes are still running."""
         try:
             yield
         except BaseException:

@@ -1,11 +1,11 @@
-"""One write of a change -> its outcome: the object is read before it, and again if no answer confirms it.
+"""One write of a change -> its outcome: the object is read before it, and again if no response confirms it.
 
-The only thing that the wire body has beyond `Change.after` are secret values: those that the live object shows are
-carried over, so that a PUT cannot erase them, and those that the plan names are put in.
+The wire body adds only secret values to `Change.after`: those that the live object shows are carried over, so that a
+PUT cannot erase them, and those that the plan names are added.
 
-A write whose answer is lost is settled by reading: it counts as applied when the object is there as sent, and is sent
-again only when the object is there as before. A write that was rejected (429, no connection) is sent again only
-after such a look, too: the object may have changed while we waited.
+After a lost response the object is read: the write counts as applied if the object is as sent, and is sent again only
+if the object is unchanged. A write that was turned away (429, no connection) is also sent again only after such a
+read: the object may have changed meanwhile.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -35,23 +35,23 @@ if TYPE_CHECKING:
     from reconciler.applying.write import Appeared
 
 ALREADY: Final = "already up to date"
-"""The message for a body that did not need to be written."""
+"""The message for a body that needs no write."""
 
 _T = TypeVar("_T")
 
 
 _TRIES: Final = 3
-"""How often a write whose answer is lost is sent; each time after a read that shows that it was not carried out."""
+"""How often a write is sent when responses are lost; each time after a read that shows that it was not executed."""
 
 Next: TypeAlias = Outcome | Callable[[int], Outcome]
-"""How a change ended, or else the write that is due, which takes the number of this attempt."""
+"""The outcome of a change, or the next write, which takes the number of this attempt."""
 
 
 class Conflict(Exception):
-    """The object is not as in the plan; the message says how."""
+    """The object differs from the plan; the message has the difference."""
 
     after_a_write = False
-    """A write of ours, whose answer is lost, may be a part of what it is now."""
+    """The difference may come from a write of this run whose response was lost."""
 
 
 def with_hint(error: ReconcilerError) -> str:
@@ -62,13 +62,13 @@ def with_hint(error: ReconcilerError) -> str:
 def repeated(
     send: Callable[[int], None], tries: int = _TRIES, attempt: int = 1, lost: AnswerLost | None = None
 ) -> bool:
-    """Send a write that may be repeated until there is an answer to it, or no more tries.
+    """Send a repeatable write until a response arrives or attempts are exhausted.
 
     Returns:
-        Whether an answer was lost before: then that write may be the one that was carried out.
+        Whether an earlier response was lost: then that write may be the executed one.
 
     Raises:
-        AnswerLost: it is unknown whether it was written, also if it was refused after a lost answer.
+        AnswerLost: it is unknown whether it was written, also if it was refused after a lost response.
     """
     try:
         send(attempt)
@@ -81,7 +81,7 @@ def repeated(
     except RemoteError as error:
         if lost is None:
             raise
-        lost.message += f"; then it was refused: {error.message}"
+        lost.message += f"; the retry was refused: {error.message}"
         lost.hint = error.hint
         raise lost from error
     return lost is not None
@@ -90,17 +90,17 @@ def repeated(
 def settle(
     step: Callable[[AnswerLost | None], Next], tries: int = _TRIES, lost: AnswerLost | None = None, attempt: int = 1
 ) -> Outcome:
-    """Read, write, and read again if the answer is lost or the write rejected, until the result is known.
+    """Read, write, and read again if the response is lost or the write turned away, until the result is known.
 
     Args:
         step: reads, and returns the outcome or the write to send; takes the error of the previous write, if any.
         tries: how many writes may be sent.
-        lost: the error of the write before.
-        attempt: counts the writes that were sent; the remote waits the longer after each, and its patience with one
-            that is turned away ends, not ours.
+        lost: the error of the previous write.
+        attempt: counts the writes that were sent; the remote waits longer after each, and limits how often one that is
+            turned away is retried.
 
     Raises:
-        AnswerLost: it is unknown whether it was written, or every answer was lost and the object is as before.
+        AnswerLost: it is unknown whether it was written, or every response was lost and the object is unchanged.
     """
     try:
         now = step(lost)
@@ -110,7 +110,7 @@ def settle(
     except RemoteError as error:
         if lost is None:
             raise
-        lost.message += f"; it could not be read: {error.message}"
+        lost.message += f"; the object could not be read: {error.message}"
         lost.hint = error.hint
         raise lost from error
     if isinstance(now, Outcome):
@@ -126,29 +126,29 @@ def settle(
 
 
 Provide: TypeAlias = Callable[[Change, str], Provided]
-"""Makes and delivers the new secrets of one change, whose object has this id."""
+"""Creates and delivers the new secrets of one change, whose object has this ID."""
 
 
 @dataclass(frozen=True, slots=True)
 class Writer:
-    """What all writes of a run share."""
+    """Shared by all writes of a run."""
 
     remote: WriteRemote
     secrets: Values
-    """Those to be sent."""
+    """Secret values to send."""
     newcomers: "Appeared"
     recorder: Recorder
     provide: Provide
     creation: Creation
     pool: Executor
-    """Makes the writes of one change that can run concurrently."""
+    """Runs the concurrent writes of one change."""
     made: dict[str, str] = field(default_factory=dict)
-    """The placeholder of an id in the plan -> the id."""
+    """Placeholder of an ID in the plan -> the ID."""
 
 
 @dataclass(slots=True)
 class Task:
-    """One change, what is needed to write it, and what was read while writing it.
+    """One change, its writer, and the object as read before and after the write.
 
     Used by one thread at a time, except for its assignments.
     """
@@ -158,21 +158,21 @@ class Task:
     sent: dict[str, Secret | None] = field(default_factory=dict)
     """The secret values that were sent with the planned body."""
     before: LiveResource | None = None
-    """The object as it was just before it was written."""
+    """The object as read just before it was written."""
     after: LiveResource | None = None
-    """The object as answered by the service, or as read."""
+    """The object as in the response, or as read."""
     has_sent: bool = False
     """Whether any write was sent."""
     has_written: bool = False
-    """Whether any write was carried out: it was answered, or its answer was lost and the service has what was sent."""
+    """Whether any write was executed: confirmed by a response, or by a read after a lost response."""
 
     @property
     def kind(self) -> Kind:
-        """What it is about."""
+        """The kind of the object."""
         return KINDS[self.change.address.kind]
 
     def update(self) -> Outcome:
-        """Replace the object, if it is as in the plan."""
+        """Update the object, if it matches the plan."""
 
         def step(lost: AnswerLost | None) -> Next:
             live = self.read()
@@ -188,7 +188,7 @@ class Task:
         return settle(step)
 
     def delete(self) -> Outcome:
-        """Delete the object, if it is as in the plan."""
+        """Delete the object, if it matches the plan."""
 
         def step(lost: AnswerLost | None) -> Next:
             live = self.read()
@@ -202,10 +202,10 @@ class Task:
         return settle(step)
 
     def restore(self) -> None:
-        """Restore the previous body, unless the object has changed since our write.
+        """Restore the previous body, unless the object has changed since this run wrote it.
 
         Raises:
-            Conflict: it has changed since our write.
+            Conflict: it has changed since.
             RemoteError: it could not be read or written.
         """
         before, done = self.before, Outcome(self.change, Status.FAILED)  # only its presence matters
@@ -236,7 +236,7 @@ class Task:
 
     @property
     def planned(self) -> Body:
-        """The body that the plan shows, with the ids that this run has learned."""
+        """The body in the plan, with the IDs of objects created by this run."""
         if self.change.after is None:
             raise ValueError(f"{self.change.address} was planned without a body")
         if not self.change.depends_on:
@@ -245,20 +245,20 @@ class Task:
         return with_references(self.kind, self.change.after, lambda _, id_: made.get(str(id_), id_))
 
     def level(self, step: AssignmentChange) -> Level:
-        """Where a party is assigned."""
+        """The level at which a party is assigned."""
         if self.kind.assignments is None:
             raise ValueError(f"{self.kind.name} has no assignments")
         return self.kind.assignments.level(step.party)
 
     def read(self, object_id: str | None = None) -> LiveResource | None:
-        """The object as it is now, by its planned id if no other is given; None only where the service says 404."""
+        """Read the object, by its planned ID if no other is given; None only on 404."""
         return read(self.writer.remote, self.kind, object_id or self._id)
 
     def require_unchanged(self, live: LiveResource) -> None:
-        """Refuse to go on unless the object is as in the plan.
+        """Raise unless the object matches the plan.
 
         Raises:
-            Conflict: it is not.
+            Conflict: it differs from the plan.
         """
         moved = self.kind.moved(self.change.before or {}, live.body)
         generated = [one.field for one in self.change.secrets if one.reference and one.reference.is_generated]
@@ -267,9 +267,9 @@ class Task:
             raise Conflict(f"it has changed since the plan was made: {', '.join([*moved, *appeared])}")
 
     def is_done(self, live: LiveResource, lost: AnswerLost | None = None) -> bool:
-        """Whether the object is already what we are about to make of it: another run, or a lost answer, did it.
+        """Whether the object already has the planned state, by another run or by a write whose response was lost.
 
-        A write-only secret cannot be read; it arrived if the body of the lost write did.
+        A write-only secret cannot be read; it was stored if the body of the lost write was.
         """
         if self.misses(live, self.secrets(None)):
             return False
@@ -277,7 +277,7 @@ class Task:
         return not unseen or bool(lost and self.kind.moved(self.change.before or {}, live.body))
 
     def misses(self, live: LiveResource, secrets: Mapping[str, Secret | None] | None = None) -> tuple[FieldChange, ...]:
-        """What was sent and is not held; `secrets` are those sent with the body, if not what was sent."""
+        """Sent fields that were not stored; `secrets` replaces the secrets that were sent with the body."""
         secret = [
             FieldChange(f"/{name}", ABSENT, ABSENT, sensitive=True)
             for name, value in (self.sent if secrets is None else secrets).items()
@@ -286,7 +286,7 @@ class Task:
         return (*_misses(self.kind, self.planned, live.body), *secret)
 
     def secrets(self, live: LiveResource | None) -> dict[str, Secret | None]:
-        """What is sent with the planned body: the secrets that the live object shows, overlaid by planned ones."""
+        """Secrets to send with the planned body: those that the live object shows, overridden by planned ones."""
         shown = live.secrets if live and not self.change.is_patch else {}
         carried = {name: value for name, value in shown.items() if self.kind.has_place_for(name, self.planned)}
         address = self.change.address
@@ -294,11 +294,11 @@ class Task:
         return {**carried, **planned}
 
     def send_put(self, attempt: int) -> Outcome:
-        """Put the planned body to the planned id."""
+        """Send the planned body by PUT to the planned ID."""
         return self.verified(self._put(self.planned, self.sent, Step.BODY, attempt), "PUT")
 
     def send_patch(self, attempt: int) -> Outcome:
-        """Patch the fields that the plan shows as changed, and what must be written together with a secret."""
+        """Send the changed fields by PATCH, with those that must be written together with a secret."""
         together = {self.kind.secret_rows[name].together for name in self.sent}
         names = {field.name for field in self.change.fields} | together
         body = {name: value for name, value in self.planned.items() if name in names}
@@ -334,7 +334,7 @@ class Task:
         step: Step = Step.BODY,
         party: AssignmentChange | None = None,
     ) -> _T:
-        """Announce a write, send it, and record its result."""
+        """Record a write, send it, and record its result."""
         number = self.writer.recorder.intend(Write(self.change, step, method, path, party))
         self.has_sent = True
         noun, roles = f"{self.kind.noun}s", self.kind.writing_roles
@@ -352,34 +352,34 @@ class Task:
         return answer
 
     def repeat(self, send: Callable[[int], None]) -> None:
-        """Send a write that may be repeated, see `repeated`."""
+        """Send a repeatable write, see `repeated`."""
         if repeated(send):
             self.has_written = True
 
     def verified(self, answer: Body, method: str) -> Outcome:
-        """Compare the answer with what was sent.
+        """Compare the response with what was sent.
 
         Raises:
-            AnswerLost: the answer cannot be used, or is about another object, so that only a look tells.
+            AnswerLost: the response is unusable or about another object: only a read shows the result.
         """
         facts = _facts(method, self.kind, self.change.id or "")
         if not answer:
-            raise AnswerLost("it was executed, but its answer is empty", facts)
+            raise AnswerLost("the write succeeded, but the response is empty", facts)
         try:
             live = self.kind.live(self.kind.identified(answer, self.change.id or ""), facts)
         except BadAnswer as error:
-            raise AnswerLost("it was executed, but its answer cannot be used", error.request) from error
+            raise AnswerLost("the write succeeded, but the response is unusable", error.request) from error
         if self.change.before is not None and not same_id(live.id, self._id):
-            raise AnswerLost("it was executed, but its answer is about another object", facts)
+            raise AnswerLost("the write succeeded, but the response is about another object", facts)
         return self.compared(live)
 
     def found(self, live: LiveResource, lost: AnswerLost | None) -> Outcome:
-        """The object is as wanted, but no answer confirms it: by our write whose answer was lost, or by another."""
+        """The outcome for an object that already has the planned state; `lost` is our write, if there was one."""
         self.has_written |= lost is not None
         return self.compared(live, "" if lost else ALREADY)
 
     def compared(self, live: LiveResource, message: str = "") -> Outcome:
-        """Whether the service holds what was sent."""
+        """Compare the live object with what was sent."""
         self.after = live
         misses = self.misses(live)
         status = Status.NOT_CONVERGED if misses else Status.APPLIED
@@ -387,16 +387,16 @@ class Task:
         return Outcome(self.change, status, words, live.id, misses, body=live.body)
 
     def _is_kept(self, live: LiveResource, name: str, value: Secret) -> bool:
-        """Whether a secret that was sent is there, although the service shows null: a login needs it."""
+        """Whether a sent secret was stored although the service shows null: a login requires it."""
         remote = self.writer.remote
-        with suppress(RemoteError):  # then it is not known to be there
+        with suppress(RemoteError):  # then it is unknown
             is_null = self.has_sent and live.kind == LOGIN_KIND and live.secrets.get(name, value) is None
             return is_null and remote.has_secret(live.id) and remote.proves(live.id, value).accepted
         return False
 
 
 def read(remote: ReadRemote, kind: Kind, object_id: str) -> LiveResource | None:
-    """The object as it is now; None only where the service says 404."""
+    """Read the object; None only on 404."""
     try:
         with naming_roles(f"reading {kind.noun}s", kind.reading_roles):
             body = body_of(remote, kind, object_id)
@@ -410,14 +410,14 @@ def _facts(method: str, kind: Kind, object_id: str) -> RequestFacts:
 
 
 def _same_secret(held: Secret | None, sent: Secret | None) -> bool:
-    """What the service hides may be what was sent."""
+    """A hidden secret may equal the sent one."""
     if held is None or sent is None:
         return held is sent
     return held.is_mask or held.equals(sent)
 
 
 def _misses(kind: Kind, sent: Body, held: Body) -> Iterator[FieldChange]:
-    """What was sent and is not held: a known field by value; an unknown one, maybe read-only, if it is lost."""
+    """Sent fields that were not stored: known ones by value; unknown ones, maybe read-only, if missing."""
     for name, value in sent.items():
         if name in kind.fields:
             if not kind.fields[name].equal(value, held.get(name)):
@@ -427,7 +427,7 @@ def _misses(kind: Kind, sent: Body, held: Body) -> Iterator[FieldChange]:
 
 
 def _other_notations(kind: Kind, sent: Body, held: Body) -> str:
-    """Name the fields of free data that the service holds as it was sent, but for how a moment is written."""
+    """Name the free-form fields that the service stored with another notation of a time."""
     names = [
         pointer(name)
         for name, value in sent.items()

@@ -1,8 +1,8 @@
-"""What was written -> what the service has of it, at the end of a run and after an interrupted one.
+"""Written changes -> live state, at the end of a run and after an interrupted one.
 
-The answer to a PUT says what the service stored. This read shows what it has, including later changes by others. Where
-many objects were written, a list of all of them is cheaper than each by itself; what the list does not show as it
-should be is read by itself all the same, since a list may lag behind. Reads only.
+The response to a PUT shows what the service stored. This read also shows later changes by others. If many objects were
+written, listing all is cheaper than reading each; an object that the list does not show as sent is still read by
+itself, since a list may be outdated. Reads only.
 """
 
 from collections import defaultdict
@@ -26,50 +26,50 @@ from reconciler.remote import ReadRemote
 from reconciler.remote.threads import Threads
 
 _PAGE: Final = 100
-"""Objects in a page of a list, at most."""
+"""Maximum objects in a page of a list."""
 
 _Written: TypeAlias = tuple[Task, Outcome]
 _Rows: TypeAlias = frozenset[tuple[str, str]] | RemoteError
-"""Their keys, or why they could not be read."""
+"""Keys of rows, or why they could not be read."""
 
 
 def look_again(written: Sequence[_Written], writer: Writer, *, live: int, at_a_time: int) -> Iterator[Outcome]:
-    """Update each outcome by a last read of its object.
+    """Re-read each object and update its outcome.
 
     Args:
-        written: the tasks whose writes were answered, and how they ended.
-        writer: what they were written with.
-        live: about how many objects there are.
-        at_a_time: how many objects are read side by side.
+        written: the tasks whose writes succeeded, and their outcomes.
+        writer: their writer.
+        live: the approximate number of live objects.
+        at_a_time: how many objects are read concurrently.
     """
     if not written:
         return
-    look = _Look(_listed(written, writer, live), _assigned(written, writer))
+    final = _Verification(_listed(written, writer, live), _assigned(written, writer))
     alone = []
     for task, outcome in written:
-        if look.is_listed_as_sent(task, outcome):
-            yield look.with_parties(task, outcome)
+        if final.is_listed_as_sent(task, outcome):
+            yield final.with_parties(task, outcome)
         else:
             alone.append((task, outcome))
     if alone:
         with Threads(min(at_a_time, len(alone))) as pool:
-            yield from pool.map(lambda one: look.by_itself(*one), alone)
+            yield from pool.map(lambda one: final.by_itself(*one), alone)
 
 
 def _listed(written: Sequence[_Written], writer: Writer, live: int) -> Mapping[ObjectKey, Body]:
-    """The objects of each kind that it takes fewer requests to list than to read."""
+    """The objects of each kind that are cheaper to list than to read."""
     found: dict[ObjectKey, Body] = {}
     for kind in {task.kind.name: task.kind for task, _ in written}.values():
         count = sum(task.kind is kind for task, _ in written)
         if count > live // _PAGE + 1:
-            with suppress(RemoteError):  # then each is read by itself
+            with suppress(RemoteError):  # each is then read by itself
                 bodies = every_body(writer.remote, kind)
                 found |= {ObjectKey(kind.name, str(one[kind.id_field])): one for one in bodies}
     return found
 
 
 def _assigned(written: Sequence[_Written], writer: Writer) -> Mapping[Level, _Rows]:
-    """The rows of every level of which any were changed."""
+    """The assignment rows of every level that was changed."""
     levels: dict[Level, Kind] = {}
     objects: dict[str, set[str]] = defaultdict(set)
     for task, outcome in written:
@@ -91,14 +91,14 @@ def _rows(path: str, kind: Kind, filters: Sequence[Mapping[str, str]], writer: W
 
 
 @dataclass(frozen=True, slots=True)
-class _Look:
-    """What was listed, and how one object is verified."""
+class _Verification:
+    """Verifies objects by lists, or by reading them."""
 
     listed: Mapping[ObjectKey, Body]
     assigned: Mapping[Level, _Rows]
 
     def is_listed_as_sent(self, task: Task, outcome: Outcome) -> bool:
-        """Whether the list already shows all that there is to see."""
+        """Whether the list shows the object as sent."""
         if task.change.action is Action.DELETE:
             return False
         body = self.listed.get(ObjectKey(task.kind.name, outcome.id or ""))
@@ -141,25 +141,25 @@ def _not_held(outcome: Outcome, message: str) -> Outcome:
 
 
 def _unseen(outcome: Outcome, error: RemoteError) -> Outcome:
-    """The state of the object is unknown, which must not count as success."""
-    message = f"it was written, and could not be read again: {with_hint(error)}"
+    """Unknown state, treated as failure."""
+    message = f"it was written, but could not be read again: {with_hint(error)}"
     return replace(outcome, status=Status.NOT_CONVERGED, message=message)
 
 
 class Condition(StrEnum):
-    """How an object was found."""
+    """Live state of an uncertain write."""
 
     AS_SENT = "as-sent"
     AS_BEFORE = "as-before"
     OTHERWISE = "otherwise"
     UNKNOWN = "unknown"
-    """It has the body that it had before, and should have: only secrets were written, which reading does not show."""
+    """The bodies before and after are equal: only secrets were written, which reading does not show."""
     UNREADABLE = "unreadable"
 
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """One uncertain write, and what a read shows."""
+    """One uncertain write, and the live state."""
 
     change: RecordedChange
     write: RecordedWrite
@@ -172,7 +172,7 @@ def look(run: RecordedRun, remote: ReadRemote) -> Iterator[Looked]:
     """Read every object whose write is uncertain."""
     for change in run.changes:
         if change.certainty is Certainty.UNCERTAIN:
-            # Of one that was sent again, the last counts; assignments are written side by side.
+            # Of repeated writes, the last counts; assignments are written concurrently.
             last = {(write.step, write.assignment): write for write in change.open_writes}
             for write in last.values():
                 yield _looked(change, write, remote, KINDS[change.address.kind])
@@ -189,7 +189,7 @@ def _looked(change: RecordedChange, write: RecordedWrite, remote: ReadRemote, ki
 
 
 def _live(change: RecordedChange, write: RecordedWrite, remote: ReadRemote, kind: Kind) -> Body | None:
-    """The object by its id, or where the service was to make the id, the newest of its name."""
+    """The object by its ID, or, if the service was to assign the ID, the first of its name."""
     if write.method == "POST" or not change.id:
         name = (change.after or {}).get(kind.name_field)
         with naming_roles(f"reading {kind.noun}s", kind.reading_roles):
@@ -210,7 +210,7 @@ def _body(change: RecordedChange, live: Body | None, kind: Kind) -> Condition:
 
 
 def _holds(kind: Kind, live: Body, body: Body) -> bool:
-    """Whether the object has all fields of a body that we know."""
+    """Whether the object has all known fields of a body."""
     known = {name: field for name, field in kind.fields.items() if name in body}
     return all(field.equal(body[name], live.get(name)) for name, field in known.items())
 

@@ -1,13 +1,13 @@
-"""One change -> its outcome: its body or rows, then its assignments and the secrets that it lacks.
+"""One change -> its outcome: its body or rows, then its assignments and its missing secrets.
 
-An object is created by PUT to the planned id, or by POST where the service makes ids itself. Which of the two a service
-takes is documented in two ways (since 1.0.406 the PUT is "Create or update", and the id is still read-only), and the
-answer to a PUT that does not create is documented nowhere. So every refusal that cannot have written leads to a look
-and then to POST, unless the configuration says how the service creates.
+An object is created by PUT to the planned ID, or by POST where the service assigns IDs. The documentation of which one
+a service supports is contradictory (since 1.0.406 the PUT is "Create or update", and the ID is still read-only), and
+the response to a PUT that does not create is undocumented. So after every refusal that cannot have written, the object
+is read and then created by POST, unless the configuration sets how the service creates.
 
-A set of rows is written row by row. Each write may be repeated: a row that already exists may answer 409, and one
-that is deleted 404; either means done. Deletions come first: a service that compares members without case would delete
-a new one for an old one of another case.
+A set of rows is written row by row. Each write may be repeated: a row that already exists may return 409, and a deleted
+one 404; either means done. Deletions come first: a service that compares members without case would otherwise delete
+a new member instead of an old one in another case.
 """
 
 from collections import defaultdict
@@ -36,12 +36,12 @@ from reconciler.remote import ReadRemote, at_least
 _NOT_BY_PUT: Final = frozenset({403, 404, 405, 409})
 _NOT_THIS_ID: Final = frozenset({"ApiClient.InvalidClientID", "Request.InvalidRequestBody"})
 _REFUSED: Final = 4
-"""The first digit of statuses of refusals."""
+"""First digit of the status of a refusal."""
 _MAYBE_NOT_THIS_ID: Final = frozenset({"", "ValidationFailure"})
 
 
 class _NotByPut(Exception):
-    """The service does not create by PUT, and has written nothing now; `lost` is the write before, if any."""
+    """PUT does not create here, and wrote nothing; `lost` is the preceding write, if any."""
 
     def __init__(self, lost: AnswerLost | None) -> None:
         super().__init__()
@@ -49,11 +49,11 @@ class _NotByPut(Exception):
 
 
 def create(task: Task) -> Outcome:
-    """Make the object under its planned id, or, where the service makes ids itself, under one of the service's.
+    """Create the object with the planned ID, or with one assigned by the service.
 
     Raises:
-        Conflict: an object of its id or name has appeared since the plan, or the configuration has changed.
-        RemoteError: it could not be created, or that is unknown.
+        Conflict: an object with its ID or name was created since the plan, or the configuration has changed.
+        RemoteError: it could not be created, or it is unknown whether it was.
     """
     task.sent.update(task.secrets(None))
     if task.kind.has_chosen_ids:
@@ -96,7 +96,7 @@ def _put(task: Task, lost: AnswerLost | None, attempt: int) -> Outcome:
 
 
 def _does_not_create(error: RemoteError) -> bool:
-    """Whether the refusal is of the PUT or of its id; a 404 may also be about what the body refers to."""
+    """Whether the PUT or its ID is refused; a 404 may also be about a reference in the body."""
     status, code = error.request.status, error.request.error_code
     if isinstance(error, Rejected) and status == HTTPStatus.NOT_FOUND:
         return False
@@ -104,7 +104,7 @@ def _does_not_create(error: RemoteError) -> bool:
 
 
 def _may_be_the_id(error: RemoteError) -> bool:
-    """Whether it is a refusal without a reason."""
+    """Whether it is a refusal without a reason, which may be about the ID."""
     is_refused = isinstance(error, Rejected) or (error.request.status or 0) // 100 == _REFUSED
     return is_refused and error.request.error_code in _MAYBE_NOT_THIS_ID
 
@@ -136,17 +136,17 @@ def _post(task: Task, attempt: int) -> Outcome:
 
 
 def _post_again(task: Task, name: str, attempt: int) -> Outcome:
-    """Send it after a lost try, and check whether that one was carried out late, after our read.
+    """Retry after a lost response, and detect a late first write.
 
     Raises:
-        Conflict: there are two of them now.
+        Conflict: both writes were executed: there are two objects.
     """
     outcome = _post(task, attempt)
     found: Sequence[LiveResource] = ()
-    with suppress(RemoteError):  # unknown; the next plan then sees two of one name
+    with suppress(RemoteError):  # unknown; the next plan reports two of one name
         found = task.writer.newcomers.now(task.kind, name)
     if len(found) > 1:
-        conflict = Conflict(f"it was created twice, delete one of them: {_ids(found)}")
+        conflict = Conflict(f"it was created twice; delete one of them: {_ids(found)}")
         conflict.after_a_write = True
         raise conflict
     return outcome
@@ -158,19 +158,19 @@ def _ids(found: Sequence[LiveResource]) -> str:
 
 @dataclass(slots=True)
 class Appeared:
-    """Knows what has appeared since the plan. Thread-safe."""
+    """Tracks objects created since the plan. Thread-safe."""
 
     remote: ReadRemote
     known: frozenset[ObjectKey]
-    """What was live when the plan was made: none of these is what a creation made."""
+    """Objects that were live when the plan was made: this run created none of these."""
     _listed: dict[str, Mapping[Json, Sequence[Body]] | RemoteError] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 
     def before_the_run(self, kind: Kind, name: str) -> list[LiveResource]:
-        """Objects of the name as they were before this run created its first one by POST.
+        """New objects with the name, from before the first creation by POST in this run.
 
         Raises:
-            RemoteError: the list could not be read; it is not tried again in this run.
+            RemoteError: the list could not be read; it is not read again in this run.
         """
         with self._lock:
             if kind.name not in self._listed:
@@ -181,7 +181,7 @@ class Appeared:
         return self._new(kind, listed.get(name, ()))
 
     def now(self, kind: Kind, name: str) -> list[LiveResource]:
-        """Objects of the name as they are."""
+        """New objects with the name, from a new read."""
         bodies = self._listing(kind, [{kind.name_field: at_least(name)}])
         return self._new(kind, [body for body in bodies if body.get(kind.name_field) == name])
 
@@ -208,11 +208,11 @@ class Appeared:
 
 
 def assign(task: Task, outcome: Outcome) -> Outcome:
-    """Assign and then unassign parties, also where the service holds something else than the body that was sent.
+    """Assign and then unassign parties, even if the body did not converge.
 
-    Several are written concurrently, those of one list after those of another that they may be about. Each step may be
-    repeated: a repeated assignment may answer 204 or 409, and deleting a missing one 204 or 404; either means done.
-    After one that fails no other is started.
+    The assignments of one list are written concurrently, after those of lists that they may depend on. Each step may be
+    repeated: a repeated assignment may return 204 or 409, and deleting a missing one 204 or 404; either means done.
+    After a failure no further step is started.
     """
     if not task.change.assignments or not outcome.id:
         return outcome
@@ -233,9 +233,9 @@ def _in_order(task: Task) -> Iterator[list[AssignmentChange]]:
 
 
 def _side_by_side(writes: Sequence[Callable[[], None]], task: Task) -> None:
-    """Make all writes, and raise an error of those that failed, of a lost answer if there is one.
+    """Run writes in parallel; raise one failure, a lost response first.
 
-    None is started after one that failed.
+    None is started after a failure.
     """
     failed = Event()
 
@@ -256,7 +256,7 @@ def _side_by_side(writes: Sequence[Callable[[], None]], task: Task) -> None:
 
 
 def _partly(outcome: Outcome, rest: str, error: ReconcilerError, *, is_written: bool) -> Outcome:
-    """Fail a change whose body is as planned; `is_written`: something of the change was written for certain."""
+    """Report a partial write; `is_written`: part of the change was certainly written."""
     done = "" if outcome.message == ALREADY else "the body was written, but "
     message = f"{done}not all {rest}: {with_hint(error)}"
     lost = AnswerLost in {type(error), type(error.__cause__)}
@@ -264,12 +264,12 @@ def _partly(outcome: Outcome, rest: str, error: ReconcilerError, *, is_written: 
 
 
 def _changed(outcome: Outcome) -> Outcome:
-    """The same, but for a message that says that nothing had to be done."""
+    """As before, without "already up to date"."""
     return replace(outcome, message="") if outcome.message == ALREADY else outcome
 
 
 def provide(task: Task, outcome: Outcome) -> Outcome:
-    """Make and deliver the secrets that the object lacks, after everything else is written."""
+    """Create and deliver missing secrets, after everything else is written."""
     if outcome.status is not Status.APPLIED or not outcome.id or not task.change.new_secrets:
         return outcome
     try:
@@ -278,7 +278,7 @@ def provide(task: Task, outcome: Outcome) -> Outcome:
         provided = Provided("", error)
     if provided.error:
         is_written = task.has_written or provided.has_written
-        return _partly(outcome, "secrets were made", provided.error, is_written=is_written)
+        return _partly(outcome, "secrets were created", provided.error, is_written=is_written)
     return replace(outcome, message="; ".join(filter(None, [_changed(outcome).message, provided.note])))
 
 
@@ -298,7 +298,7 @@ def _assign(task: Task, step: AssignmentChange, object_id: str, attempt: int) ->
 
 @contextmanager
 def _unless_there() -> Iterator[None]:
-    """Add something; an answer that it already exists also means done."""
+    """Add something; a 409 because it already exists also means done."""
     try:
         yield
     except Rejected as error:
@@ -307,11 +307,11 @@ def _unless_there() -> Iterator[None]:
 
 
 _Row: TypeAlias = tuple[str, str]
-"""The field of the set that a row is in, and its member."""
+"""Field of the set, and the member."""
 
 
 def _set_rows(task: Task) -> Outcome:
-    """Add and delete the rows in which the set differs from the plan, if it is as in the plan."""
+    """Add and delete rows as planned, if the set is still as it was when planned."""
     live = _there(task)
     if task.is_done(live):
         return task.found(live, None)
@@ -354,7 +354,7 @@ def _delete_row(task: Task, row: _Row, attempt: int) -> None:
 
 
 def write(task: Task) -> Outcome:
-    """Write one change and give its outcome. Never raises: errors are in the outcome."""
+    """Write one change; return its outcome. Never raises: errors are in the outcome."""
     change = task.change
     try:
         return provide(task, assign(task, _body(task)))
@@ -363,9 +363,9 @@ def write(task: Task) -> Outcome:
     except ReconcilerError as error:
         lost = isinstance(error, AnswerLost)
         partly = task.has_written and not lost
-        message = f"{'not all of it was written: ' if partly else ''}{with_hint(error)}"
+        message = f"{'partly written: ' if partly else ''}{with_hint(error)}"
         return Outcome(change, Status.FAILED, message, change.id, uncertain=lost, partly=partly)
-    except Exception as error:  # noqa: BLE001  # a fault of ours in one change must not lose the record of the rest
+    except Exception as error:  # noqa: BLE001  # an internal error in one change must not lose the record of the rest
         message = f"internal error ({type(error).__name__}); please report it"
         return Outcome(change, Status.FAILED, message, change.id, uncertain=True)
 

@@ -121,7 +121,7 @@ def select_environment(config: Config, name: str | None) -> Environment:
             return next(iter(config.environments.values()))
         raise UsageError("there are several environments", hint=f"choose one with --env: {known}")
     if name not in config.environments:
-        hint = f"{did_you_mean(name, config.environments)} there are: {known}".lstrip()
+        hint = f"{did_you_mean(name, config.environments)} environments are: {known}".lstrip()
         raise UsageError(f"there is no environment {name!r} in {shown(config.path)}", hint=hint)
     return config.environments[name]
 
@@ -194,7 +194,7 @@ class _Sources:
         self._documents[name] = document = parsed.documents[0]
         faults = [fault.moved("/ids", "") for fault in part_validator(SCHEMA, _IDS).faults({_IDS: document.data})]
         if _ids_path(document.data):
-            faults.append(Fault("/file", "a file of ids cannot name another", "ids-file", "write the ids here"))
+            faults.append(Fault("/file", "a file of ids cannot refer to another one", "ids-file", "write the ids here"))
         self.faults += [fault.within(document) for fault in faults]
         return {} if faults else document.data
 
@@ -212,10 +212,10 @@ def _misplaced(ids: Body, path: Path, folder: Path, others: Mapping[str, Path]) 
         yield Fault(at, f"{ids_path} {objection}", "written-path", "choose a place inside the repository")
     for name in ids:
         if name != _FILE:
-            message = "ids are in a file, but another one is given here"
+            message = "ids are in a file, but this one is not"
             yield Fault(pointer(name), message, "ids-file", f"move it to {ids_path}", at_key=True)
     target = resolved(path)
     other = next((name for name, one in others.items() if target and resolved(one) == target), None)
     if other is not None:
-        hint = "an id that environments share goes in metadata.id of the manifest"
+        hint = "write an id that environments share as metadata.id in the manifest"
         yield Fault(at, f"{ids_path} has the ids of {other}", "ids-file", hint)

@@ -129,7 +129,7 @@ def _auth(part: _Part) -> Auth | None:
         part.add_faults(Fault("", "clientSecret is missing, or username and password", "auth", hint))
     elif (part.get("username") is None) != (part.get("password") is None):
         missing = "password" if part.get("password") is None else "username"
-        part.add_faults(Fault("", f"{missing} is missing", "auth", "username and password go together"))
+        part.add_faults(Fault("", f"{missing} is missing", "auth", "username and password are required together"))
     client_id, username = part.text("clientId"), part.text("username")
     client_secret, password = part.reference("clientSecret"), part.reference("password")
     if client_id is None or len(part.faults) > known:
@@ -202,13 +202,13 @@ def _target_faults(part: _Part) -> Iterator[Fault]:
     named = [key for key in ("emulator", "url", "region", "stage") if part.get(key) is not None]
     if named in (["emulator"], ["url"], ["region", "stage"]):
         return
-    hint = "give exactly one of: emulator; url; region and stage"
+    hint = "set exactly one of: emulator; url; region and stage"
     if not named:
         yield Fault("", "the environment has no target", "target", hint)
     elif len(named) == 1:
-        yield Fault(f"/{named[0]}", "region and stage go together", "target", hint)
+        yield Fault(f"/{named[0]}", "region and stage are required together", "target", hint)
     else:
-        yield Fault(f"/{named[-1]}", f"the target is given twice, by {' and '.join(named)}", "target", hint)
+        yield Fault(f"/{named[-1]}", f"the target is set twice, by {' and '.join(named)}", "target", hint)
 
 
 def _restore_faults(part: _Part) -> Iterator[Fault]:
@@ -235,14 +235,14 @@ def _id_faults(ids: Mapping[str, str]) -> Iterator[Fault]:
         address = address_of(name)
         yield from kind_faults(address.kind, pointer("ids", name), at_key=True)
         if (other := manifests.setdefault(address, name)) != name:
-            message = f"{name} and {other} are the same manifest"
+            message = f"{name} and {other} name the same manifest"
             yield Fault(pointer("ids", name), message, "duplicate-name", "remove one of them", at_key=True)
         elif (other := objects.setdefault(ObjectKey(address.kind, known_id), name)) != name:
             yield Fault(pointer("ids", name), f"{name} has the same id as {other}", "duplicate-id")
 
 
 def _own_credentials(environments: Collection[Environment]) -> frozenset[SecretReference]:
-    """What we log in with, anywhere: a job that plans for one environment may hold the credentials of all."""
+    """The credentials of all environments: a job that plans for one may have those of all."""
     logins = [each.auth for each in environments if each.auth]
     named = [one for auth in logins for one in (auth.client_id, auth.client_secret, auth.username, auth.password)]
     return frozenset(one for one in named if isinstance(one, SecretReference))
@@ -266,13 +266,14 @@ def _promotion_faults(order: Sequence[str] | None, environments: Mapping[str, _P
             yield Fault(pointer("promote", index), f"there is no environment {json.dumps(name)}", "promote", hint)
     for name, part in environments.items():
         if order is not None and name not in order and part.get("emulator") is None:
-            yield Fault("/promote", f"environment {name} is missing", "promote", "add it at its position")
+            hint = "add it to promote: in the intended order"
+            yield Fault("/promote", f"environment {name} is missing", "promote", hint)
 
 
 def _listed_credentials(allowed: Sequence[str], own: Collection[str]) -> Iterator[Fault]:
     for index, name in enumerate(allowed):
         if name in own or is_own_variable(name):
-            message = f"{name} holds the reconciler's own credentials, which no manifest may use"
+            message = f"{name} contains the reconciler's own credentials, which manifests must not use"
             yield Fault(pointer("secrets", "allow", index), message, "secret", "remove it from the list")
 
 
@@ -280,4 +281,4 @@ def _misplaced_overlays(overlays: Sequence[str], manifests: Sequence[str]) -> It
     for index, path in enumerate(overlays):
         contained = [each for each in manifests if below(Path(), each).is_relative_to(below(Path(), path))]
         if contained:
-            yield Fault(pointer("overlays", index), f"{path} holds the manifests of {contained[0]}", "overlay")
+            yield Fault(pointer("overlays", index), f"{path} contains the manifests of {contained[0]}", "overlay")

@@ -29,7 +29,7 @@ Profile: TypeAlias = Literal["current", "legacy"]
 EMULATOR_URL: Final = "http://localhost"
 """The base URL of the embedded emulator, for plans. No connection is made to it."""
 EMULATOR_MARKETPLACE: Final = "emulator"
-"""The marketplace of an embedded emulator whose environment names none."""
+"""The default marketplace of an embedded emulator."""
 
 _HOSTS: Final = {
     "us-west": ("api", "stagingapi", "sandboxapi"),
@@ -60,7 +60,7 @@ class EmulatorSettings:
 
 @dataclass(frozen=True, slots=True)
 class Auth:
-    """The login: the password grant if there is a username, else the client-credentials grant."""
+    """The login: the password grant if there is a username, otherwise the client-credentials grant."""
 
     client_id: str | SecretReference
     client_secret: SecretReference | None = None
@@ -219,7 +219,7 @@ def scope(entry: Mapping[str, Any]) -> Scope | list[Fault]:
     return faults or Scope(tuple(entry.get("include", ())), tuple(entry.get("exclude", ())), entry.get("xp", {}))
 
 
-_WINDOW_HINT: Final = "give days and hours (days, from, to), or from and to as dates"
+_WINDOW_HINT: Final = "set days and hours (days, from, to), or from and to as dates"
 
 
 def windows(entries: Sequence[Mapping[str, Any]]) -> tuple[Window, ...] | list[Fault]:
@@ -253,7 +253,7 @@ def _period(days: Sequence[str] | None, start: str | None, end: str | None) -> W
     chosen = frozenset(map(DAYS.index, days)) if days else frozenset(range(len(DAYS)))
     weekly = Weekly(chosen, _minutes(start or "00:00"), _minutes(end or "24:00"))
     if weekly.start == weekly.end:
-        return Fault("/to", "the window ends when it begins", "freeze", "leave both out for a whole day")
+        return Fault("/to", "the window ends when it begins", "freeze", "remove both for a whole day")
     return weekly
 
 

@@ -6,7 +6,7 @@
    values are kept. A manifest without a live object is unchanged. If differences go into overlays (`overlaying`),
    existing manifests do not change.
 
-A plan then has no changes: what a manifest cannot express is left out, and keeps its live value.
+A plan then has no changes: what a manifest cannot express is omitted, and keeps its live value.
 """
 
 from collections import Counter, defaultdict
@@ -196,7 +196,7 @@ def _title(resource: LiveResource) -> str:
 
 
 def _name_source(resource: LiveResource) -> str:
-    """The text from which a manifest's name is derived: the title of the object, else its chosen id."""
+    """The text from which a manifest's name is derived: the title of the object, otherwise its chosen id."""
     return _title(resource) or (resource.id if KINDS[resource.kind].has_chosen_ids else "")
 
 

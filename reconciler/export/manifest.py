@@ -1,6 +1,6 @@
 """Choose live objects, and derive the name, the values and the text of their manifests.
 
-Read-only fields, values that equal the API's default, and secrets are left out, as are values that a manifest cannot
+Read-only fields, values that equal the API's default, and secrets are omitted, as are values that a manifest cannot
 have: such a field keeps its live value, like any field that a manifest does not name.
 """
 
@@ -41,7 +41,7 @@ class Choice:
     only: tuple[str, ...] = ()
     """Patterns of addresses; none: all objects."""
     own_client_id: str = ""
-    """The client of the login, which is left out unless a manifest claims it; empty: none."""
+    """The client of the login, which is omitted unless a manifest claims it; empty: none."""
     overlay: Path | None = None
     """The folder of overlays for differences; None: they go into the manifests."""
     kinds: frozenset[str] = frozenset()
@@ -203,10 +203,10 @@ def _comment_lines(kind: Kind, live: LiveResource, manifest: Body, comments: Com
             yield f"#   {name}: {{fromEnv: {_variable(manifest, path)}}}"
     policy = manifest.get("policy")
     if isinstance(policy, Mapping) and "state" in policy:
-        yield "# Only where an overlay sets state: present."
+        yield "# Exists only in environments whose overlay sets state: present."
     yield from _named_secrets(comments.secrets)
     for one in comments.left_out:
-        yield f"# Left out: {escape(one.what)}: {escape(one.reason)}"
+        yield f"# Omitted: {escape(one.what)}: {escape(one.reason)}"
 
 
 def _named_secrets(secrets: Sequence[LiveSecret]) -> Iterator[str]:
@@ -280,7 +280,7 @@ def _sorted(value: Json) -> Json:
 
 @dataclass(frozen=True, slots=True)
 class WritableBody:
-    """Values that a manifest can have, and what was left out."""
+    """Values that a manifest can have, and what was omitted."""
 
     values: Mapping[At, Json]
     left_out: tuple[LeftOut, ...]

@@ -200,7 +200,7 @@ def _edits_between(at: At, before: Json | Absent, after: Json | Absent) -> Itera
 
 
 def _has_null(at: At, edit: Json | Absent) -> bool:
-    """Whether the value has a null inside a field. A null for a whole field can be expressed by leaving it out."""
+    """Whether the value has a null inside a field. A null for a whole field can be expressed by omitting it."""
     if edit is None:
         return len(at) > _FIELD
     return isinstance(edit, Mapping) and not same(merge_patch({}, edit), edit)

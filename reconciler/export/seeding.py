@@ -78,7 +78,7 @@ class SeedObjects:
                 yield f"{name}: {fault}"
 
     def fault(self, to: Reference, object_id: str) -> str:
-        """The fault of a reference; empty if the file shows none."""
+        """The fault of a reference; empty if the file has none."""
         if _list_of(to.path) not in self._lists:
             return ""
         found = self._objects.get((to.path.casefold(), object_id.casefold()))
@@ -142,7 +142,7 @@ def read_seeds(content: bytes, file: str) -> Seeds:
 
 
 def _documents(content: bytes, file: str) -> list[Json]:
-    """Parse as JSON, which has escapes that YAML lacks; else as YAML, also to locate duplicate keys."""
+    """Parse as JSON, which has escapes that YAML does not have; otherwise as YAML, also to locate duplicate keys."""
     try:
         return [json.loads(content.decode("utf-8-sig"), object_pairs_hook=_object_of)]
     except (ValueError, RecursionError) as error:
@@ -342,7 +342,7 @@ def _parties(kind: Kind, found: _Sections) -> dict[str, dict[str, tuple[str, ...
         one = next((known for level in levels if (known := level.object_id(row))), None)
         named = {level.name: text for level in levels if (text := level.found(row)) is not None}
         if not one or not named:
-            found.leave_out(place, f"it names no {kind.noun}, or no party that can be assigned")
+            found.leave_out(place, f"it has no {kind.noun} ID, or no party that can be assigned")
             continue
         targets = [to for level in levels if level.name in named for to in level.targets(named[level.name])]
         if faults := [fault for to in targets if (fault := found.seed_objects.fault(*to))]:

@@ -104,7 +104,7 @@ def own_checks(part: str) -> Iterator[tuple[str, Any]]:
 
 @cache
 def secret_fields() -> frozenset[str]:
-    """The names of the secret fields of all kinds, whose content no message quotes."""
+    """The names of the secret fields of all kinds, whose values no message quotes."""
     return frozenset(one.name for kind in KINDS.values() for one in kind.secret_rows.values())
 
 

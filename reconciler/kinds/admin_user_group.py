@@ -12,7 +12,7 @@ ADMIN_USER_GROUP: Final = Kind(
     description="One group of the seller's users.",
     path="/usergroups",
     source='API reference, "Admin User Groups"',
-    table=(title("Catalogue team", 100, required=True), description("Keeps the catalogue."), xp(), chosen_id()),
+    table=(title("Catalogue team", 100, required=True), description("Maintains the catalogue."), xp(), chosen_id()),
     name_field="Name",
     readers=("AdminUserGroupReader",),
     writers=("AdminUserGroupAdmin",),

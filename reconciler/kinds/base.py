@@ -65,12 +65,12 @@ class IdChoice(Enum):
 
 
 _ABOUT_ID: Final[Mapping[IdChoice, str]] = {
-    IdChoice.CHOSEN: "The ID that it has in OrderCloud. Left out: the same as metadata.name. For an environment with "
-    "another one, use ids in reconciler.yaml: it wins.",
+    IdChoice.CHOSEN: "The ID in OrderCloud. Default: metadata.name. For an environment with a different ID, use ids in "
+    "reconciler.yaml, which takes precedence.",
     IdChoice.SINGLE: "Read-only: a marketplace has only one, without an ID.",
-    IdChoice.SET: "Read-only: one manifest holds all of them, without an ID.",
+    IdChoice.SET: "Read-only: one manifest contains all of them, without an ID.",
 }
-"""What metadata.id is."""
+"""The description of metadata.id."""
 
 _LABELS: Final = 5
 _LABEL_LENGTH: Final = 40
@@ -113,7 +113,7 @@ class Kind:
     named_secrets: NamedSecrets | None = None
     id_field: str = "ID"
     gives: str = ""
-    """The field of the roles that its objects give to assigned parties."""
+    """The field of the roles that its objects grant to assigned parties."""
     members: str = ""
     """The level of the users who get what is assigned to the object."""
     entities: tuple[str, ...] = ()
@@ -148,7 +148,7 @@ class Kind:
 
     @cached_property
     def singles(self) -> Mapping[str, str]:
-        """The ids that we give singletons, and their paths."""
+        """The ids that we assign to singletons, and their paths."""
         if self.id_choice is not IdChoice.SINGLE:
             return {}
         entities = {entity.replace("/", "-"): f"{self.path}/{entity}" for entity in self.entities}
@@ -156,7 +156,7 @@ class Kind:
 
     @property
     def only_id(self) -> str:
-        """The id that we give the only object of a kind; empty if there may be several."""
+        """The id that we assign to the only object of a kind; empty if there may be several."""
         return self.name if self.row_fields or (self.singles and not self.entities) else ""
 
     def place(self, object_id: str) -> tuple[str, str | None]:
@@ -165,7 +165,7 @@ class Kind:
         return (alone, None) if alone else (self.path, object_id)
 
     def identified(self, body: Body, object_id: str) -> Body:
-        """The service's answer for an object, with the id that we give one without an id."""
+        """The service's response for an object, with the id that we assign to one without an id."""
         return {**body, self.id_field: object_id} if self.singles else body
 
     @property
@@ -212,7 +212,7 @@ class Kind:
 
     @property
     def meaning_of_id(self) -> str:
-        """What metadata.id is."""
+        """The description of metadata.id."""
         return self.about_id or _ABOUT_ID[self.id_choice]
 
     @cached_property
@@ -274,7 +274,7 @@ class Kind:
 
     @cached_property
     def write_only_fields(self) -> frozenset[str]:
-        """The paths of write-only secret fields, which no answer contains."""
+        """The paths of write-only secret fields, which no response contains."""
         return frozenset(path for path, one in self.secret_rows.items() if one.secret is Secrecy.WRITE_ONLY)
 
     @cached_property

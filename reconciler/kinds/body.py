@@ -1,4 +1,4 @@
-"""The fields of a kind -> the type faults of a service body. The home of pydantic.
+"""The fields of a kind -> the type faults of a service body. The only module that uses pydantic.
 
 Imported with the first body, so that runs that only read manifests do not wait for it.
 """
@@ -12,7 +12,7 @@ from reconciler.kinds.fields import Choice, Data, Field, Flag, Many, Record, Rol
 from reconciler.model.json import Body, is_nested_deeper, pointer
 
 MAX_DEPTH: Final = 100
-"""The most levels of arrays and objects in one field, over which other code recurses."""
+"""The most levels of arrays and objects in one field, because other code recurses over them."""
 
 
 class _ServiceBody(BaseModel):
@@ -22,7 +22,7 @@ class _ServiceBody(BaseModel):
 
 
 def checker(name: str, table: Sequence[Field], id_field: str) -> Callable[[Body], dict[str, str]]:
-    """Make the function that checks bodies of a kind: it gives a sentence for each faulty field, without its value.
+    """Build the function that checks bodies of a kind and returns a message for each faulty field, without its value.
 
     Every field except the id may be missing or null.
     """

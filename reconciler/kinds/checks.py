@@ -95,7 +95,7 @@ class Rule:
 
     name: str
     reason: str
-    """Why its findings are bad: a sentence without capital and full stop, which follows a colon."""
+    """Why its findings are bad: a clause that follows a colon, without capital and full stop."""
     source: str
     """The source in OrderCloud's public documentation; a rule without a documented fact is a warning."""
     check: Callable[[ManifestView], Iterable[Objection]]

@@ -30,7 +30,7 @@ def to_event(event_type: str) -> Reference:
 
 def chosen_id(**known: Any) -> Field:
     """The ID of an object, if its creator chooses it."""
-    text = "Read-only: it is metadata.id, else metadata.name."
+    text = "Read-only: set by metadata.id (default: metadata.name)."
     return Field("ID", Text(100), text, read_only=True, **known)
 
 
@@ -40,14 +40,14 @@ def text(name: str, meaning: str, example: str, max_length: int | None = None, *
 
 
 def title(example: str, max_length: int | None = None, **known: Any) -> Field:
-    """What people call it."""
-    return text("Name", "The name, as the portal shows it. It need not be unique.", example, max_length, **known)
+    """The display name."""
+    return text("Name", "The name shown in the portal. It need not be unique.", example, max_length, **known)
 
 
 def description(example: str, max_length: int | None = 2000, **known: Any) -> Field:
-    """A text for people."""
+    """A free-form description."""
     return Field(
-        "Description", Text(max_length, min_length=0), "A description for people.", examples=(example,), **known
+        "Description", Text(max_length, min_length=0), "A free-form description.", examples=(example,), **known
     )
 
 
@@ -71,13 +71,13 @@ def number(name: str, wanted: Whole, meaning: str, example: int, **known: Any) -
 
 
 def data(name: str, meaning: str, example: Json, **known: Any) -> Field:
-    """An object whose content is the user's own."""
+    """An object with free-form content."""
     return Field(name, Data(), meaning, examples=(example,), default={}, **known)
 
 
 def xp(**known: Any) -> Field:
     """Extended properties."""
-    meaning = "Extended properties: any data of your own, as a mapping; at most 8000 characters as JSON."
+    meaning = "Extended properties: any mapping of at most 8000 characters as JSON."
     return data("xp", meaning, {"team": "web"}, **known)
 
 
@@ -87,7 +87,7 @@ def texts(name: str, meaning: str, *examples: str, **known: Any) -> Field:
 
 
 def elevated_roles(meaning: str, **known: Any) -> Field:
-    """The roles of a token that is handed to a receiver."""
+    """The roles of a token that is passed to a receiver."""
     examples = (["OrderAdmin"],)
     return Field("ElevatedRoles", Many(Role()), meaning, examples=examples, default=[], direction_of=holds, **known)
 
@@ -103,33 +103,33 @@ def client_id(name: str, meaning: str, **known: Any) -> Field:
 
 
 def config_data() -> Field:
-    """What a receiver is sent along."""
-    return data("ConfigData", "Data of your own that is sent along.", {"team": "web"})
+    """Data sent to the receiver."""
+    return data("ConfigData", "Custom data sent with each request.", {"team": "web"})
 
 
 def secret(name: str, meaning: str, variable: str, max_length: int | None = None, **known: Any) -> Field:
-    """A secret; one that the service shows unless the row says otherwise."""
-    meaning = f"{meaning} Only a reference is allowed here, never the value itself. Left out: the live value stays."
+    """A secret; readable by default."""
+    meaning = f"{meaning} Only a reference is allowed, never the value itself. If omitted, the live value is kept."
     known = {"secret": Secrecy.READABLE, **known}
     return Field(name, Text(max_length), meaning, examples=({"fromEnv": variable},), **known)
 
 
 def hash_key(max_length: int | None = 50, **known: Any) -> Field:
     """The key that requests are signed with."""
-    meaning = "The key by which the receiver checks that a request comes from OrderCloud."
+    meaning = "The key with which the receiver verifies that a request comes from OrderCloud."
     return secret("HashKey", meaning, "MIDDLEWARE_HASH_KEY", max_length, **known)
 
 
 def auth_header(sent_to: str, max_length: int | None = None, **known: Any) -> tuple[Field, Field]:
-    """A header that goes with each request, for receivers behind a gateway. Name and value are written together."""
+    """A header of each request, for receivers behind a gateway. Name and value are written together."""
     name, value = "CustomAuthHeaderName", "CustomAuthHeaderValue"
     return (
         text(
-            name, f"A header that OrderCloud sends with each request. Needs {value}.", "x-key", together=value, **known
+            name, f"A header that OrderCloud adds to each request. Requires {value}.", "x-key", together=value, **known
         ),
         secret(
             value,
-            f"The value of the header {name}. OrderCloud never shows it.",
+            f"The value of the header {name}. OrderCloud never returns it.",
             "FUNCTIONS_KEY",
             max_length,
             secret=Secrecy.WRITE_ONLY,

@@ -12,13 +12,13 @@ def _endpoint(name: str = "Endpoint", **known: Any) -> Field:
     return url(name, "The URL that is called.", "https://receiver.example.com/messages", required=True, **known)
 
 
-def _hidden(name: str, variable: str, max_length: int | None = None, *, required: bool = True) -> Field:
-    meaning = "OrderCloud never shows it."
+def _hidden(name: str, what: str, variable: str, max_length: int | None = None, *, required: bool = True) -> Field:
+    meaning = f"The {what}. OrderCloud never returns it."
     return secret(name, meaning, variable, max_length, secret=Secrecy.WRITE_ONLY, required=required)
 
 
 def _connection() -> Field:
-    return _hidden("ConnectionString", "AZURE_CONNECTION_STRING")
+    return _hidden("ConnectionString", "connection string", "AZURE_CONNECTION_STRING")
 
 
 def _name(name: str, meaning: str, example: str, *, required: bool = True) -> Field:
@@ -26,7 +26,7 @@ def _name(name: str, meaning: str, example: str, *, required: bool = True) -> Fi
 
 
 def _target(name: str, record: str, meaning: str, since: str, *fields: Field, until: str = "") -> Field:
-    """One member of DeliveryTargets; null where it is not used."""
+    """One member of DeliveryTargets; null if it is not used."""
     examples: tuple[Any, ...] = ({one.name: one.examples[0] for one in fields if one.required},)
     return Field(name, Record(record, fields), meaning, examples=examples, since=since, until=until)
 
@@ -38,7 +38,7 @@ _CONTENT: Final = Record(
         Field(
             "Http",
             Record("SearchIngestionHttpContent", (_endpoint(), *auth_header("Endpoint"))),
-            "A service that is asked for the content.",
+            "A service that returns the content.",
             examples=({"Endpoint": "https://content.example.com"},),
         ),
     ),
@@ -52,9 +52,9 @@ _TARGETS: Final = Record(
             "KafkaConfig",
             "An Apache Kafka topic.",
             "1.0.293",
-            _name("BootstrapServers", "The servers to start from, separated by commas.", "kafka.example.com:9092"),
+            _name("BootstrapServers", "Bootstrap servers, separated by commas.", "kafka.example.com:9092"),
             _name("SaslUsername", "The user.", "ordercloud"),
-            _hidden("SaslPassword", "KAFKA_PASSWORD"),
+            _hidden("SaslPassword", "password", "KAFKA_PASSWORD"),
             _name("Topic", "The topic.", "orders"),
         ),
         _target(
@@ -63,7 +63,7 @@ _TARGETS: Final = Record(
             "An HTTP receiver.",
             "1.0.293",
             _endpoint(),
-            _hidden("Secret", "RECEIVER_SECRET", 50),
+            _hidden("Secret", "secret that the receiver requires", "RECEIVER_SECRET", 50),
             *auth_header("Endpoint", 50),
         ),
         _target(
@@ -75,8 +75,8 @@ _TARGETS: Final = Record(
             _name("Source", "The source ID.", "1234567"),
             _endpoint(),
             _name("Entity", "The entity.", "product"),
-            _hidden("ApiKey", "SEARCH_API_KEY"),
-            Field("Content", _CONTENT, "Which content is delivered.", examples=({"Locales": ["en_us"]},)),
+            _hidden("ApiKey", "API key", "SEARCH_API_KEY"),
+            Field("Content", _CONTENT, "The content that is delivered.", examples=({"Locales": ["en_us"]},)),
         ),
         _target(
             "SendEvent",
@@ -92,7 +92,7 @@ _TARGETS: Final = Record(
             "Sitecore Discover. Only with tracking events.",
             "1.0.293",
             _name("ClientID", "The client.", "a1b2c3"),
-            _hidden("ApiKey", "DISCOVER_API_KEY"),
+            _hidden("ApiKey", "API key", "DISCOVER_API_KEY"),
             _endpoint("ServiceEndpoint"),
         ),
         _target(
@@ -109,7 +109,7 @@ _TARGETS: Final = Record(
             "Azure Blob Storage.",
             "1.0.309",
             _connection(),
-            _name("OverrideContainerName", "A container of another name than usual.", "orders", required=False),
+            _name("OverrideContainerName", "A container name other than the default.", "orders", required=False),
         ),
         _target(
             "AzureTable",
@@ -117,7 +117,7 @@ _TARGETS: Final = Record(
             "Azure Table Storage.",
             "1.0.338",
             _connection(),
-            _name("OverrideTableName", "A table of another name than usual.", "orders", required=False),
+            _name("OverrideTableName", "A table name other than the default.", "orders", required=False),
         ),
         _target(
             "CosmosDb",
@@ -125,17 +125,21 @@ _TARGETS: Final = Record(
             "Azure Cosmos DB.",
             "1.0.349",
             _connection(),
-            _name("OverrideDatabaseName", "A database of another name than usual.", "orders", required=False),
+            _name("OverrideDatabaseName", "A database name other than the default.", "orders", required=False),
         ),
         _target(
-            "Mailchimp", "MailchimpConfig", "Mailchimp.", "", _hidden("ApiKey", "MAILCHIMP_API_KEY", required=False)
+            "Mailchimp",
+            "MailchimpConfig",
+            "Mailchimp.",
+            "",
+            _hidden("ApiKey", "API key", "MAILCHIMP_API_KEY", required=False),
         ),
         _target(
             "MessageSender",
             "MessageSenderConfig",
             "A middleware that sends messages.",
             "1.0.322",
-            _hidden("Secret", "SENDER_SECRET", 50),
+            _hidden("Secret", "secret that the receiver requires", "SENDER_SECRET", 50),
             _endpoint(),
         ),
         _target(
@@ -143,7 +147,7 @@ _TARGETS: Final = Record(
             "ContentHubConfig",
             "Sitecore Content Hub. Only with ProductSync.",
             "1.0.354",
-            _hidden("ApiKey", "CONTENT_HUB_API_KEY", 50),
+            _hidden("ApiKey", "API key", "CONTENT_HUB_API_KEY", 50),
             _endpoint(),
             _name("TargetSchemaName", "The schema.", "products"),
             config_data(),
@@ -153,7 +157,7 @@ _TARGETS: Final = Record(
             "MandrillConfig",
             "Mandrill, up to API 1.0.432. Later versions have Mailchimp.",
             "1.0.322",
-            _hidden("ApiKey", "MANDRILL_API_KEY", 50),
+            _hidden("ApiKey", "API key", "MANDRILL_API_KEY", 50),
             until="1.0.432",
         ),
     ),
@@ -162,17 +166,17 @@ _TARGETS: Final = Record(
 DELIVERY_CONFIG: Final = Kind(
     name="DeliveryConfig",
     noun="delivery configuration",
-    description="One delivery configuration: where OrderCloud delivers messages and data to.",
+    description="One delivery configuration: where OrderCloud delivers messages and data.",
     path="/integrations/deliveryconfig",
     source='API reference, "Delivery Configurations"',
     since="1.0.293",
     table=(
         title("Event hub", 128, required=True),
-        flag("Enabled", "Whether anything is delivered.", direction_of=grows),
+        flag("Enabled", "Whether deliveries are enabled.", direction_of=grows),
         Field(
             "DeliveryTargets",
             _TARGETS,
-            "The receivers, one member for each; several are possible.",
+            "The receivers, one member for each; several are allowed.",
             examples=({"EventHub": {"EventHubName": "orders", "ConnectionString": {"fromEnv": "EVENT_HUB"}}},),
             required=True,
             restore=Restore.COPIES,

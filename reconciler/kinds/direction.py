@@ -1,6 +1,6 @@
 """Two canonical values of a field -> whether the change widens access, or narrows it.
 
-Swapping the two values flips the answer, except where neither side contains the other: such an exchange grants
+Swapping the two values flips the result, unless neither side contains the other: such an exchange grants
 something new, and is widening in both directions.
 """
 
@@ -66,7 +66,7 @@ def holds(before: Json, after: Json) -> Direction:
 
 
 def sends_to(before: Json, after: Json) -> Direction:
-    """A URL that tokens or orders are sent to: another host did not get them before."""
+    """A URL that tokens or orders are sent to: another host did not receive them before."""
     if before == after or host_of(before) == host_of(after) is not None:
         return Direction.NEUTRAL
     return Direction.NARROWS if after is None else Direction.WIDENS

@@ -83,12 +83,12 @@ API_ROLES: Final = frozenset(_ROLES.split())
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """A JSON object whose content is the user's own."""
+    """A JSON object with free-form content."""
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """An object with fields of its own."""
+    """An object with its own fields."""
 
     name: str
     fields: "tuple[Field, ...]"
@@ -96,7 +96,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Many:
-    """A list whose order and repetitions mean nothing."""
+    """A list whose order and repetitions are ignored."""
 
     of: "Text | Choice | Role | Record"
 
@@ -105,12 +105,12 @@ Type: TypeAlias = Text | Flag | Whole | Choice | Role | Data | Record | Many
 
 
 class Secrecy(Enum):
-    """Whether the service shows a secret."""
+    """Whether the service returns a secret."""
 
     READABLE = "readable"
-    """It shows the value to every login that may read the object."""
+    """Returned to every login that may read the object."""
     WRITE_ONLY = "write-only"
-    """No answer ever contains it."""
+    """Never returned."""
 
 
 class Restore(Enum):
@@ -242,7 +242,7 @@ def as_set(value: Json) -> Json:
 
 
 def as_id(value: Json) -> Json:
-    """An id or username in one case: OrderCloud compares them without case, and may answer in another case.
+    """An id or username in one case: OrderCloud compares them without case, and may return them in another case.
 
     Without `str.casefold`, which would make two users, strasse and straße, equal.
     """
@@ -269,7 +269,7 @@ def _named(value: Json) -> Json:
 
 
 def record(members: Mapping[str, Canonical], *, may_be_empty: bool = False) -> Canonical:
-    """The canonical form of an object with known members: null equals missing, unknown members stay.
+    """The canonical form of an object with known members: null equals missing, unknown members are kept.
 
     An object without members equals none, unless its members may be secrets, which are not visible.
     """
@@ -309,7 +309,7 @@ class Field:
     initial: bool = False
     """Whether it is data after creation: neither compared nor written again."""
     is_owner: bool = False
-    """Whether it defaults to the marketplace's ID: if it is not named, the live value stays."""
+    """Whether it defaults to the marketplace's ID: if it is omitted, the live value is kept."""
     together: str = ""
     """Another field that the API requires with this one."""
     sent_to: str = ""

@@ -36,7 +36,7 @@ IMPERSONATION_CONFIG: Final = Kind(
             "The only user who may act as others. null: any user.",
             "support-user",
         ),
-        _buyer("BuyerID", "The buyer whose users they act as. null: those of every buyer, since API 1.0.315."),
+        _buyer("BuyerID", "The buyer whose users they act as. null: users of any buyer, since API 1.0.315."),
         _member(
             "GroupID",
             MemberReference("group", "buyer", "BuyerID"),
@@ -52,14 +52,14 @@ IMPERSONATION_CONFIG: Final = Kind(
         reference(
             "SecurityProfileID",
             TO_SECURITY_PROFILE,
-            "The ID of the security profile with the roles that they have meanwhile.",
+            "The ID of the security profile with the roles they have while impersonating.",
             "impersonation",
             direction_of=acts_as,
             required=True,
         ),
         client_id(
             "ClientID",
-            "The ID of the API client that they do so through.",
+            "The ID of the API client used for the impersonation.",
             direction_of=acts_as,
             required=True,
         ),

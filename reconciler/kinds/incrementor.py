@@ -1,4 +1,4 @@
-"""Incrementor: a counter from which IDs are made. Its number is data, so it is set only at creation."""
+"""Incrementor: a counter that generates IDs. Its number is data, so it is set only at creation."""
 
 from typing import Final
 
@@ -9,7 +9,7 @@ from reconciler.kinds.fields import Whole
 INCREMENTOR: Final = Kind(
     name="Incrementor",
     noun="incrementor",
-    description="One incrementor: a counter from which IDs are made.",
+    description="One incrementor: a counter that generates IDs.",
     path="/incrementors",
     source='API reference, "Incrementors"',
     table=(
@@ -17,13 +17,13 @@ INCREMENTOR: Final = Kind(
         number(
             "LastNumber",
             Whole(),
-            "The number that a new incrementor starts from. It counts up with each ID, so it is neither compared nor "
+            "The number at which a new incrementor starts. It increases with each ID, so it is neither compared nor "
             "written again.",
             0,
             required=True,
             initial=True,
         ),
-        number("LeftPaddingCount", Whole(), "How many digits it is filled up to.", 6, required=True),
+        number("LeftPaddingCount", Whole(), "Number of digits (padded with zeros).", 6, required=True),
         chosen_id(),
     ),
     name_field="Name",

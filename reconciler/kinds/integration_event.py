@@ -18,7 +18,7 @@ INTEGRATION_EVENT: Final = Kind(
         Field(
             "EventType",
             Choice(("OrderCheckout", "OpenIDConnect", "OrderReturn", "AddToCart")),
-            "When it is called. Fixed once the event is there. Needed to create one: the API's default is not "
+            "When it is called. Cannot be changed after creation. Required to create one: the API's default is not "
             "documented.",
             examples=("OrderCheckout",),
             source='API reference, "Integration Events"; error code IntegrationEvent.CannotEditType',
@@ -34,8 +34,8 @@ INTEGRATION_EVENT: Final = Kind(
         ),
         hash_key(required=True),
         *auth_header("CustomImplementationUrl", since="1.0.374"),
-        elevated_roles("The roles of the token that the middleware is given. Empty: it is given no token."),
-        data("ConfigData", "Data of your own that the middleware is sent with each call.", {"excludePOProducts": True}),
+        elevated_roles("Roles of the token passed to the middleware. Empty: no token."),
+        data("ConfigData", "Custom data sent with each call.", {"excludePOProducts": True}),
         chosen_id(),
     ),
     name_field="Name",

@@ -10,7 +10,7 @@ from reconciler.kinds.fields import Field, Text
 LOCALE: Final = Kind(
     name="Locale",
     noun="locale",
-    description="One locale: a currency and a language. No other has the same two.",
+    description="One locale: a currency and a language. The pair is unique.",
     path="/locales",
     source='API reference, "Locales"; error code Locale.DuplicateLanguageAndCurrency',
     since="1.0.220",
@@ -18,7 +18,7 @@ LOCALE: Final = Kind(
         text("Currency", "The ISO code of the currency.", "USD", 100, required=True),
         text("Language", "The ISO code of the language. null: none.", "en-US", 100),
         chosen_id(),
-        Field("OwnerID", Text(100), "Read-only: it is the marketplace that the locale is in.", read_only=True),
+        Field("OwnerID", Text(100), "Read-only: the marketplace of the locale.", read_only=True),
     ),
     name_field="Currency",
     unique=("Currency", "Language"),
@@ -26,7 +26,7 @@ LOCALE: Final = Kind(
     writers=("LocaleAdmin",),
     assignments=Assignments(
         levels("/locales/assignments", "LocaleID", "/locales/{LocaleID}/assignments", "buyers", "groups"),
-        "Who has this locale, level by level.",
+        "The parties assigned to this locale, by level.",
         grants=False,
     ),
 )

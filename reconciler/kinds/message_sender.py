@@ -40,28 +40,30 @@ MESSAGE_SENDER: Final = Kind(
         Field(
             "MessageTypes",
             Many(Choice(_TYPES)),
-            "The messages that it sends. The order means nothing.",
+            "The messages that it sends. Order is ignored.",
             examples=(["OrderSubmitted", "ShipmentCreated"],),
             default=[],
             required=True,
         ),
-        description("Mails about orders.", None),
-        elevated_roles("The roles of the token that the receiver is given. Empty: it is given no token."),
+        description("Emails about orders.", None),
+        elevated_roles("Roles of the token passed to the receiver. Empty: no token."),
         xp(),
         reference(
             "DeliveryConfigID",
             TO_DELIVERY_CONFIG,
-            "The ID of the delivery configuration that messages go through. Required since API 1.0.454.",
+            "The ID of the delivery configuration that delivers messages. Required since API 1.0.454.",
             "mail-middleware",
             required=True,
             since="1.0.322",
         ),
         flag(
-            "AllowAllBuyers", "Whether it serves every buyer. Assignments of buyers then mean nothing.", since="1.0.327"
+            "AllowAllBuyers",
+            "Whether it serves every buyer. If true, assignments of buyers have no effect.",
+            since="1.0.327",
         ),
         url(
             "URL",
-            "The URL that is called, up to API 1.0.432. Later versions have DeliveryConfigID. A staging restore clears "
+            "The URL that is called, up to API 1.0.432. Later versions use DeliveryConfigID. A staging restore clears "
             "it.",
             "https://middleware.example.com/{messagetype}",
             restore=Restore.CLEARS,
@@ -69,7 +71,7 @@ MESSAGE_SENDER: Final = Kind(
         ),
         secret(
             "SharedKey",
-            "The key by which the receiver checks that a request comes from OrderCloud, up to API 1.0.432.",
+            "The key with which the receiver verifies that a request comes from OrderCloud, up to API 1.0.432.",
             "SENDER_SHARED_KEY",
             until="1.0.432",
         ),
@@ -94,7 +96,7 @@ MESSAGE_SENDER: Final = Kind(
                 _TYPES,
             ),
         ),
-        "Whose messages this sender sends, level by level, and who gets copies.",
+        "The parties whose messages this sender sends, by level, and the recipients of copies.",
         grants=False,
         # A reader of senders may not read these.
         roles=("MessageConfigAssignmentAdmin", "MessageSenderAdmin"),

@@ -70,10 +70,12 @@ OPEN_ID_CONNECT: Final = Kind(
             since="1.0.152",
         ),
         flag(
-            "CallSyncUserIntegrationEvent", "Whether the event is called at each login, not only once.", since="1.0.165"
+            "CallSyncUserIntegrationEvent",
+            "Whether the event is called at each login, not only once.",
+            since="1.0.165",
         ),
         texts(
-            "AdditionalIdpScopes", "Further scopes that the identity provider is asked for.", "email", since="1.0.152"
+            "AdditionalIdpScopes", "Additional scopes to request from the identity provider.", "email", since="1.0.152"
         ),
         url(
             "CustomErrorUrl",

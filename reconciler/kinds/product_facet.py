@@ -1,4 +1,4 @@
-"""ProductFacet: an extended property of products by which searches can be narrowed."""
+"""ProductFacet: an extended property by which product searches can be filtered."""
 
 from typing import Final
 
@@ -9,16 +9,14 @@ from reconciler.kinds.fields import Whole
 PRODUCT_FACET: Final = Kind(
     name="ProductFacet",
     noun="product facet",
-    description="One product facet: an extended property by which product searches can be narrowed.",
+    description="One product facet: an extended property by which product searches can be filtered.",
     path="/productfacets",
     source='API reference, "Product Facets"',
     table=(
         title("Colour", 100, required=True),
-        text(
-            "XpPath", "The path below xp of the product. Left out: the ID. No other facet has the same.", "colour", 200
-        ),
-        number("ListOrder", Whole(), "Its place among the facets.", 1, default=0),
-        number("MinCount", Whole(), "How many products a value needs to be listed.", 1, default=1),
+        text("XpPath", "The path below xp of the product. Default: the ID. Must be unique.", "colour", 200),
+        number("ListOrder", Whole(), "Sort order.", 1, default=0),
+        number("MinCount", Whole(), "Minimum number of products for a value to be listed.", 1, default=1),
         xp(),
         chosen_id(),
     ),

@@ -23,7 +23,7 @@ class NamedSecrets:
     path: str
     """Below an object's own path."""
     value_field: str
-    """The field of the value, in the answer to the POST."""
+    """The field of the value in the response to the POST."""
     limit: int
     """The most secrets of an object."""
     login_flags: tuple[str, ...]

@@ -14,50 +14,50 @@ _PASSWORDS: Final = Record(
         number(
             "LimitPasswordReuse",
             Whole(0, 24),
-            "How many earlier passwords cannot be used again.",
+            "Number of previous passwords that cannot be reused.",
             5,
             direction_of=at_least,
         ),
         number(
             "MaxConsecutiveDupeChars",
             Whole(1, 24),
-            "How often a character may be repeated in a row.",
+            "Maximum number of consecutive repetitions of a character.",
             3,
             direction_of=at_most,
         ),
         number(
             "MaximumPasswordAge",
             Whole(1, 365, "days"),
-            "After how many days a password expires.",
+            "Number of days after which a password expires.",
             90,
             direction_of=at_most,
         ),
         number(
             "MinimumPasswordAge",
             Whole(1, 60, "minutes"),
-            "For how many minutes a new password cannot be changed.",
+            "Number of minutes for which a new password cannot be changed.",
             5,
             direction_of=at_least,
         ),
         number(
             "AllowedFailedAttempts",
             Whole(1, 10),
-            "After how many failed logins the user is locked out.",
+            "Number of failed logins after which the user is locked out.",
             5,
             direction_of=at_most,
         ),
         number(
             "LockoutDuration",
             Whole(2, 1440, "minutes"),
-            "For how many minutes the user is locked out.",
+            "Number of minutes for which the user is locked out.",
             30,
             direction_of=at_least,
         ),
         *(
-            flag(f"{of}Required", f"Whether a password needs {needs}.", direction_of=at_least)
-            for of, needs in (
-                ("UpperCase", "a capital letter"),
-                ("LowerCase", "a small letter"),
+            flag(f"{of}Required", f"Whether a password requires {what}.", direction_of=at_least)
+            for of, what in (
+                ("UpperCase", "an uppercase letter"),
+                ("LowerCase", "a lowercase letter"),
                 ("SpecialCharacter", "a special character"),
                 ("Numeric", "a digit"),
             )
@@ -65,7 +65,7 @@ _PASSWORDS: Final = Record(
         number(
             "MinimumCharacterCount",
             Whole(10),
-            "The least length of a password: 10 or more.",
+            "Minimum password length (at least 10).",
             12,
             source="error code SecurityProfile.InvalidPasswordConfiguration",
             direction_of=at_least,
@@ -84,21 +84,21 @@ SECURITY_PROFILE: Final = Kind(
         Field(
             "Roles",
             Many(Role()),
-            "The roles that it gives. The order means nothing.",
+            "The roles that it grants. Order is ignored.",
             examples=(["CatalogAdmin", "ProductAdmin"],),
             default=[],
             direction_of=holds,
         ),
         texts(
             "CustomRoles",
-            "The custom roles that it gives. They appear in tokens as they are.",
+            "The custom roles that it grants. They appear in tokens unchanged.",
             "order-approver",
             direction_of=holds,
         ),
         Field(
             "PasswordConfig",
             _PASSWORDS,
-            "Rules for passwords. Of all profiles of a user the strictest rule counts. null: none.",
+            "Password rules. With several profiles, the strictest rule applies. null: none.",
             examples=({"MinimumCharacterCount": 12, "NumericRequired": True},),
         ),
         chosen_id(),
@@ -121,7 +121,7 @@ SECURITY_PROFILE: Final = Kind(
             "/securityprofiles/{SecurityProfileID}/assignments",
             *("seller", "buyers", "suppliers", "adminGroups", "adminUsers", "groups", "users"),
         ),
-        "Who has the roles of this profile, level by level.",
+        "The parties that have the roles of this profile, by level.",
         # A reader of profiles may not read these.
         roles=("SecurityProfileAdmin", "SetSecurityProfile"),
     ),

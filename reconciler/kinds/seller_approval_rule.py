@@ -19,7 +19,7 @@ SELLER_APPROVAL_RULE: Final = Kind(
         Field(
             "ApprovalType",
             Choice(("Order", "OrderReturn")),
-            "What is approved. OrderCloud supports OrderReturn alone.",
+            "What is approved. Only OrderReturn is supported.",
             examples=("OrderReturn",),
             required=True,
         ),
@@ -32,7 +32,7 @@ SELLER_APPROVAL_RULE: Final = Kind(
         ),
         text(
             "ApprovingGroupID",
-            "The ID of the admin user group that approves; where OwnerID is a supplier, of one of its user groups.",
+            "The ID of the admin user group that approves; if OwnerID is a supplier, of one of its user groups.",
             "returns-team",
             100,
             refers_to=MemberReference("group", "supplier", "OwnerID", or_seller=True),
@@ -40,7 +40,7 @@ SELLER_APPROVAL_RULE: Final = Kind(
         ),
         text(
             "RuleExpression",
-            "The expression that says which returns need approval; true for all.",
+            "The expression that selects the returns that require approval; true for all.",
             "order.Total > 1000",
             400,
             required=True,

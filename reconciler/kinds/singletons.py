@@ -29,21 +29,21 @@ def _delivery(what: str, **known: Any) -> Field:
 
 
 def _paused() -> Field:
-    return flag("Paused", "Whether nothing is delivered for now.", since="1.0.399")
+    return flag("Paused", "Whether deliveries are paused.", since="1.0.399")
 
 
 SUBSCRIPTION_INTEGRATION: Final = _single(
     name="SubscriptionIntegration",
     noun="subscription integration",
-    description="The middleware that orders of subscriptions go through.",
+    description="The middleware that is called for orders of subscriptions.",
     path="/integrations/subscription",
     source='API reference, "Subscription Integrations"',
     since="1.0.276",
     table=(
         client_id(
             "ApiClientID",
-            "The ID of the API client that orders are placed through. It needs a DefaultContextUserName and must not "
-            "have an OrderCheckoutIntegrationEventID.",
+            "The ID of the API client that places orders. It requires a DefaultContextUserName and must not have "
+            "an OrderCheckoutIntegrationEventID.",
             source="error codes SubscriptionIntegration.DefaultContextUser, SubscriptionIntegration.CannotUseApiClient",
             required=True,
         ),
@@ -51,8 +51,8 @@ SUBSCRIPTION_INTEGRATION: Final = _single(
         url("Url", "The URL that is called. null: none.", "https://middleware.example.com/subscriptions"),
         hash_key(required=True),
         *auth_header("Url", since="1.0.376"),
-        elevated_roles("The roles of the token that the middleware is given. Empty: it is given no token."),
-        number("NotificationDays", Whole(1, None, "days"), "How many days before an order users are notified.", 3),
+        elevated_roles("Roles of the token passed to the middleware. Empty: no token."),
+        number("NotificationDays", Whole(1, None, "days"), "Number of days before an order to notify users.", 3),
         xp(),
     ),
     readers=("SubscriptionReader",),
@@ -62,15 +62,15 @@ SUBSCRIPTION_INTEGRATION: Final = _single(
 PRODUCT_SYNC: Final = _single(
     name="ProductSync",
     noun="product sync",
-    description="Which changes of products are delivered, and where to.",
+    description="Which changes of products are delivered, and where.",
     path="/integrations/productsync",
     source='API reference, "Product Syncs"',
     since="1.0.297",
     table=(
-        _delivery("changes go through"),
+        _delivery("delivers changes"),
         flag("SyncProductChanged", "Whether changed products are delivered.", required=True),
         flag("SyncProductDeleted", "Whether deleted products are delivered.", required=True),
-        flag("ExcludePriceSchedules", "Whether price schedules are left out.", since="1.0.407"),
+        flag("ExcludePriceSchedules", "Whether price schedules are excluded.", since="1.0.407"),
         _paused(),
         config_data(),
     ),
@@ -80,12 +80,12 @@ PRODUCT_SYNC: Final = _single(
 ENTITY_SYNC: Final = _single(
     name="EntitySync",
     noun="entity sync",
-    description="Which changes of one entity are delivered, and where to.",
+    description="Which changes of one entity are delivered, and where.",
     path="/integrations/entitysync",
     source='API reference, "Entity Syncs"',
     since="1.0.325",
     table=(
-        _delivery("changes go through"),
+        _delivery("delivers changes"),
         flag("SyncEntityChanged", "Whether changed objects are delivered.", required=True, since="1.0.366"),
         flag("SyncEntityDeleted", "Whether deleted objects are delivered.", required=True, since="1.0.366"),
         _paused(),
@@ -95,40 +95,40 @@ ENTITY_SYNC: Final = _single(
         *("adminusers", "buyers", "buyers/usergroups", "buyers/users", "catalogs", "categories"),
         *("products/inventoryrecords", "suppliers", "suppliers/users"),
     ),
-    about_id="The entity (catalogs: since API 1.0.454). Left out: the same as metadata.name.",
+    about_id="The entity (catalogs: since API 1.0.454). Default: metadata.name.",
 )
 
 ORDER_SYNC: Final = _single(
     name="OrderSync",
     noun="order sync",
-    description="Where submitted orders are delivered to.",
+    description="Where submitted orders are delivered.",
     path="/integrations/OrderSync",
     source='API reference, "Order Syncs"',
     since="1.0.304",
-    table=(_delivery("orders go through"), config_data()),
+    table=(_delivery("delivers orders"), config_data()),
     writers=("OrderSyncConfigAdmin",),
 )
 
 ERROR_CONFIG: Final = _single(
     name="ErrorConfig",
     noun="error configuration",
-    description="Where errors of deliveries are reported to.",
+    description="Where errors of deliveries are reported.",
     path="/integrations/ErrorConfig",
     source='API reference, "Error Configs"',
     since="1.0.315",
-    table=(_delivery("errors are reported through"),),
+    table=(_delivery("reports errors"),),
     writers=("ErrorConfigAdmin",),
 )
 
 INVENTORY_INTEGRATION: Final = _single(
     name="InventoryIntegration",
     noun="inventory integration",
-    description="Where notifications of low inventory are delivered to.",
+    description="Where notifications of low inventory are delivered.",
     path="/integrations/inventory",
     source='API reference, "Inventory Integrations"; error code InventoryIntegration.DeliveryConfigIDRequired',
     since="1.0.370",
     table=(
-        _delivery("notifications go through"),
+        _delivery("delivers notifications"),
         flag("LimitNotifications", "Whether only the first notification is sent.", since="1.0.377"),
     ),
     writers=(),

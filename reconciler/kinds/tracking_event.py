@@ -19,7 +19,7 @@ TRACKING_EVENT: Final = Kind(
         Field(
             "EventType",
             Choice(("UserLoggedIn", "LineItemAdded", "LineItemUpdated", "OrderSubmitted")),
-            "What is reported. Fixed once the event is there.",
+            "What is reported. Cannot be changed after creation.",
             examples=("UserLoggedIn",),
             source='API reference, "Tracking Events"; error code TrackingEvent.CannotUpdateProperty',
             required=True,
@@ -27,7 +27,7 @@ TRACKING_EVENT: Final = Kind(
         ),
         client_id(
             "ClientID",
-            "The ID of the API client. Fixed once the event is there.",
+            "The ID of the API client. Cannot be changed after creation.",
             required=True,
             immutable=True,
         ),
@@ -35,7 +35,7 @@ TRACKING_EVENT: Final = Kind(
         reference(
             "DeliveryConfigID",
             TO_DELIVERY_CONFIG,
-            "The ID of the delivery configuration that it is reported to.",
+            "The ID of the delivery configuration that receives it.",
             "send",
             required=True,
             since="1.0.293",

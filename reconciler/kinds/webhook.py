@@ -25,7 +25,7 @@ _ROUTE: Final = Record(
     (
         text(
             "Route",
-            "The path of the API without a leading slash; its variables in braces.",
+            "The API path without a leading slash, with variables in braces.",
             "v1/buyers/{buyerID}/addresses",
             required=True,
         ),
@@ -46,7 +46,7 @@ WEBHOOK: Final = Kind(
         description("Checks the address with the carrier."),
         url(
             "Url",
-            "The URL that is called, by https. Required without DeliveryConfigID. A staging restore may clear it.",
+            "The https URL that is called. Required without DeliveryConfigID. A staging restore may clear it.",
             "https://middleware.example.com/webhook/createaddress",
             ("https",),
             source='API reference, "Webhooks"; error code Webhook.UrlSchemeHttps',
@@ -54,11 +54,11 @@ WEBHOOK: Final = Kind(
         ),
         hash_key(source='API reference, "Webhooks"; error code Webhook.MissingHashKey'),
         *auth_header("Url", since="1.0.376"),
-        elevated_roles("The roles of the token that the receiver is given. Empty: it is given no token."),
-        data("ConfigData", "Data of your own that the receiver is sent with each call.", {"carrier": "example"}),
+        elevated_roles("Roles of the token passed to the receiver. Empty: no token."),
+        data("ConfigData", "Custom data sent with each call.", {"carrier": "example"}),
         flag(
             "BeforeProcessRequest",
-            "true: it is called before the request is processed, and can refuse it. Not with DeliveryConfigID.",
+            "Whether it is called before the request is processed, and can refuse it. Not with DeliveryConfigID.",
         ),
         Field(
             "ApiClientIDs",
@@ -79,7 +79,7 @@ WEBHOOK: Final = Kind(
         reference(
             "DeliveryConfigID",
             TO_DELIVERY_CONFIG,
-            "The ID of the delivery configuration that calls go through, in place of Url and HashKey. null: none.",
+            "The ID of the delivery configuration that delivers calls, instead of Url and HashKey. null: none.",
             "event-hub",
             since="1.0.304",
         ),

@@ -1,4 +1,4 @@
-"""XpIndex: the extended properties by which lists can be filtered; one document holds all of them."""
+"""XpIndex: the extended properties by which lists can be filtered; one document contains all of them."""
 
 from typing import Final
 
@@ -13,8 +13,8 @@ _OBJECT_TYPES: Final = """
 
 XP_INDEX: Final = Kind(
     name="XpIndex",
-    noun="xp index set",
-    description="All indices of extended properties, by the type of object.",
+    noun="XP index",
+    description="All indices of extended properties, by object type.",
     path="/xpindices",
     source='API reference, "Xp Indices"',
     table=tuple(

@@ -44,7 +44,7 @@ def check_marketplace(remote: ReadRemote, environment: str, marketplace: str | N
     Raises:
         WrongMarketplace: it is another marketplace than the environment names; None allows any.
     """
-    return same_marketplace(identify(remote), environment, marketplace, "the credentials open", remote.base_url)
+    return same_marketplace(identify(remote), environment, marketplace, "the credentials are for", remote.base_url)
 
 
 def same_marketplace(found: str, environment: str, marketplace: str | None, whose: str, base_url: str) -> str:
@@ -67,7 +67,7 @@ def identify(remote: ReadRemote) -> str:
 
     Raises:
         AccessDenied: the credentials are those of a buyer's or a supplier's user, who may not manage configuration.
-        BadAnswer: the answer names no marketplace.
+        BadAnswer: the response contains no marketplace.
     """
     me = remote.me()
     for party in ("Buyer", "Supplier"):
@@ -80,7 +80,7 @@ def identify(remote: ReadRemote) -> str:
     seller = me.get("Seller")
     marketplace = seller.get("ID") if isinstance(seller, Mapping) else None
     if not isinstance(marketplace, str) or not marketplace:
-        raise BadAnswer("no Seller.ID in the answer, so the marketplace is unknown", _ME)
+        raise BadAnswer("no Seller.ID in the response, so the marketplace is unknown", _ME)
     return marketplace
 
 
@@ -90,7 +90,7 @@ _R = TypeVar("_R")
 
 @dataclass(frozen=True, slots=True)
 class Related:
-    """Which related data to read in addition to the objects."""
+    """Related data to read in addition to the objects."""
 
     assigned: AbstractSet[ObjectKey] | None = frozenset()
     """The objects whose assignments are read; None: all."""
@@ -111,7 +111,7 @@ class Reading:
     secrets: Mapping[ObjectKey, tuple[LiveSecret, ...]]
     """Named secrets by object."""
     hidden: Mapping[SecretKey, bool]
-    """The secrets in doubt that exist, and whether a login proves their value."""
+    """The secrets in doubt that exist, and whether a login verified their value."""
 
 
 def read(  # noqa: PLR0913  # what is checked, and what is read
@@ -129,7 +129,7 @@ def read(  # noqa: PLR0913  # what is checked, and what is read
     Raises:
         WrongMarketplace: it is another than the environment names; nothing else was read.
         ReconcilerError: this version of the service has no named secrets, and they are not optional.
-        RemoteError: a read failed, or gave something that the API does not promise.
+        RemoteError: a read failed, or a response violates the API.
     """
     make_ready(kinds)
     live = read_objects(remote, kinds, check_marketplace(remote, environment, marketplace), optional, expected)
@@ -138,7 +138,7 @@ def read(  # noqa: PLR0913  # what is checked, and what is read
 
 def make_ready(kinds: Collection[str]) -> None:
     """Import the checks of bodies in a thread, which takes as long as the first requests."""
-    # A daemon, so that exit does not wait for it: it may hang in the lock of an interrupted import.
+    # A daemon, so that exit does not wait for it: it may be blocked by the lock of an interrupted import.
     thread = Thread(target=lambda: [KINDS[name].faults for name in kinds], name="reconciler-kinds", daemon=True)
     with suppress(RuntimeError):  # no more threads can be started: they are imported when needed
         thread.start()
@@ -158,7 +158,7 @@ def read_objects(
     `optional`, the service is checked for the kind itself, even if it has no objects of it.
 
     Raises:
-        RemoteError: a read failed, or gave something that the API does not promise; nothing can be concluded.
+        RemoteError: a read failed, or a response violates the API; nothing can be concluded.
     """
     ordered = sorted(kinds)
     missing: dict[str, RequestFacts] = {}
@@ -170,7 +170,7 @@ def read_objects(
             missing[name] = error.request
             return []
 
-    found = _side_by_side(objects, ordered)
+    found = _in_parallel(objects, ordered)
     empty = [name for name, ones in zip(ordered, found, strict=True) if not ones]
     missing |= _newer_than(remote, [name for name in empty if name in expected or name in optional])
     needed = sorted(name for name in missing if name not in optional)
@@ -181,7 +181,7 @@ def read_objects(
 
 
 def _newer_than(remote: ReadRemote, names: Sequence[str]) -> Mapping[str, RequestFacts]:
-    """The kinds that the service is too old for: unknown kinds and unset singletons both answer 404."""
+    """The kinds that the service is too old for: unknown kinds and unset singletons both return 404."""
     singles = [KINDS[name] for name in names if KINDS[name].singles]
     version = _api_version(remote) if singles else ()
     return {
@@ -190,7 +190,7 @@ def _newer_than(remote: ReadRemote, names: Sequence[str]) -> Mapping[str, Reques
 
 
 def _api_version(remote: ReadRemote) -> tuple[int, ...]:
-    """The version that the service's own description names; empty where it has none."""
+    """The API version in the service's OpenAPI document; empty if it has none."""
     try:
         info = remote.single("/openapi/v3").get("info")
     except (NotFound, AccessDenied, BadAnswer):
@@ -224,7 +224,7 @@ def every_body(remote: ReadRemote, kind: Kind) -> list[Body]:
     A singleton has no ID in its body and gets the one of `Kind.singles`. A set always exists, even if it is empty.
     """
     if kind.singles:
-        return [one for one in _side_by_side(partial(_if_set, remote, kind), list(kind.singles)) if one is not None]
+        return [one for one in _in_parallel(partial(_if_set, remote, kind), list(kind.singles)) if one is not None]
     if kind.row_fields:
         return [body_of(remote, kind, kind.only_id)]
     return [*remote.list_all(kind.path)]
@@ -249,7 +249,7 @@ def body_of(remote: ReadRemote, kind: Kind, object_id: str) -> Body:
     if below is not None:
         return remote.get(path, below)
     body = kind.identified(remote.single(path), object_id)
-    # The answer for an unset singleton is not documented: 404, or a body without the fields that every object has.
+    # The response for an unset singleton is not documented: 404, or a body without the fields that every object has.
     if all(body.get(one.name) is None for one in kind.table if one.required):
         raise NotFound(f"the {kind.noun} is not set", RequestFacts("GET", f"/v1{path}"))
     return body
@@ -270,7 +270,7 @@ def read_related(remote: ReadRemote, live: LiveState, wanted: Related) -> Readin
 
     Raises:
         ReconcilerError: this version of the service has no named secrets, and they are not optional.
-        RemoteError: a read failed, or gave something that the API does not promise.
+        RemoteError: a read failed, or a response violates the API.
     """
     known = with_assignments(remote, live, wanted.assigned)
     secrets = read_secrets(remote, wanted.secret_owners, is_optional=wanted.is_optional)
@@ -311,7 +311,7 @@ def with_assignments(remote: ReadRemote, live: LiveState, of: AbstractSet[Object
     """Read the assignments of these objects, or of all objects of their kinds; others stay unknown.
 
     Raises:
-        RemoteError: a read failed, or gave something that the API does not promise.
+        RemoteError: a read failed, or a response violates the API.
     """
     there = Counter(one.kind for one in live.resources)
     tables = {kind: table for kind in live.kinds | there.keys() if (table := KINDS[kind].assignments)}
@@ -329,7 +329,7 @@ def with_assignments(remote: ReadRemote, live: LiveState, of: AbstractSet[Object
 
     unassigned = {kind: {level.name: () for level in tables[kind].levels} for kind in ids}
     found = {ObjectKey(kind, one): dict[str, tuple[str, ...]](unassigned[kind]) for kind in ids for one in ids[kind]}
-    for (kind, _), of_objects in zip(lists, _side_by_side(rows, lists), strict=True):
+    for (kind, _), of_objects in zip(lists, _in_parallel(rows, lists), strict=True):
         for object_id, levels in of_objects.items():
             found.get(ObjectKey(kind, object_id), {}).update(levels)
     known = (replace(one, assignments=found[one.key]) if one.key in found else one for one in live.resources)
@@ -349,11 +349,11 @@ def _rows(
         raise BadAnswer(f"an assignment has no {error}", RequestFacts("GET", f"/v1{path}")) from None
 
 
-def _side_by_side(ask: Callable[[_T], _R], about: Sequence[_T]) -> list[_R]:
-    if len(about) == 1:
-        return [ask(about[0])]
+def _in_parallel(read: Callable[[_T], _R], items: Sequence[_T]) -> list[_R]:
+    if len(items) == 1:
+        return [read(items[0])]
     with Threads(_AT_A_TIME) as pool:
-        return list(pool.map(ask, about))
+        return list(pool.map(read, items))
 
 
 _AT_A_TIME = 8
@@ -367,10 +367,10 @@ def read_secrets(
 
     Raises:
         ReconcilerError: this version of the service has no named secrets, and they are not optional.
-        RemoteError: a read failed, or gave something that the API does not promise.
+        RemoteError: a read failed, or a response violates the API.
     """
     read_one = partial(_secrets_of, remote, is_optional)
-    return dict(zip(objects, _side_by_side(read_one, objects), strict=True))
+    return dict(zip(objects, _in_parallel(read_one, objects), strict=True))
 
 
 def _secrets_of(
@@ -390,7 +390,7 @@ def _secrets_of(
     except NotFound as error:
         if is_optional:
             return ()
-        message = f"{error.message}; the service has named secrets since API 1.0.368"
+        message = f"{error.message}; named secrets require API 1.0.368"
         raise ReconcilerError(message, hint="remove secrets from the manifests of this environment") from error
     return tuple(live_secret(body, named, facts) for body in bodies)
 
@@ -403,7 +403,8 @@ def live_secret(body: Mapping[str, Json], named: NamedSecrets, facts: RequestFac
     """
     found, name, expires = body.get("ID"), body.get(named.name_field), body.get(named.expiry_field)
     if not isinstance(found, str) or not isinstance(name, str) or not isinstance(expires, str | None):
-        message = f"expected a secret with texts as ID and {named.name_field}, and {named.expiry_field} or null"
+        at, until = named.name_field, named.expiry_field
+        message = f"expected a secret with strings as ID and {at}, and a string or null as {until}"
         raise BadAnswer(message, facts)
     return LiveSecret(found, name, _moment(expires, named, facts) if expires else None)
 

@@ -136,11 +136,12 @@ def semantic_faults(manifest: Body, kind: Kind, context: LoadContext) -> Iterato
     if isinstance(policy, Mapping):
         yield from _ignored(policy, kind)
         if policy.get("state") == "absent" and kind.row_fields:
-            message = f"the {kind.noun} always exists, even if it is empty"
-            yield Fault("/policy/state", message, "contradiction", f"write {next(iter(kind.fields))}: [] and so on")
+            message = f"the {kind.noun} cannot be deleted, only emptied"
+            hint = f"set each field to [], such as {next(iter(kind.fields))}: []"
+            yield Fault("/policy/state", message, "contradiction", hint)
         if policy.get("state") == "absent" and policy.get("protected") is True:
             message = "the resource is protected, so its state cannot be absent"
-            yield Fault("/policy/state", message, "contradiction", "remove protected first, in a change of its own")
+            yield Fault("/policy/state", message, "contradiction", "remove protected first, in a separate change")
 
 
 def _name_as_id(metadata: Json, kind: Kind, context: LoadContext) -> Iterator[Fault]:
@@ -156,7 +157,7 @@ def _name_as_id(metadata: Json, kind: Kind, context: LoadContext) -> Iterator[Fa
     if metadata.get("id"):
         return
     if "." in name and Address(kind.name, name) not in context.ids:
-        message = f"the name {name} is also the id in OrderCloud, which may have only letters, digits, '-' and '_'"
+        message = f"the name {name} is also the id in OrderCloud, which may contain only letters, digits, '-' and '_'"
         yield Fault("/metadata/name", message, "format", "choose another name, or set metadata.id")
 
 
@@ -172,15 +173,15 @@ def _roles(spec: Body, kind: Kind, context: LoadContext) -> Iterator[Fault]:
                 yield Fault(at, f"unknown role {json.dumps(role)}", "unknown-role", hint, severity=severity)
 
 
-def apart(body: Mapping[str, object], table: Sequence[Field], *above: str) -> Iterator[Fault]:
-    """Find fields that OrderCloud requires together. A secret may be left out: its live value stays."""
+def unpaired(body: Mapping[str, object], table: Sequence[Field], *above: str) -> Iterator[Fault]:
+    """Find fields that OrderCloud requires together. A secret may be omitted: its live value is kept."""
     secret = {field.name for field in table if field.secret}
     for field in table:
         value, other = body.get(field.name), field.together
         if value is None:
             continue
         if isinstance(field.type, Record) and isinstance(value, Mapping):
-            yield from apart(value, field.type.fields, *above, field.name)
+            yield from unpaired(value, field.type.fields, *above, field.name)
         if not other or body.get(other) is not None or (other not in body and other in secret):
             continue
         message = f"{field.name} is set and {other} is {'null' if other in body else 'not'}"
@@ -222,7 +223,7 @@ def _same_but_for_case(level: Level, rows: Sequence[Json]) -> Iterator[Fault]:
 
 def _extended_properties(spec: Body) -> Iterator[Fault]:
     xp = spec.get("xp")
-    if 2 * len(repr(xp)) <= XP_LIMIT:  # made ten times as fast as JSON, which is never twice as long
+    if 2 * len(repr(xp)) <= XP_LIMIT:  # built ten times as fast as JSON, which is never twice as long
         return
     length = len(json.dumps(xp, ensure_ascii=False, separators=(",", ":")))
     if length > XP_LIMIT:
@@ -251,11 +252,11 @@ def _ignored(policy: Body, kind: Kind) -> Iterator[Fault]:
         field = pointer_parts(text)[0]
         if field in kind.fields:
             continue
-        message, hint = f"ignore names {json.dumps(field)}, which is not a field of {kind.name}", ""
+        message, hint = f"ignore contains {json.dumps(field)}, which is not a field of {kind.name}", ""
         if field == "spec":
-            hint = "the pointers start below spec"
+            hint = "pointers are relative to spec"
         elif field in kind.secret_fields:
-            message, hint = f"ignore names the secret {field}", "a secret that spec does not name is never changed"
+            message, hint = f"ignore contains the secret {field}", "a secret that is not in spec is never changed"
         else:
             hint = did_you_mean(field, kind.fields)
         yield Fault(pointer("policy", "ignore", index), message, "unknown-field", hint)

@@ -44,7 +44,7 @@ class LoadContext:
     values: Mapping[str, Json] = field(default_factory=dict)
     """The values of ``${values.KEY}``."""
     ids: Mapping[Address, str] = field(default_factory=dict)
-    """Manifest -> the service's id; wins over ``metadata.id``."""
+    """Manifest -> the service's id; takes precedence over ``metadata.id``."""
     allowed_secrets: frozenset[str] = frozenset()
     """The environment variables that manifests may name as secrets."""
     marketplace: str | None = None

@@ -44,7 +44,7 @@ class Key:
     path: str
     meaning: str
     type: str = ""
-    """The type in words; empty for a read-only key."""
+    """The type as text; empty for a read-only key."""
     limits: str = ""
     default: str = ""
     examples: tuple[str, ...] = ()
@@ -272,7 +272,7 @@ def _facts(entry: Key) -> Iterator[tuple[str, str]]:
 
 
 _WIDTH: Final = 100
-"""The width if neither the terminal nor COLUMNS gives one."""
+"""The width if neither the terminal nor COLUMNS sets one."""
 EXPLANATIONS: Final[Writers[Key]] = {
     "text": lambda entry, style: joined(_key_lines(entry, style.width or _WIDTH)),
     "json": lambda entry, _style: json_document(**_key_document(entry)),

@@ -27,9 +27,7 @@ from reconciler.model.json import Json
 from reconciler.model.secret import SecretReference, SecretSource
 
 _SUFFIXES: Final = (".yaml", ".yml")
-EMPTY_FOLDER_HINT: Final = (
-    f"fill it with: reconciler export --write, or write a manifest: reconciler explain {DEFAULT_KIND}"
-)
+EMPTY_FOLDER_HINT: Final = f"run reconciler export --write, or write a manifest (see reconciler explain {DEFAULT_KIND})"
 
 
 _JSON: Final = ".json"
@@ -103,7 +101,7 @@ class _Search:
 
     @classmethod
     def past(cls, apart: Sequence[Path]) -> Self:
-        """Mark the files and folders that are apart as already found."""
+        """Mark the files and folders in `apart` as already found."""
         before = cls()
         for path in apart:
             before.add(os.fspath(path))
@@ -158,7 +156,7 @@ class _Search:
                     count += 1
                     self._add_entry(entry, entry_name)
                 elif entry.is_symlink() and not os.path.exists(entry.path):  # noqa: PTH110  # see add
-                    message = "the symbolic link is broken, and may have led to manifests"
+                    message = "the symbolic link is broken, and its target may have contained manifests"
                     self.faults.append(Diagnostic(Place(entry_name), message, "broken-link", severity=Severity.WARNING))
             waiting += reversed(folders)
         return count
@@ -205,7 +203,7 @@ class _Search:
 _GIT: Final = frozenset({".git", "git~1"})
 """Names of git's folder; the second is its short name on old Windows file systems."""
 _KEPT: Final = (".github", ".reconciler")
-"""Names of folders that nothing is delivered below: files that CI runs, and the tool's own files."""
+"""Names of folders to which nothing is delivered: files that CI runs, and the tool's own files."""
 _OWN: Final = frozenset({".yaml", ".yml", ".json", ".jsonl", ".lock"})
 """Extensions of manifests, journals and locks."""
 _NOT_ASCII: Final = re.compile(r"[^\x00-\x7f]")
@@ -273,8 +271,8 @@ class AllowedPaths:
                 return f"is below {name}"
         if self._is_own(target):
             return (
-                "is used by the tool itself: configuration, manifests, overlays, logins, emulator data, journals, "
-                "files that the command line names"
+                "is an input or a file of the reconciler: configuration, manifests, overlays, logins, emulator data, "
+                "journals, files that the command line names"
             )
         return ""
 
@@ -287,9 +285,9 @@ class AllowedPaths:
 
 
 def hint_for(objection: str) -> str:
-    """What to do about an objection of `AllowedPaths`."""
+    """The hint for an objection of `AllowedPaths`."""
     if objection.startswith("is outside"):
-        return "to allow another folder, name it in secrets.folders of the environment"
+        return "to allow another folder, add it to secrets.folders of the environment"
     return "choose another path"
 
 

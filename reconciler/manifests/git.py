@@ -39,7 +39,7 @@ _ARGUMENTS: Final = 500
 
 
 class GitFailed(Exception):
-    """Git gave no answer; `problem` says why, and `fix` what to do."""
+    """A git command failed; `problem` is the reason, and `fix` a hint."""
 
     def __init__(self, problem: str, fix: str = "") -> None:
         super().__init__(problem)

@@ -99,7 +99,7 @@ def require_all(loaded: Loaded) -> None:
     Raises:
         InputError: a file or link could not be loaded, or there are no manifests at all.
     """
-    hint = "to prune, correct or remove it: what its manifests claim would be deleted"
+    hint = "correct or remove it before --prune; the objects of its manifests would be deleted"
     faults = [replace(one, severity=Severity.ERROR, hint=hint) for one in loaded.warnings if one.rule in _GAPS]
     if faults:
         raise InputError(faults)

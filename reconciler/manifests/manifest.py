@@ -12,7 +12,7 @@ from typing import Any, Final
 from reconciler.kinds import KINDS, Kind
 from reconciler.kinds.checks import ManifestView, Objection, Rule, RuleLevel
 from reconciler.kinds.secrecy import with_secrets
-from reconciler.manifests.checks import API_VERSION, address_in, apart, recognise, semantic_faults
+from reconciler.manifests.checks import API_VERSION, address_in, recognise, semantic_faults, unpaired
 from reconciler.manifests.context import LoadContext
 from reconciler.manifests.overlays import Environments
 from reconciler.manifests.rules import RULES, objections, objections_if_new
@@ -132,7 +132,7 @@ def examine(
         bare, secrets = reader.take(spec)
         manifest = {**manifest, "spec": bare}
         if kind.paired:
-            _add(faults, apart(with_secrets(bare, secrets), kind.paired, "spec"))
+            _add(faults, unpaired(with_secrets(bare, secrets), kind.paired, "spec"))
     substituted, values = _substituted(manifest, context, faults)
     plain, references = take_references(substituted, kind, faults)
     _add(faults, validator(kind.schema).faults(plain), values)
@@ -166,7 +166,7 @@ def _changed_name(manifest: Body, substituted: Body) -> Iterable[Fault]:
     before, after = manifest.get("metadata"), substituted.get("metadata")
     if isinstance(before, Mapping) and isinstance(after, Mapping) and before.get("name") != after.get("name"):
         message = "the name of a manifest must be the same in every environment"
-        yield Fault("/metadata/name", message, "substitution", "write it out")
+        yield Fault("/metadata/name", message, "substitution", "write the name without ${...}")
 
 
 def _add(faults: list[Fault], more: Iterable[Fault], values: Mapping[str, tuple[str, ...]] = _NO_VALUES) -> None:
@@ -304,7 +304,7 @@ def _faults(found: Iterable[tuple[Rule, Objection]], context: LoadContext) -> It
 
 
 def _ignored(pointers: Json) -> frozenset[str]:
-    """The fields that keep at least a part of their live value, whatever spec says."""
+    """The fields that keep at least a part of their live value, regardless of spec."""
     texts = [text for text in pointers if isinstance(text, str) and text.startswith("/")] if is_array(pointers) else []
     return frozenset(pointer_parts(text)[0] for text in texts)
 
@@ -331,7 +331,7 @@ def _apply_waivers(
         found: the findings of the rules.
         policy: the policy block of the manifest.
         context: levels of rules, and the day that waivers are checked against.
-        is_pointless: tells whether a rule without findings cannot have any, so that its waiver is pointless.
+        is_pointless: whether a rule without findings cannot have any, so that its waiver is pointless.
     """
     faults: list[Fault] = []
     waived: dict[Fault, Waiver] = {}
@@ -344,7 +344,7 @@ def _apply_waivers(
         waived |= dict.fromkeys(matching, waiver)
         waivers.add(waiver.rule)
         if not matching and context.level(waiver.rule) is not RuleLevel.OFF and is_pointless(waiver.rule):
-            message = f"the waiver of {waiver.rule} waives nothing"
+            message = f"the waiver of {waiver.rule} has no effect"
             faults.append(Fault(f"{at}/rule", message, "unused-waiver", "remove it", severity=Severity.WARNING))
     return _AfterWaivers(
         (*faults, *(fault for fault in found if fault not in waived)), tuple(waived.items()), frozenset(waivers)
@@ -365,7 +365,7 @@ def _waivers(policy: Body, today: date) -> Iterator[tuple[str, Waiver | Fault]]:
 
 
 def _day(rule: str, owner: str, expires: str, at: str, today: date) -> date | Fault:
-    """The last day of a waiver, or why it does not hold."""
+    """The last day of a waiver, or why it is invalid."""
     if rule not in RULES:
         hint = did_you_mean(rule, RULES) or f"rules are: {', '.join(RULES)}"
         return Fault(f"{at}/rule", f"unknown rule {json.dumps(rule)}", "unknown-rule", hint)

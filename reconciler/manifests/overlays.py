@@ -108,13 +108,13 @@ def file_faults(parsed: Parsed, file: File) -> Iterator[Diagnostic]:
 
 
 def read_overlays(context: LoadContext) -> Overlays:
-    """Read the overlays of an environment; without any this costs nothing."""
+    """Read the overlays of an environment; does nothing if there are none."""
     overlays = Overlays()
     if context.overlays:
         paths = [path for path in context.overlays if path.exists() or not context.may_be_empty]
         found = find_files(paths, may_be_empty=context.may_be_empty)
         overlays.files = found.files
-        where = f"environment {context.environment} has it among its overlays"
+        where = f"it is listed in overlays of environment {context.environment}"
         overlays.faults += [
             replace(fault, hint=where if fault.hint in {"", EMPTY_FOLDER_HINT} else fault.hint)
             for fault in found.faults
@@ -154,7 +154,7 @@ def _identity_fault(data: Json) -> Fault | None:
     if get_at(data, ("apiVersion",)) != API_VERSION:
         return Fault("/apiVersion", f"an overlay starts with apiVersion: {API_VERSION}", "choice")
     if address_in(data) is None:
-        return Fault("/metadata/name", "an overlay needs the name of its manifest as metadata.name", "required")
+        return Fault("/metadata/name", "an overlay requires the name of its manifest as metadata.name", "required")
     return None
 
 

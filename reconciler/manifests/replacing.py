@@ -55,7 +55,7 @@ def replace_file(
             if mode != _OWN:
                 temporary.chmod(mode)
             temporary.replace(path)
-    except UnicodeEncodeError:  # `from None`: it holds the text
+    except UnicodeEncodeError:  # `from None`: it contains the text
         raise OSError(errno.EILSEQ, "its name or its content is not UTF-8 text") from None
 
 
@@ -115,7 +115,7 @@ def read_own(path: "Path") -> bytes:
 
 
 def take_over(descriptor: int, path: "Path") -> None:
-    """Give an open file the owner and mode of the file that it will replace, if that exists.
+    """Set the owner and mode of an open file to those of the file that it will replace, if that exists.
 
     Raises:
         OSError: its owner cannot be kept.

@@ -1,4 +1,4 @@
-"""Data x JSON Schema -> faults in plain words, each with its JSON pointer.
+"""Data x JSON Schema -> readable faults, each with its JSON pointer.
 
 Two libraries share the work. jsonschema-rs validates correct data within microseconds; jsonschema, a hundred times
 slower, is imported and used only to explain faults. A property test keeps the two consistent.
@@ -8,7 +8,7 @@ The schemas are also for editors. The loader ignores these parts of them:
 - a choice of ``#/$defs/fromValues`` or ``#/$defs/manifestReference``: the ``${values.KEY}`` and the ``{ref: NAME}``
   that an editor accepts, which are replaced before validation;
 - an ``anyOf`` next to ``x-open``: the known names of an extensible list, which the loader checks;
-- ``doNotSuggest``: what the YAML language server does not propose;
+- ``doNotSuggest``: what the YAML language server does not suggest;
 - ``x-unit`` and ``x-pattern``: words for messages; ``x-source``: where OrderCloud documents a field.
 """
 
@@ -91,7 +91,7 @@ def did_you_mean(word: str, choices: Iterable[str]) -> str:
 
 
 def meant(choice: str) -> str:
-    """Give the hint for one choice."""
+    """The hint for one choice."""
     return f"did you mean {choice}?"
 
 
@@ -319,9 +319,9 @@ def _expectation(problem: _Problem) -> str:  # noqa: PLR0911  # one sentence for
         case "minLength" | "minItems" | "minProperties":
             return "must not be empty"
         case "maxProperties":
-            return f"takes only one of {listed(problem.schema['properties'], 'or')}"
+            return f"accepts only one of {listed(problem.schema['properties'], 'or')}"
         case keyword:
-            return f"does not fit ({keyword} in the schema)"
+            return f"is invalid (schema keyword {keyword})"
 
 
 _TYPES: Final[Mapping[str, Sequence[str]]] = {
@@ -348,7 +348,7 @@ def _hint(problem: _Problem) -> str:
         return "in YAML 1.2 yes, no, on and off are strings"
     if types & {"boolean", "integer", "number"} and isinstance(value, str):
         is_typed = value in {"true", "false"} or re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", value)
-        return "is it in quotes?" if is_typed else ""
+        return "remove the quotes" if is_typed else ""
     return "put quotes around it" if "string" in types and isinstance(value, bool | int | float) else ""
 
 

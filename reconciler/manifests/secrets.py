@@ -27,7 +27,7 @@ _OF_A_KEY: Final = {
     "nothing-to-remove": "this null removes nothing from the manifest",
 }
 """Rule -> its message without the key."""
-_TAIL: Final = "it is not shown: it may be a part of the secret before it"
+_TAIL: Final = "it is not shown because it may be part of the preceding secret"
 
 
 def secret_reference(value: Json, name: str, at: str) -> SecretReference | Fault:
@@ -52,7 +52,7 @@ def _from_variable(variable: str, at: str) -> SecretReference | Fault:
         return Fault(at, message, "secret", "use another variable for the secret")
     if _VARIABLE.fullmatch(variable):
         return SecretReference(SecretSource.ENVIRONMENT, variable)
-    message = "fromEnv takes the name of an environment variable: capital letters, digits and '_'"
+    message = "fromEnv requires the name of an environment variable: uppercase letters, digits and '_'"
     return Fault(at, message, "secret")
 
 
@@ -104,7 +104,7 @@ def _has_secret(found: Diagnostic, secret_fields: frozenset[str]) -> bool:
 
 
 def _unquoted(found: Diagnostic) -> Diagnostic:
-    message = _OF_A_KEY.get(found.rule, "this value is refused")
+    message = _OF_A_KEY.get(found.rule, "invalid value")
     hint = found.hint if found.rule == "unknown-field" and found.hint else _TAIL
     return replace(found, message=message, pointer="", hint=hint)
 
@@ -170,7 +170,7 @@ class SecretReader:
         allowed_paths = self.context.allowed_paths
         kept = allowed_paths.kept(path, self.file)
         if objection := allowed_paths.objection(kept):
-            message = f"fromFile takes the path of a file, relative to the manifest; this one {objection}"
+            message = f"fromFile requires the path of a file, relative to the manifest; this one {objection}"
             return [Fault(at, message, "secret", hint_for(objection))]
         if allowed_paths.is_named(kept, self.context.own_credentials):
             return [_own_credentials_fault(at, kept)]
@@ -236,13 +236,13 @@ def _environment_faults(reference: SecretReference, at: str, context: LoadContex
 
 
 def _own_credentials_fault(at: str, name: str) -> Fault:
-    message = f"{name} holds the reconciler's own credentials, which no manifest may use"
-    return Fault(at, message, "secret", "give the client a secret of its own")
+    message = f"{name} contains the reconciler's own credentials, which manifests must not use"
+    return Fault(at, message, "secret", "use a separate secret for the client")
 
 
 def _permission_faults(target: Path, kept: str, at: str) -> Iterator[Fault]:
     """Warn of a file that other users can read. Whether it exists is checked when it is used."""
-    if os.name == "nt":  # its modes do not show who may read
+    if os.name == "nt":  # its modes do not show who can read
         return
     with suppress(OSError):
         mode = target.stat().st_mode
@@ -258,8 +258,8 @@ _BELONGS_TO: Final = {"timeout": "command", "variable": "envFile"}
 def _delivery_faults(entry: Mapping[str, Any], at: str, file: str, allowed_paths: AllowedPaths) -> Iterator[Fault]:
     kinds = [kind for kind in _KINDS if kind in entry]
     if len(kinds) != 1:
-        message = f"a delivery is one of {listed(_KINDS, 'or')}"
-        yield Fault(at, message + (f", and this one has {' and '.join(kinds)}" if kinds else ""), "delivery")
+        message = f"a delivery requires exactly one of {listed(_KINDS, 'or')}"
+        yield Fault(at, message + (f", but this one has {' and '.join(kinds)}" if kinds else ""), "delivery")
         return
     for name, owner in _BELONGS_TO.items():
         if name in entry and owner not in kinds:
@@ -269,7 +269,7 @@ def _delivery_faults(entry: Mapping[str, Any], at: str, file: str, allowed_paths
     for below, path in _paths(entry):
         kept = allowed_paths.kept(path, file)
         if objection := allowed_paths.objection(kept, to_write=True):
-            message = f"{below[-1]} takes the path of a file, relative to the manifest; this one {objection}"
+            message = f"{below[-1]} requires the path of a file, relative to the manifest; this one {objection}"
             yield Fault(at + pointer(*below), message, "delivery", hint_for(objection))
 
 
@@ -306,7 +306,7 @@ def _over_limit(block: Sequence[Json], kind: Kind) -> Iterator[Fault]:
     """Report more secrets than the limit allows, which must leave room for a rotation."""
     if kind.named_secrets and len(block) >= kind.named_secrets.limit:
         limit = kind.named_secrets.limit
-        message = f"{len(block)} secrets: OrderCloud allows at most {limit}, and a rotation needs room for one more"
+        message = f"{len(block)} secrets: OrderCloud allows at most {limit}, and a rotation requires one more"
         yield Fault(_AT, message, "too-many-secrets", f"list at most {limit - 1}")
 
 
@@ -335,7 +335,7 @@ def _entry_faults(entry: Mapping[str, Any], at: str) -> Iterator[Fault]:
     elif "maxAge" in entry:
         secret = secret_of({**entry, "deliver": ()})
         if secret.max_age is not None and secret.overlap >= secret.max_age:
-            message = "overlap is not shorter than maxAge, so the secret would be due as soon as it is created"
+            message = "overlap is not shorter than maxAge, so the secret would be due for rotation at its creation"
             yield Fault(f"{at}/maxAge", message, "contradiction", "make overlap shorter than maxAge")
 
 

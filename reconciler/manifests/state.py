@@ -42,7 +42,7 @@ def clashes(candidates: Sequence[Candidate]) -> Iterator[Diagnostic]:
         if first.address != other.address:
             kind = KINDS[other.address.kind]
             message = f"{other.address} has the same id as {first.address} at {first.document.place('/metadata/id')}"
-            hint = "give each its own id, as metadata.id or under ids: of the environment"
+            hint = "set different ids, as metadata.id or under ids: of the environment"
             if kind.only_id:
                 message = f"{other.address} is a second {kind.noun}, after {first.address} at {first.document.place()}"
                 hint = "a marketplace has only one: remove one of the manifests"
@@ -86,7 +86,11 @@ def dangling(candidates: Sequence[Candidate], context: LoadContext) -> Iterator[
             there = known.get(address)
             if there is None:
                 names = [one.name for one in known if one.kind == address.kind] if next(guesses) < _GUESSES else []
-                others = "is its file among the given PATHs?" if context.partial else "write one, or name another"
+                others = (
+                    "check whether its file is among the given PATHs"
+                    if context.partial
+                    else "add it, or refer to another one"
+                )
                 hint = did_you_mean(address.name.removeprefix(f"{address.kind}/"), names) or others
                 if not context.scope.is_everything:
                     hint += "; refer to an object of another repository by its ID, without ref"
@@ -125,7 +129,7 @@ def unclaimed_ids(candidates: Iterable[Candidate], context: LoadContext) -> Iter
     for number, address in enumerate(one for one in context.ids if one not in known):
         name = short(address)
         at = pointer(*context.ids_at, name)
-        message = f"ids has {json.dumps(name)}, which no manifest is named"
+        message = f"ids contains {json.dumps(name)}, but no manifest has that name"
         names = map(short, known) if number < _GUESSES else ()
         hint = did_you_mean(name, names) or "remove it, or use the current name of its manifest"
         ids = (pointer("environments", context.environment or "", "ids", one) for one in (str(address), name))
@@ -179,7 +183,7 @@ def misplaced(
     Args:
         candidates: the manifests of this environment.
         context: the inputs of the environment.
-        elsewhere: gives the resources of the other environments, by name; called only if needed.
+        elsewhere: returns the resources of the other environments, by name; called only if needed.
     """
     uses = list(_uses(candidates, context))
     yield from _duplicate_deliveries(uses)
@@ -201,7 +205,7 @@ def _duplicate_deliveries(uses: Iterable[_Use]) -> Iterator[Diagnostic]:
         if first:
             where = first.candidate.document.place(first.at)
             message = f"{use.delivery} is also the target of another secret, at {where}"
-            yield use.fault(message, "duplicate-delivery", "give each secret a target of its own")
+            yield use.fault(message, "duplicate-delivery", "use a separate target for each secret")
 
 
 def _shared(
@@ -218,7 +222,7 @@ def _shared(
         if names:
             environments = ", ".join(sorted({*names, context.environment or ""}))
             message = f"the secrets of {environments} would all be delivered to {use.delivery}"
-            hint = "give each environment a file of its own, with ${marketplace} in the path or with an overlay"
+            hint = "use a separate file for each environment, with ${marketplace} in the path or with an overlay"
             yield use.fault(message, "duplicate-delivery", hint)
 
 

@@ -110,7 +110,7 @@ class Substitution:
             raise _Unusable('"${" is not closed by "}"', 'write "$${" for a literal "${"')
         if not name:
             raise _Unusable(
-                f"{reference[0]} is not available: only ${{values.KEY}} and ${{marketplace}} are",
+                f"{reference[0]} is not available; only ${{values.KEY}} and ${{marketplace}} are",
                 'write "$${" for a literal "${"',
             )
         value = get_at(self._known, name[0].split("."))

@@ -1,4 +1,4 @@
-"""A class of annotated fields -> its dataclass, made in a tenth of the time.
+"""A class of annotated fields -> its dataclass, created in a tenth of the time.
 
 The standard decorator compiles up to ten methods for each class, which took half of the start-up of a command. Here a
 method is compiled on its first call, and most are never called in a run.
@@ -16,9 +16,9 @@ _ORDERING: Final = {"__lt__": "<", "__le__": "<=", "__gt__": ">", "__ge__": ">="
 
 
 def _dataclass(*, frozen: bool = False, slots: bool = False, order: bool = False) -> Callable[[type], type]:
-    """As `dataclasses.dataclass`, whose `fields`, `replace` and `asdict` work with it, less `InitVar` and `kw_only`."""
+    """`dataclasses.dataclass` without `InitVar` and `kw_only`; `fields`, `replace` and `asdict` work with it."""
 
-    def made(described: type) -> type:
+    def decorate(described: type) -> type:
         described.__doc__ = described.__doc__ or described.__name__  # otherwise a signature is computed as its text
         cls: type = dataclasses.dataclass(init=False, repr=False, eq=False, slots=slots)(described)
         late = ["__init__", "__eq__", *(["__hash__"] if frozen else []), *(_ORDERING if order else [])]
@@ -27,7 +27,7 @@ def _dataclass(*, frozen: bool = False, slots: bool = False, order: bool = False
             setattr(cls, name, methods[name])
         return cls
 
-    return made
+    return decorate
 
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def _refuse_to_delete(_self: object, name: str) -> NoReturn:
     raise FrozenInstanceError(f"cannot delete field {name!r}")
 
 
-def _restore(self: object, state: Any) -> None:  # noqa: ANN401  # what `object.__getstate__` gives
+def _restore(self: object, state: Any) -> None:  # noqa: ANN401  # returned by `object.__getstate__`
     for part in state if isinstance(state, tuple) else (state,):
         for name, value in (part or {}).items():
             object.__setattr__(self, name, value)

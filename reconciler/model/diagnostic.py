@@ -60,7 +60,7 @@ class Waiver:
     reason: str
     owner: str
     expires: date
-    """The last day on which it holds, in UTC."""
+    """The last day on which it is valid, in UTC."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -73,7 +73,7 @@ class Waived:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """One fault, and where it holds."""
+    """One fault, and the environments that have it."""
 
     diagnostic: Diagnostic
     environments: tuple[str, ...] = ()

@@ -15,7 +15,7 @@ FINGERPRINT_DIGITS: Final = 16
 
 
 class DriftKind(StrEnum):
-    """How a resource deviates from its manifest. `UNMANAGED` is drift only if the configuration says so."""
+    """How a resource deviates from its manifest. `UNMANAGED` is drift only if the configuration requires it."""
 
     CHANGED = "changed"
     """A field has another value; there is a deviation for each field."""
@@ -49,7 +49,7 @@ class Deviation:
 
     kind: DriftKind
     change: Change
-    """The change that would bring the resource in step."""
+    """The change that would correct the resource."""
     field: FieldChange | None
     """The field of a changed resource; its `before` is live, its `after` is desired."""
     fingerprint: str
@@ -65,7 +65,7 @@ class Deviation:
 
     @property
     def is_left(self) -> bool:
-        """Whether an apply leaves it as it is."""
+        """Whether an apply does not change it."""
         return self.kind is DriftKind.UNMANAGED or bool(self.field and self.field.is_left and not self.field.added)
 
     @property
@@ -112,7 +112,7 @@ class Drift:
 
     @property
     def uncontrolled(self) -> tuple[Change, ...]:
-        """The objects in no manifest that are drift; no apply brings them in step."""
+        """The objects in no manifest that are drift; no apply corrects them."""
         return tuple(one.change for one in self.deviations if one.kind is DriftKind.UNMANAGED and one.is_drift)
 
     @property
@@ -129,7 +129,7 @@ class Drift:
         return tuple(_as_shown(ones) for ones in shown.values())
 
     def count(self, kind: DriftKind) -> int:
-        """How many resources deviate in this way."""
+        """The number of resources with this kind of deviation."""
         return len({one.address for one in self.deviations if one.kind is kind})
 
     @property
@@ -184,7 +184,7 @@ _hash_of_one: Final = lru_cache(maxsize=10_000, typed=True)(_hash)
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """One resource as an apply left it, without its values."""
+    """One resource after an apply, without its values."""
 
     address: Address
     id: str | None

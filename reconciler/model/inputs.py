@@ -28,13 +28,13 @@ class Selection:
     paths: tuple[str, ...] = ()
     """The files and folders whose manifests were loaded, as the user wrote them; empty: all those of the configuration.
 
-    Live objects that none of them claims are left out: manifests that were not loaded may claim them."""
+    Live objects that none of them claims are excluded: manifests that were not loaded may claim them."""
     write_secrets: tuple[str, ...] = ()
     """Write-only secrets to write even if no difference is known: ``ADDRESS#FIELD``. Sorted."""
 
     @property
     def is_everything(self) -> bool:
-        """Whether nothing is left out."""
+        """Whether nothing is excluded."""
         return not self.only and not self.selector and not self.paths
 
     def __str__(self) -> str:
@@ -104,12 +104,12 @@ _NEVER: Final = datetime.max.replace(tzinfo=UTC)
 _LAST_MOMENT: Final = _NEVER - timedelta(days=1)
 """The latest moment with a calendar day in every time zone."""
 Span: TypeAlias = tuple[datetime, datetime]
-"""When a window begins and ends, in UTC."""
+"""The start and the end of a window, in UTC."""
 
 
 @dataclass(frozen=True, slots=True)
 class Weekly:
-    """Hours of some days of the week. Where they end before they begin, they end on the next day."""
+    """Hours on some days of the week. If the end is before the start, it is on the next day."""
 
     days: frozenset[int]
     """0 is Monday."""
@@ -118,14 +118,14 @@ class Weekly:
     end: int
 
     def span(self, day: date, zone: "ZoneInfo") -> Span:
-        """When the window of this day begins and ends, in UTC."""
+        """The start and the end of this day's window, in UTC."""
         last = self.end if self.end > self.start else self.end + MIDNIGHT
         return _instant(day, self.start, zone, min), _instant(day, last, zone, max)
 
     def next_span(self, moment: datetime, zone: "ZoneInfo") -> Span | None:
-        """The first time that ends after this moment, in UTC; None: there is none."""
+        """The first span that ends after this moment, in UTC; None: there is none."""
         today = moment.astimezone(UTC).toordinal()
-        # From yesterday's on, in any zone; tomorrow's may have begun, because a repeated hour begins before midnight.
+        # From yesterday's on, in any zone; tomorrow's may have started, because a repeated hour starts before midnight.
         # A calendar has a first and a last day.
         days = map(date.fromordinal, range(max(today - 2, 1), min(today + len(DAYS) + 1, date.max.toordinal()) + 1))
         spans = (self.span(day, zone) for day in days if day.weekday() in self.days)
@@ -157,7 +157,7 @@ class Window:
     """A time in which nothing is applied to an environment.
 
     Hours are in its own time zone. When clocks change, a missing or repeated hour makes it longer, never shorter: it
-    begins at the earliest possible moment, and ends at the latest.
+    starts at the earliest possible moment, and ends at the latest.
     """
 
     when: Weekly | Dated
@@ -173,12 +173,12 @@ class Window:
 
 
 def holding(windows: Iterable[Window], moment: datetime) -> tuple[Window, ...]:
-    """The windows that hold at this moment."""
+    """The windows that are active at this moment."""
     return tuple(window for window in windows if (span := window.next_span(moment)) and span[0] <= moment)
 
 
 def opening(windows: Sequence[Window], moment: datetime) -> datetime | None:
-    """The first moment, in UTC, from this one on at which no window holds; None if none was found."""
+    """The first moment, in UTC, from this one on at which no window is active; None if none was found."""
     spans = [(*span, number) for number, window in enumerate(windows) if (span := window.next_span(moment))]
     heapify(spans)
     for _ in range(_MOST_SPANS + _MOST_SPANS_EACH * len(windows)):

@@ -1,6 +1,6 @@
 """JSON values -> comparison, digests and JSON-pointer access.
 
-Python says ``True == 1``, JSON does not: everything that compares service data goes through `same`.
+Python says ``True == 1``, JSON does not: everything that compares service data uses `same`.
 """
 
 import hashlib
@@ -61,7 +61,7 @@ _CANONICAL: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensu
 
 
 def canonical_text(value: Json) -> str:
-    """The canonical JSON text of a value: sorted keys, no spaces, ASCII only, so that equal values give equal bytes."""
+    """The canonical JSON text of a value: sorted keys, no spaces, ASCII only, so that equal values have equal bytes."""
     return _CANONICAL.encode(value)
 
 
@@ -125,7 +125,7 @@ def _children(value: Json) -> Collection[Json]:
 
 
 def get_at(value: Json | Absent, parts: Sequence[str]) -> Json | Absent:
-    """Give the value at the end of a path, or `ABSENT`. Array members are addressed by their index."""
+    """Return the value at the end of a path, or `ABSENT`. Array members are addressed by their index."""
     for part in parts:
         if type(value) is dict or isinstance(value, Mapping):  # a dict check is four times as fast
             value = value.get(part, ABSENT)
@@ -137,9 +137,9 @@ def get_at(value: Json | Absent, parts: Sequence[str]) -> Json | Absent:
 
 
 def with_value_at(body: Body, parts: Sequence[str], value: Json | Absent) -> Body:
-    """Copy the object with one path set, or removed where the value is `ABSENT`; parents are made as needed.
+    """Copy the object with one path set, or removed if the value is `ABSENT`; parents are created as needed.
 
-    Only objects are descended into: a path through an array or a scalar replaces nothing and gives an equal copy.
+    Only objects are descended into: a path through an array or a scalar changes nothing, and an equal copy is returned.
     """
     head, *rest = parts
     copy = dict(body)

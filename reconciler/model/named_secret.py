@@ -5,7 +5,7 @@ creation. So the service does not know whether a value was delivered. Suffixes o
 
 UNDELIVERED created; no delivery has started, so its value is lost
 UNPROVEN    a delivery has started, so a receiver may have its value; not known to be delivered everywhere
-UNTRIED     delivered everywhere; not tested by a login, because logins through the client are not possible yet
+UNTRIED     delivered everywhere; not verified by a login, because logins through the client are not possible yet
 RETIRED     replaced by another one
 
 UNPROVEN may be followed by a mark of the deliveries that may have its value, if not all may; the first three by a mark
@@ -69,7 +69,7 @@ def moment_of(text: str) -> datetime:
 
 
 def later(moment: datetime, by: timedelta) -> datetime:
-    """A moment that is so much later, as far as the calendar goes."""
+    """The moment after a duration, limited to the range of the calendar."""
     first, last = datetime.min.replace(tzinfo=moment.tzinfo), datetime.max.replace(tzinfo=moment.tzinfo)
     return moment + min(max(by, first - moment), last - moment)
 
@@ -100,7 +100,7 @@ class NamedSecret:
 
     @property
     def policy(self) -> str:
-        """The manifest's requirements, in words."""
+        """The manifest's requirements, as text."""
         age = f"max age {duration_text(self.max_age)}" if self.max_age is not None else ""
         expiry = f"expires {moment_text(self.expires)}" if self.expires else ""
         return f"{age or expiry or 'no expiry'}, overlap {duration_text(self.overlap)}"
@@ -186,7 +186,7 @@ class LiveSecret:
 
     @property
     def made_at(self) -> datetime | None:
-        """When it was created, from an id that this program made; None for other ids."""
+        """When it was created, from an id that this program created; None for other ids."""
         stamp = _STAMP.search(self.id)
         try:
             return datetime.strptime(stamp[1], _STAMP_FORMAT).replace(tzinfo=UTC) if stamp else None
@@ -199,12 +199,12 @@ class LiveSecret:
 
 
 def new_id(name: str, live: Iterable[LiveSecret], now: datetime, salt: str) -> str:
-    """An id with the creation time of a secret; later than all existing ones, even if clocks differ or stand still.
+    """An id with the creation time of a secret; later than all existing ones, even if clocks differ or stop.
 
     Args:
         name: the secret's.
         live: all secrets of the object.
-        now: the present time.
+        now: the current time.
         salt: random hexadecimal digits.
     """
     known = [one.made_at for one in live if one.made_at]
@@ -218,9 +218,9 @@ class Family:
     """The live secrets of one name, by their state."""
 
     current: LiveSecret | None = None
-    """The secret in use: delivered, and proven or untried; or created by another program with exactly this name."""
+    """The secret in use: delivered, and verified or untried; or created by another program with exactly this name."""
     superseded: tuple[LiveSecret, ...] = ()
-    """Older ones that are not retired yet, including unproven ones if the current one is proven."""
+    """Older ones that are not retired yet, including unproven ones if the current one is verified."""
     pending: tuple[LiveSecret, ...] = ()
     """Unproven ones, the newest first: receivers may have them until another one is delivered to the same places."""
     undelivered: tuple[LiveSecret, ...] = ()
@@ -240,14 +240,14 @@ _NEVER: Final = datetime.min.replace(tzinfo=UTC)
 
 
 def family(name: str, live: Sequence[LiveSecret]) -> Family:
-    """Group the live secrets of one name. One of unknown age counts as older than all that this program made."""
+    """Group the live secrets of one name. One of unknown age counts as older than all that this program created."""
     by_age = sorted(live, key=lambda one: (one.made_at or _NEVER, one.id), reverse=True)
     members = [one for one in by_age if one.base == name]
     in_use = [one for one in members if one.ending in {"", UNTRIED}]
     current = in_use[0] if in_use else None
-    proven_at = current.made_at if current and not current.ending else None
+    verified_at = current.made_at if current and not current.ending else None
     begun = [one for one in members if one.ending in {UNDELIVERED, UNPROVEN}]
-    stale = [one for one in begun if proven_at and one.made_at and one.made_at < proven_at]
+    stale = [one for one in begun if verified_at and one.made_at and one.made_at < verified_at]
     return Family(
         current,
         tuple(one for one in (*in_use[1:], *stale) if one.ending != UNDELIVERED),
@@ -262,7 +262,7 @@ class StepKind(StrEnum):
     """The action of one step."""
 
     TRY = "try"
-    """Check whether a secret of the client can be tested."""
+    """Check whether a secret of the client can be verified."""
     CREATE = "create"
     DELIVER = "deliver"
     PROVE = "prove"
@@ -275,7 +275,7 @@ class StepKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step, in words, as far as it is known in advance."""
+    """One step, as far as it is known in advance."""
 
     kind: StepKind
     text: str
@@ -296,7 +296,7 @@ class Begin(StrEnum):
     IF_MISSING = "if-missing"
     """If there is none in use, as `apply` does."""
     IF_DUE = "if-due"
-    """If the one in use expires soon, expires later than its manifest allows, or is untested."""
+    """If the one in use expires soon, expires later than its manifest allows, or is unverified."""
     ANYWAY = "anyway"
     """Unless a rotation is in progress."""
 
@@ -306,7 +306,7 @@ class Provided:
     """The result for the new secrets of one object."""
 
     note: str
-    """A message about those that could not be tested; empty if there are none."""
+    """A message about those that could not be verified; empty if there are none."""
     error: "ReconcilerError | None" = None
     """Why one was not created, not delivered, or is not accepted; later ones were not started."""
     has_written: bool = False
@@ -319,7 +319,7 @@ class Ended(StrEnum):
     COMPLETED = "completed"
     """All due steps were done."""
     POSTPONED = "postponed"
-    """The new secret could not be tested; old ones are unchanged."""
+    """The new secret could not be verified; old ones are unchanged."""
     FAILED = "failed"
     INTERRUPTED = "interrupted"
     NOT_STARTED = "not-started"
@@ -340,9 +340,9 @@ class Standing(StrEnum):
     OFF_POLICY = "off-policy"
     """It expires later than the manifest allows, or never."""
     UNPROVEN = "unproven"
-    """Created, but not proven: a rotation did not finish."""
+    """Created, but not confirmed: a rotation did not finish."""
     UNTRIED = "untried"
-    """Delivered, but not tested by a login."""
+    """Delivered, but not verified by a login."""
     SUPERSEDED = "superseded"
     """There is a newer one with this name, but it was not retired: a rotation was interrupted."""
     OVER = "over"
@@ -391,13 +391,13 @@ class SecretState:
     live: LiveSecret | None = None
     wanted: NamedSecret | None = None
     is_active: bool = True
-    """Whether logins through the client are possible, so that its secrets can be tested."""
+    """Whether logins through the client are possible, so that its secrets can be verified."""
     note: str = ""
     """Further information in addition to its standing."""
 
     @property
     def is_due(self) -> bool:
-        """Whether a rotation is due now. New secrets of an inactive client cannot be proven."""
+        """Whether a rotation is due now. New secrets of an inactive client cannot be verified."""
         return self.standing is Standing.OVER or (self.is_active and self.standing.is_for_rotation)
 
 

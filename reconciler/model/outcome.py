@@ -16,9 +16,9 @@ class Status(StrEnum):
     """One change's end."""
 
     APPLIED = "applied"
-    """Written, and the service holds what was sent."""
+    """Written, and the service has what was sent."""
     NOT_CONVERGED = "not-converged"
-    """Written, but the service holds something else: see `Outcome.fields`."""
+    """Written, but the service has something else: see `Outcome.fields`."""
     FAILED = "failed"
     """The service refused it, or it is unknown whether it was written: see `Outcome.message`."""
     SKIPPED = "skipped"
@@ -38,17 +38,17 @@ class Outcome:
     """The id of the object after the write; for a created object it may differ from the planned id."""
     fields: tuple[FieldChange, ...] = ()
     uncertain: bool = False
-    """Whether it may have been written although it counts as failed: the answer to a write was lost."""
+    """Whether it may have been written although it counts as failed: the response to a write was lost."""
 
     partly: bool = False
     """Whether it failed after a part of it was certainly written."""
     restored: bool = False
     """Whether it was written, and then the previous body was restored."""
     delivered: bool = False
-    """Whether a new secret was delivered and could not be withdrawn, although it is not valid."""
+    """Whether a new secret was delivered, is not valid, and its delivery could not be undone."""
 
     body: Body | None = field(default=None, compare=False)
-    """The service's answer to the write, without secret values; None: there was none."""
+    """The service's response to the write, without secret values; None: there was none."""
     fingerprints: Mapping[str, str] = field(default_factory=dict)
     """Fingerprints of the secret values that the plan set, by field; empty without a plan key."""
 
@@ -65,7 +65,7 @@ class ApplyResult:
 
     outcomes: tuple[Outcome, ...]
     unchanged: int
-    """Resources that the plan found in step."""
+    """Resources without changes in the plan."""
     interrupted: bool = False
     run: str = ""
     """The name of the run in the journal; empty: there was nothing to write, so there is no journal."""
@@ -110,7 +110,7 @@ class Write:
 
 
 class Ending(StrEnum):
-    """The result of a write, according to its answer."""
+    """The result of a write, according to its response."""
 
     ANSWERED = "answered"
     REFUSED = "refused"
@@ -177,7 +177,7 @@ class Certainty(StrEnum):
     ENDED = "ended"
     """Its result is recorded: see `RecordedChange.status`."""
     WRITTEN = "written"
-    """Each announced write was answered; the result of the change is not recorded."""
+    """Each announced write got a response; the result of the change is not recorded."""
     REFUSED = "refused"
     """The service refused all announced writes."""
     NOT_STARTED = "not-started"
@@ -223,7 +223,7 @@ class RecordedChange:
     uncertain: bool = False
     restored: bool = False
     left: Body | None = None
-    """The service's answer to its last write, without secret values; None: not recorded."""
+    """The service's response to its last write, without secret values; None: not recorded."""
     made: tuple[LiveSecret, ...] = ()
     """The named secrets that it created, in their final state."""
     fingerprints: Mapping[str, str] = field(default_factory=dict)

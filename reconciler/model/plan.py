@@ -15,7 +15,7 @@ from reconciler.model.resource import Address, ObjectKey, Scope, key_of
 from reconciler.model.secret import Delivery, SecretReference
 
 Creation: TypeAlias = Literal["auto", "put", "post"]
-"""How a service creates objects; ``auto``: by PUT to an id of our choice, and where it refuses that, by POST."""
+"""How a service creates objects; ``auto``: by PUT to a chosen id, or if it refuses that, by POST."""
 
 
 class Action(StrEnum):
@@ -71,7 +71,7 @@ class FieldChange:
 
     @property
     def path(self) -> tuple[str, ...]:
-        """The parts of `pointer`; those of assignments and named secrets begin with ``assignments`` and ``secrets``."""
+        """The parts of `pointer`; those of assignments and named secrets start with ``assignments`` and ``secrets``."""
         return pointer_parts(self.pointer)
 
     @property
@@ -127,7 +127,7 @@ class Change:
     address: Address
     action: Action
     id: str | None
-    """The service's id. For a create: the id that the PUT goes to."""
+    """The service's id. For a create: the id in the PUT."""
     before: Body | None
     """The live body, including unknown and read-only fields, without secret values."""
     after: Body | None
@@ -202,7 +202,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """The inputs and the target of a plan; `apply PLANFILE` refuses if any of it no longer holds."""
+    """The inputs and the target of a plan; `apply PLANFILE` refuses if any of it has changed."""
 
     environment: str
     base_url: str
@@ -307,4 +307,4 @@ class Review:
     unseen: Plan
     """The plan, with only the changes that were not reviewed."""
     gone: tuple[str, ...] = ()
-    """Reviewed changes that are no longer planned, in words."""
+    """Reviewed changes that are no longer planned, as text."""

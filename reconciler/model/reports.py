@@ -87,7 +87,7 @@ class ExportStatus(StrEnum):
     SAME = "same"
     """Its manifest equals the live state."""
     LEFT = "left out"
-    """Nothing is written for it; the reasons are in the list of what is left out."""
+    """Nothing is written for it; the reasons are in the list of excluded things."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,14 +141,14 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """All checks of one environment, in the order in which they were made."""
+    """All checks of one environment, in their order."""
 
     environment: str
     checks: tuple[Check, ...]
 
     @property
     def is_healthy(self) -> bool:
-        """Whether no check failed; warnings are no failures."""
+        """Whether no check failed; warnings are not failures."""
         return not self.count(Verdict.FAILED)
 
     def count(self, verdict: Verdict) -> int:
@@ -173,7 +173,7 @@ class SecretRow:
 
     address: Address
     id: str | None
-    """Of the object; None: it is not there."""
+    """Of the object; None: it does not exist."""
     sort: Sort
     state: SecretState
     policy: str = ""

@@ -23,7 +23,7 @@ _NOT: Final = "not"
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Patterns of addresses, and values in the extended properties of API clients: their IDs say nothing."""
+    """Patterns of addresses, and values in the extended properties of API clients, whose IDs have no meaning."""
 
     include: tuple[str, ...] = ()
     """``KIND/NAME`` with ``*``, ``?`` and ``[...]``; ignores case. Empty: everything."""
@@ -127,7 +127,7 @@ class FieldsPolicy(StrEnum):
     MERGE = "merge"
     """They keep their live value."""
     EXCLUSIVE = "exclusive"
-    """They go to the API's default, if there is one, except secrets, which are never cleared by omission."""
+    """They are set to the API's default, if there is one, except secrets, which are never cleared by omission."""
 
 
 class AssignmentsPolicy(StrEnum):
@@ -231,11 +231,11 @@ class DesiredState:
 
 @dataclass(frozen=True, slots=True)
 class LiveState:
-    """All objects of the kinds that were read. Complete: a failed read gives no LiveState."""
+    """All objects of the kinds that were read. Complete: after a failed read there is no LiveState."""
 
     resources: tuple[LiveResource, ...]
     marketplace: str
-    """The Seller.ID that `GET /v1/me` answered."""
+    """The Seller.ID in the response to `GET /v1/me`."""
     kinds: frozenset[str] = frozenset()
     """The kinds that were read."""
 

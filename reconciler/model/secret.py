@@ -21,7 +21,7 @@ DEFAULT_TIMEOUT: Final = 60
 
 @dataclass(frozen=True, slots=True)
 class ToFile:
-    """A file that holds the value and nothing else."""
+    """A file that contains only the value."""
 
     path: str
 
@@ -43,7 +43,7 @@ class ToCommand:
 
 @dataclass(frozen=True, slots=True)
 class ToEnvFile:
-    """A variable in a file of ``NAME=value`` lines, the others of which stay as they are."""
+    """A variable in a file of ``NAME=value`` lines, the others of which are unchanged."""
 
     path: str
     variable: str
@@ -54,7 +54,7 @@ class ToEnvFile:
 
 @dataclass(frozen=True, slots=True)
 class ToGithubOutput:
-    """An output of the present step of a GitHub Actions job."""
+    """An output of the current step of a GitHub Actions job."""
 
     name: str
 
@@ -81,7 +81,7 @@ Delivery: TypeAlias = InFile | ToCommand | ToGithubOutput
 
 
 def delivery_of(entry: Mapping[str, Any], keep: Callable[[str], str] = str) -> Delivery:
-    """Read one entry of ``deliver`` that fits the schema. `keep` gives the path to keep for one that is written."""
+    """Read one entry of ``deliver`` that fits the schema. `keep` converts a path from the entry to the one to store."""
     match entry:
         case {"file": path}:
             return ToFile(keep(path))
@@ -94,7 +94,7 @@ def delivery_of(entry: Mapping[str, Any], keep: Callable[[str], str] = str) -> D
         case {"kubernetesSecret": wanted}:
             return ToKubernetesSecret(keep(wanted["file"]), wanted["name"], wanted["key"], wanted.get("namespace", ""))
         case _:
-            raise ValueError(f"no delivery: {', '.join(entry)}")
+            raise ValueError(f"not a delivery: {', '.join(entry)}")
 
 
 def delivery_entry(delivery: Delivery) -> dict[str, Json]:
@@ -135,8 +135,8 @@ HIDDEN: Final = "[hidden]"
 
 _MASK: Final = re.compile(
     r"""[*\u2022\u25cf\u2217\u00b7\u2588]{3}                          # a run of asterisks, bullets or blocks, anywhere
-    | \A\s*(?:x{3,}|X{3,}|\#{3,}|-{3,}|_{3,}|\.{3,}|\u2026)\s*\Z      # nothing but one of these
-    | \A\W*(?:redacted|masked|hidden|filtered|omitted|obfuscated)\W*\Z  # a word that says it
+    | \A\s*(?:x{3,}|X{3,}|\#{3,}|-{3,}|_{3,}|\.{3,}|\u2026)\s*\Z      # only one of these
+    | \A\W*(?:redacted|masked|hidden|filtered|omitted|obfuscated)\W*\Z  # a word for a mask
     | \A\s*[<\[({]\W*(?:secret|value|password|protected|removed|sensitive|not\ shown)(?:\W+\w+)?\W*[>\])}]\s*\Z
     """,
     re.VERBOSE | re.IGNORECASE,
@@ -144,7 +144,7 @@ _MASK: Final = re.compile(
 
 
 def is_own_variable(name: str) -> bool:
-    """Whether the tool uses an environment variable for itself; Windows does not tell their case apart."""
+    """Whether the tool uses an environment variable for itself; Windows ignores their case."""
     return name.upper().startswith(_OWN_PREFIX)
 
 
@@ -175,14 +175,14 @@ class Secret:
         self.__open = opened
 
     def __init_subclass__(cls) -> NoReturn:
-        raise TypeError("a secret has no other kinds: one of them could be printed")
+        raise TypeError("Secret cannot be subclassed: a subclass could be printed")
 
     def reveal(self) -> str:
         """The value as text. Only code that writes a request body or a delivery may call this."""
         return self.__open()
 
     def fingerprint(self, key: bytes, about: str) -> str:
-        """HMAC-SHA-256 in hexadecimal: lets only the holder of the key recognise an equal value.
+        """HMAC-SHA-256 in hexadecimal: only the holder of the key can recognise an equal value.
 
         `about` identifies the owner, so that two resources with the same secret have different fingerprints.
         """
@@ -191,7 +191,7 @@ class Secret:
     def mark(self, about: str) -> str:
         """Sixteen hexadecimal digits by which the holder of the value recognises it; empty if it could be guessed.
 
-        Only for values that a service makes at random: OrderCloud's are 256 random bytes.
+        Only for values that a service generates at random: OrderCloud's are 256 random bytes.
         """
         value = self.__open()
         return self.fingerprint(b"", about)[:_MARK_LENGTH] if len(value) >= _UNGUESSABLE else ""

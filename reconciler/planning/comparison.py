@@ -1,6 +1,6 @@
 """A target x manifests x a service -> both sides -> the changes between them: matched, protected, pruned and selected.
 
-A target is what a plan is made for: an environment, its limits, and the user's selection.
+A target is an environment, its limits, and the user's selection.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -48,7 +48,7 @@ NO_LOGIN: Final = Access("", None, as_context_user=False)
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a plan is made for, from the configuration and the checkout."""
+    """The target of a plan, from the configuration and the checkout."""
 
     environment: str
     marketplace: str | None
@@ -58,7 +58,7 @@ class Target:
     expires_at: str | None = None
     """See `Binding.expires_at`."""
     plan_key: bytes | None = field(default=None, repr=False)
-    """Keys the fingerprints of secrets that a plan keeps; None: it keeps none."""
+    """The key of the fingerprints of secrets in a plan; None: it has no fingerprints."""
     requires_secrets: bool = False
     """Whether an unreadable secret is an error; otherwise it is not compared, and the plan reports it."""
     rules: Mapping[str, RuleLevel] = field(default_factory=dict)
@@ -90,7 +90,7 @@ class Target:
         return self.manages | {one.address.kind for one in desired.resources} or frozenset({DEFAULT_KIND})
 
     def warnings(self, changes: Sequence[Change]) -> tuple[str, ...]:
-        """Warnings: git cannot tell the state of the checkout, or a freeze window would refuse an apply now."""
+        """Warnings: git cannot determine the state of the checkout, or a freeze window would refuse an apply now."""
         frozen = (f"freeze: {one.message}" for one in guards.freeze(changes, self.freeze, self.now))
         return (*self.checkout.warnings, *frozen)
 
@@ -170,7 +170,7 @@ def _related(desired: DesiredState, values: Values, selected: Selection, live: L
 
 
 def _is_assigned(manifest: DesiredResource, live: LiveResource, selected: Selection) -> bool:
-    """Whether its assignments are compared: if selected, or if they may show the work of a restore."""
+    """Whether its assignments are compared: if selected, or if they may show the effect of a restore."""
     if not manifest.assignments:
         return False
     return selection.is_selected(selected, manifest.address, manifest.labels) or may_be_restored(manifest, live)
@@ -222,7 +222,7 @@ def _located(desired: DesiredState, target: Target) -> Iterator[None]:
 
 
 def _no_such(kind: Kind) -> str:
-    return f"this service has no {kind.noun}s (GET /v1{kind.path} answered 404)"
+    return f"this service has no {kind.noun}s (GET /v1{kind.path} returned 404)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,21 +293,21 @@ def _compared(
 ) -> Comparison:
     desired, live = sides.desired, sides.live
     own, foreign = selection.parted(changes, desired.scope)
-    settled, about_settling = deletion.settle(
+    kept_or_deleted, about_kept = deletion.protect_and_prune(
         identified(own, target.creation),
         target.protection,
         prunes=target.prunes,
         own_client_id=sides.login,
         unexpected_fields={Address(one.kind, one.id) for one in live.resources if one.faults},
     )
-    selected = selection.restrict(settled, desired, target.selection)
+    selected = selection.restrict(kept_or_deleted, desired, target.selection)
     seen = selection.without(live, foreign)
     warnings = (
         *target.warnings(selected.changes),
         *selected.warnings,
         *about_secrets(selected.changes, seen),
         *unexpected_fields(seen),
-        *about_settling,
+        *about_kept,
         *selection.left_scope(selected.changes, desired.scope),
         *hints(selected.whole, desired),
         *copied(selected.changes),
@@ -328,10 +328,10 @@ def _compared(
     )
 
 
-def identified(changes: Sequence[Change], way: Creation) -> tuple[Change, ...]:
+def identified(changes: Sequence[Change], creation: Creation) -> tuple[Change, ...]:
     """The same changes, without ids for objects created by POST, which the service chooses."""
 
-    def is_made(change: Change) -> bool:
-        return way == "post" and change.action is Action.CREATE and not KINDS[change.address.kind].has_chosen_ids
+    def is_posted(change: Change) -> bool:
+        return creation == "post" and change.action is Action.CREATE and not KINDS[change.address.kind].has_chosen_ids
 
-    return tuple(replace(one, id=None) if is_made(one) else one for one in changes)
+    return tuple(replace(one, id=None) if is_posted(one) else one for one in changes)

@@ -1,9 +1,9 @@
 """Changes -> which of them delete, and what prevents that: protection, and objects that refer to them.
 
-Protection in a manifest ends with the manifest. An entry under ``protected`` of an environment stays, and matches an
-object by each of its names, even when no manifest claims it any more.
+Protection in a manifest ends with the manifest. An entry under ``protected`` of an environment remains, and matches
+an object by each of its names, even if no manifest claims it any more.
 
-References to an object are searched only where something is deleted, each list once. If the login may not read a list,
+References to an object are searched only if something is deleted, each list once. If the login may not read a list,
 a warning names the missing role.
 """
 
@@ -53,7 +53,7 @@ def check(
         remote: the service.
         marketplace: its ID there.
         whole: the changes, and everything else that is live; None: there is nothing else.
-        manifests: give the places of references.
+        manifests: have the places of references.
         everywhere: also search kinds that are not in use here, whatever is deleted. Otherwise only for objects of a
         kind whose table does not list what prevents their deletion.
 
@@ -237,7 +237,7 @@ class Protection:
                 yield f"protected: {pattern} matches no manifest and no live object"
 
     def _bound(self) -> Mapping[ObjectKey, Address]:
-        """Object -> the manifest name that its id is kept under."""
+        """Object -> the manifest name of its id in the environment."""
         return {ObjectKey(address.kind, known): address for address, known in (self.ids or {}).items()}
 
 
@@ -254,7 +254,7 @@ def _names(change: Change, bound: Mapping[ObjectKey, Address]) -> Iterator[str]:
         yield name
 
 
-def settle(
+def protect_and_prune(
     changes: Iterable[Change],
     protection: Protection,
     *,
@@ -262,7 +262,7 @@ def settle(
     own_client_id: str,
     unexpected_fields: Container[Address] = (),
 ) -> tuple[tuple[Change, ...], tuple[str, ...]]:
-    """Mark protected objects, and delete unmanaged ones where pruning is requested.
+    """Mark protected objects, and delete unmanaged ones if pruning is requested.
 
     Protected objects, objects with unexpected fields and the client that the run is logged in with are kept, each with
     a warning.

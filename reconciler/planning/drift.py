@@ -41,7 +41,7 @@ def find(  # one parameter for each option of drift
     """Convert a plan to drift.
 
     Args:
-        plan: the present plan.
+        plan: the current plan.
         receipt: of the last apply, if there is one.
         baseline: fingerprints of known deviations, which are not shown.
         since_receipt: show only what changed, or may have changed, in the service since the receipt.
@@ -139,7 +139,7 @@ def _whole_side(change: Change, kind: DriftKind, table: Kind, past: _Past) -> Si
         case DriftKind.UNMANAGED:
             return _unmanaged_side(change, past)
         case DriftKind.MISSING if applied and applied.hashes is not None:
-            return _side(git=_asks_for_more(table, change.after or {}, applied), live=True)
+            return _side(git=_differs_from_applied(table, change.after or {}, applied), live=True)
         case DriftKind.SURPLUS if applied and applied.hashes is None:
             return Side.LIVE_DRIFTED
         case _:
@@ -156,7 +156,7 @@ def _unmanaged_side(change: Change, past: _Past) -> Side:
     return Side.LIVE_DRIFTED if was in past.wanted else Side.GIT_AHEAD  # it was renamed, or its manifest was removed
 
 
-def _asks_for_more(kind: Kind, wanted: Body, applied: Applied) -> bool:
+def _differs_from_applied(kind: Kind, wanted: Body, applied: Applied) -> bool:
     """Whether a manifest names a field whose value differs from the applied one."""
     canonical = kind.canonical(wanted)
     return any(hashes_of(canonical[name]) != get_at(applied.hashes, (name,)) for name in wanted if name in canonical)
@@ -221,13 +221,13 @@ def receipt_of(
     created_at: str,
     known: Mapping[SecretKey, str] = MappingProxyType({}),
 ) -> Receipt:
-    """Make the receipt of an apply, without changes that failed, were skipped or did not converge.
+    """Create the receipt of an apply, without changes that failed, were skipped or did not converge.
 
     Args:
         plan: the applied plan.
         result: its result.
         desired: the manifests of the plan.
-        created_at: the present time, UTC.
+        created_at: the current time, UTC.
         known: the fingerprints of write-only secrets in the previous receipt; unwritten secrets keep theirs.
     """
     binding = plan.binding
@@ -265,7 +265,7 @@ def _applied(
 
 
 def _fingerprints(change: Change, outcome: Outcome | None, known: Mapping[SecretKey, str]) -> Mapping[str, str]:
-    """The known fingerprints of an object's present write-only secrets."""
+    """The known fingerprints of an object's current write-only secrets."""
     if change.after is None:
         return {}
     names = sorted(KINDS[change.address.kind].write_only_fields)

@@ -35,11 +35,11 @@ def in_doubt(resource: DesiredResource, found: LiveResource, values: Values) -> 
 
 
 def without_known(changes: Iterable[Change], hidden: Mapping[SecretKey, bool], values: Values) -> tuple[Change, ...]:
-    """The changes without hidden secrets that already have the desired value, as a login has proven.
+    """The changes without hidden secrets that already have the desired value, as verified by a login.
 
     Args:
         changes: the changes to plan.
-        hidden: the existing secrets that are not shown, and whether each is proven to have the desired value.
+        hidden: the existing secrets that are not shown, and whether each is verified to have the desired value.
         values: the values of references in manifests.
     """
     found = []
@@ -88,7 +88,7 @@ def not_compared(hidden: _Fields) -> tuple[str, ...]:
 
 
 _PLACEHOLDER: Final = {
-    True: "its {name} is the placeholder that exports write for secrets, which is public: set a new one",
+    True: "its {name} is the public placeholder of exports, not a secret: set a real value",
     False: "its {name} is hidden by the service and was not compared",
 }
 
@@ -105,7 +105,7 @@ def hidden(
     Args:
         changes: the planned changes.
         live: the live state.
-        is_there: tells whether an object without a shown secret has one, given whether others are shown.
+        is_there: returns whether an object without a shown secret has one, given whether others are shown.
         named: the secrets that manifests set.
         unseen: existing secrets that the service shows as null.
     """
@@ -180,7 +180,7 @@ def _unpatchable(change: Change, name: str) -> Finding:
     removal = f"; or remove it: {name.rpartition('/')[2]}: null" if row.together and not row.required else ""
     return Finding(
         "hidden-secret",
-        f"this change of {change.address} requires {name}, which the service does not show: it is written "
+        f"{change.address}: this change must send {name}, which the service does not return: it is written "
         "together with a changed field, or a member is removed, which requires a PUT",
         _set_in_manifest(name) + removal,
         (change.address,),
@@ -207,7 +207,7 @@ def _is_hidden(one: LiveResource, name: str, is_there: _IsThere, *, is_shown: bo
 def _hidden(change: Change, name: str) -> Finding:
     return Finding(
         "hidden-secret",
-        f"{change.address} has a {name} that the service does not show, and a PUT would overwrite it",
+        f"{change.address} has a {name} that the service does not return, and a PUT would overwrite it",
         f"{_set_in_manifest(name)}, so that its value is sent; or use the portal",
         (change.address,),
         can_be_acknowledged=False,

@@ -36,7 +36,7 @@ T = TypeVar("T")
 
 
 class _Unseen(Exception):  # never leaves this module
-    """It is unknown whether an object exists; the argument gives the reason."""
+    """It is unknown whether an object exists; the argument is the reason."""
 
 
 _NOT_YET: Final = _Unseen()
@@ -47,7 +47,7 @@ class Referred:
     """The findings and warnings."""
 
     changes: tuple[Change, ...]
-    """The checked changes, with usernames as the service spells them."""
+    """The checked changes, with usernames in the service's spelling."""
     findings: tuple[Finding, ...]
     warnings: tuple[str, ...]
 
@@ -94,7 +94,7 @@ def check(
 @dataclass(frozen=True, slots=True)
 class _User:
     name: str
-    """The username as the service spells it."""
+    """The username in the service's spelling."""
     party: str
     active: bool
 
@@ -305,16 +305,16 @@ class _Task:
         elif reference.required_value and found.get(reference.required_value[0]) != reference.required_value[1]:
             name, wanted = reference.required_value
             message = f"the {reference.noun} {value} has {name} {found.get(name)}, but {wanted} is required"
-            yield self._finding(at, "reference-type", message, f"name one whose {name} is {wanted}")
+            yield self._finding(at, "reference-type", message, f"use one whose {name} is {wanted}")
 
     def _missing(self, at: str, reference: Reference, value: str) -> Finding:
         """An object that will not exist; a reference to one without an ID cannot be sent."""
         planned = self.lookup.planned.get(ObjectKey(reference.kind, value))
         if planned is None or planned.action is Action.DELETE:
             message = f"{'this plan deletes the' if planned else 'there is no'} {reference.noun} {value}"
-            return self._finding(at, "reference-missing", message, "name one that exists, or create it first")
+            return self._finding(at, "reference-missing", message, "use an existing one, or create it first")
         message = f"{planned.address} does not exist, and this run does not create it"
-        fix = "name one that exists, or let this run create it, too"
+        fix = "use an existing one, or include it in this run"
         finding = self._finding(at, "reference-missing", message, fix)
         return replace(finding, can_be_acknowledged=value != known_after(planned.address))
 
@@ -327,13 +327,13 @@ class _Task:
             return
         if found is None:
             message = f"there is no user {value}"
-            yield self._finding(at, "reference-missing", message, "name one that exists, or create it first")
+            yield self._finding(at, "reference-missing", message, "use an existing one, or create it first")
         elif not found.active:
             message = f"the user {value} is not active, so logins as this user fail"
-            yield self._finding(at, "reference-inactive", message, "activate the user, or name another")
+            yield self._finding(at, "reference-inactive", message, "activate the user, or use another")
         elif (self.change.after or {}).get(flag) and found.party != "buyer":
             message = f"{flag} requires a buyer's user, but {value} is a {found.party}'s"
-            yield self._finding(at, "reference-not-buyer", message, f"name a buyer's user, or write {flag}: false")
+            yield self._finding(at, "reference-not-buyer", message, f"use a buyer's user, or set {flag}: false")
 
     def _parties(self) -> Iterator[Finding]:
         for step in self.change.assignments:

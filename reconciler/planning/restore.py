@@ -3,10 +3,10 @@
 Every Sunday production is copied over staging, and some fields and objects are lost; the tables of the kinds list
 them. The restore affects all objects at once. So a change undoes a restore only if no object of its kind has kept such
 a value, and if there are several: a single removed reference is a manual change. After an interrupted apply, some
-objects are already repaired: objects in step do not count as long as another kind has lost all its values.
+objects are already repaired: unchanged objects do not count as long as another kind has lost all its values.
 
 Everything else is then a copy of production: changes of values that send data or users to production's hosts also undo
-the restore, and so do changes of secrets, which production has other values of.
+the restore, and so do changes of secrets, which have other values in production.
 """
 
 from collections.abc import Iterator, Sequence
@@ -38,7 +38,7 @@ def restored(changes: Sequence[Change]) -> frozenset[Address]:
 
 
 def may_be_restored(resource: DesiredResource, live: LiveResource) -> bool:
-    """Whether an object may lack what the restore removes, judging by its body."""
+    """Whether an object may lack what the restore removes, based on its body."""
     kind = KINDS[resource.address.kind]
     lost = [one.name for one in kind.fields.values() if one.restore and _is_empty(live.body.get(one.name))]
     return kind.restore_unassigns or any(not _is_empty(resource.spec.get(name)) for name in lost)
@@ -70,13 +70,13 @@ def _undoes_restore(change: Change) -> bool:
 
 
 def _may_be_kept(kind: Kind, changed: FieldChange) -> bool:
-    """Whether, by one of the documents, the restore clears it; by the other one it has production's value."""
+    """Whether the restore clears it according to one document; according to the other, it has production's value."""
     known = kind.fields.get(changed.name)
     return bool(known and known.restore is Restore.MAY_CLEAR)
 
 
 def _is_cleared(change: Change) -> bool:
-    """Whether it sets a field that the restore clears, by both documents."""
+    """Whether it sets a field that the restore clears according to both documents."""
     cleared = {f"/{one.name}" for one in KINDS[change.address.kind].cleared}
     return any(one.pointer in cleared for one in change.fields)
 

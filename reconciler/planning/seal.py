@@ -1,8 +1,8 @@
 """A JSON document <-> its text with a digest, and with a signature if there is a key.
 
 The digest detects a damaged or edited file; the signature authenticates its writer. It is HMAC-SHA-256 over the kind of
-document and the digest, so that only a holder of the key can make one, and only for one kind of document. A list has a
-line for each item.
+document and the digest, so that only a holder of the key can create one, and only for one kind of document. A list has
+a line for each item.
 """
 
 import hmac
@@ -82,7 +82,7 @@ class Format:
 
 
 class OtherKeyError(ReconcilerError):
-    """A document is unaltered but not signed with the present key, which may be new."""
+    """A document is unaltered but not signed with the current key, which may be new."""
 
 
 def loads(text: str, name: str, expected: Format, key: bytes | None) -> Mapping[str, Any]:
@@ -116,7 +116,7 @@ def loads(text: str, name: str, expected: Format, key: bytes | None) -> Mapping[
         raise ReconcilerError(f"{name} was altered since it was written: its digest does not match its content")
     if key and not hmac.compare_digest(document.get("signature", ""), signature(noun, document["digest"], key)):
         state = "is signed with another key" if "signature" in document else "is not signed"
-        hint = "write it where the same RECONCILER_PLAN_KEY is set"
+        hint = "write and read it with the same RECONCILER_PLAN_KEY"
         raise OtherKeyError(f"{name} {state}, but RECONCILER_PLAN_KEY is set", hint=hint)
     return content
 

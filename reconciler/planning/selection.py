@@ -45,7 +45,8 @@ def check(selection: Selection, desired: DesiredState) -> None:
         if not any(matches(glob, one) for one in _addresses(desired)) and (
             selection.selector or not _may_be_an_id(glob)
         ):
-            raise UsageError(f"--only {glob} matches no manifest", hint=meant_address(glob, desired))
+            hint = meant_address(glob, desired) or "list addresses with: reconciler show --resolved"
+            raise UsageError(f"--only {glob} matches no manifest", hint=hint)
     for label, value in selection.selector.items():
         _check_label(label, value, desired)
     for one in selection.write_secrets:
@@ -64,7 +65,7 @@ def _check_write_secret(text: str, desired: DesiredState, selection: Selection) 
     address, _, name = text.partition("#")
     found = next((one for one in desired.resources if one.address == address_of(address)), None)
     if found is None:
-        hint = meant_address(address, desired) or "it takes ADDRESS#FIELD"
+        hint = meant_address(address, desired) or "expected ADDRESS#FIELD"
         raise UsageError(f"--write-secret {text}: there is no manifest {address}", hint=hint)
     fields = KINDS[found.address.kind].write_only_fields
     named = [one for one, reference in found.secrets.items() if reference and one in fields]
@@ -73,7 +74,7 @@ def _check_write_secret(text: str, desired: DesiredState, selection: Selection) 
         there_are = f"there are: {', '.join(named)}" if named else ""
         raise UsageError(f"--write-secret {text}: {why}", hint=did_you_mean(name, named) or there_are)
     if not is_selected(selection, found.address, found.labels):
-        raise UsageError(f"--write-secret {text}: {found.address} is left out by {selection}")
+        raise UsageError(f"--write-secret {text}: {found.address} is excluded by {selection}")
 
 
 def without_secrets(desired: DesiredState) -> DesiredState:
@@ -133,7 +134,7 @@ def restrict(changes: Sequence[Change], desired: DesiredState, selection: Select
     parted = list(zip(changes, chosen, strict=True))
     return Selected(
         tuple(change for change, is_chosen in parted if is_chosen),
-        tuple(change if is_chosen else _as_it_is(change) for change, is_chosen in parted),
+        tuple(change if is_chosen else _as_no_op(change) for change, is_chosen in parted),
         tuple(_left_out(changes, [change for change, is_chosen in parted if not is_chosen], selection)),
     )
 
@@ -191,8 +192,8 @@ def _disarmed(resource: DesiredResource, selection: Selection) -> DesiredResourc
     return replace(resource, secrets={}, named_secrets=None)
 
 
-def _as_it_is(change: Change) -> Change:
-    """The change as a no-op: the live state stays. For an object that is not live, only the address remains."""
+def _as_no_op(change: Change) -> Change:
+    """The change as a no-op, which keeps the live state. For an object that is not live, only the address remains."""
     if not change.action.writes:
         return change
     return Change(

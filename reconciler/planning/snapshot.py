@@ -1,7 +1,7 @@
 """Snapshot of a service <-> JSON file with a seal, for plans without credentials.
 
 It contains only the fields that this version knows: no secret fields, and no fields that OrderCloud may add later and
-that may hold anything. `xp` is included unchanged.
+that may contain anything. `xp` is included unchanged.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from reconciler.planning import seal as sealed
 
 FORMAT_VERSION: Final = "2.0"
 SCHEMA: Final = "snapshot.v2.schema.json"
-_RENEWED: Final = "take a new one: reconciler snapshot --out FILE"
+_RENEWED: Final = "create a new one: reconciler snapshot --out FILE"
 _NOUN: Final = "snapshot"
 
 
@@ -57,7 +57,7 @@ def loads(text: str, name: str, key: bytes | None = None) -> Snapshot:
     """Read the text of a snapshot; `name` is its name in messages.
 
     Raises:
-        ReconcilerError: as `seal.loads` does, or its content is not a possible answer of a service.
+        ReconcilerError: as `seal.loads` does, or its content is not a possible response of a service.
     """
     document = sealed.loads(text, name, sealed.Format(_NOUN, FORMAT_VERSION, SCHEMA, _RENEWED), key)
     resources = tuple(_resource(one, name) for one in document["resources"])

@@ -68,18 +68,18 @@ class ReadRemote(Protocol):
         """One object, ``{path}/{id}``.
 
         Raises:
-            NotFound: the service says that there is no such object. No other error means that.
+            NotFound: the service reported that there is no such object. No other error means that.
         """
 
     def single(self, path: str) -> dict[str, Json]:
         """The single object of a path.
 
         Raises:
-            NotFound: the service says that there is none.
+            NotFound: the service reported that there is none.
         """
 
     def proves(self, client_id: str, secret: Secret, tries: int = 1) -> Proof:
-        """Try to log in through a client with one of its secrets. Changes nothing; the token is discarded.
+        """Verify a secret of a client by a login. Changes nothing; the token is discarded.
 
         Args:
             client_id: the id of the client.
@@ -87,14 +87,14 @@ class ReadRemote(Protocol):
             tries: how often to try a refused secret; the service may not know a new one at once.
 
         Raises:
-            RemoteError: there was no usable answer.
+            RemoteError: there was no usable response.
         """
 
     def has_secret(self, client_id: str) -> bool:
         """Whether a login through a client with a wrong secret is refused for that, which shows that it has a secret.
 
         Raises:
-            RemoteError: there was no usable answer.
+            RemoteError: there was no usable response.
         """
 
 
@@ -133,7 +133,7 @@ class WriteRemote(ReadRemote, Protocol):
         """Log in again and use the new token.
 
         Raises:
-            RemoteError: the login failed; the previous token stays in use while it is valid.
+            RemoteError: the login failed; the previous token is used while it is valid.
         """
 
 

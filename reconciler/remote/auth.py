@@ -1,4 +1,4 @@
-"""Log in, renew the token before it expires, and prove secrets. Threads share one login.
+"""Log in, renew the token before it expires, and verify secrets. Threads share one login.
 
 The grants and their fields are those of the OrderCloud knowledge base, "Authentication"; the token request goes to
 the API's own host.
@@ -99,7 +99,7 @@ class Grant:
         """
         token = body.get("access_token")
         if not isinstance(token, str) or not token or not (token.isascii() and token.isprintable()) or " " in token:
-            raise MalformedAnswer("expected access_token to be a token")
+            raise MalformedAnswer("expected access_token to be a non-empty string of printable ASCII without spaces")
         return cls(Secret(token), _life(body.get("expires_in", SHORTEST_LIFE)))
 
 
@@ -202,7 +202,7 @@ class TokenSource:
         """Log in again and use the new token.
 
         Raises:
-            RemoteError: the login failed; the previous token stays in use while it is valid.
+            RemoteError: the login failed; the previous token is used while it is valid.
         """
         with self._lock:
             self._token = self._granted()
@@ -221,15 +221,15 @@ _CHANGING: Final = frozenset({"LockedOut", "TooManyRequests"})
 
 
 def prove(try_login: Callable[[ClientCredentials], Grant], client_id: str, secret: Secret) -> Proof:
-    """Try a secret and, if the response is ambiguous, also a wrong one."""
+    """Verify a secret by a login and, if the response is ambiguous, compare it with that for a wrong secret."""
     refusal = _refusal(try_login, client_id, secret)
     if refusal is None:
         return Proof(accepted=True)
-    if _says_wrong_secret(refusal):
+    if _is_for_wrong_secret(refusal):
         return Proof(accepted=False, reason=refusal.message)
     wrong_secret_refusal = _refusal(try_login, client_id, Secret(secrets.token_urlsafe(32)))
     is_recognised = wrong_secret_refusal is not None and (
-        _says_wrong_secret(wrong_secret_refusal) or _has_other_code(wrong_secret_refusal, refusal)
+        _is_for_wrong_secret(wrong_secret_refusal) or _has_other_code(wrong_secret_refusal, refusal)
     )
     return Proof(accepted=is_recognised, reason=refusal.message, is_tried=is_recognised)
 
@@ -237,7 +237,7 @@ def prove(try_login: Callable[[ClientCredentials], Grant], client_id: str, secre
 def has_secret(try_login: Callable[[ClientCredentials], Grant], client_id: str) -> bool:
     """Whether a wrong secret is refused as such."""
     refusal = _refusal(try_login, client_id, Secret(secrets.token_urlsafe(32)))
-    return refusal is not None and _says_wrong_secret(refusal)
+    return refusal is not None and _is_for_wrong_secret(refusal)
 
 
 def _refusal(try_login: Callable[[ClientCredentials], Grant], client_id: str, secret: Secret) -> AccessDenied | None:
@@ -248,7 +248,7 @@ def _refusal(try_login: Callable[[ClientCredentials], Grant], client_id: str, se
     return None
 
 
-def _says_wrong_secret(refusal: AccessDenied) -> bool:
+def _is_for_wrong_secret(refusal: AccessDenied) -> bool:
     is_about_the_client = any(text.removeprefix("Auth.") == "ClientNotActive" for text in refusal.texts)
     return not is_about_the_client and any(map(_WRONG_SECRET.search, refusal.texts))
 

@@ -105,14 +105,14 @@ class ReadClient:
         return me
 
     def single(self, path: str) -> dict[str, Json]:
-        """The single object of a path. NotFound: the service says that there is none."""
+        """The single object of a path. NotFound: the service reported that there is none."""
         call = Call("GET", path_of(path))
         return object_in(call, self._exchange.send(call))
 
     def get(self, path: str, object_id: str) -> dict[str, Json]:
         """One object, ``{path}/{id}``; a response with another ID is a `BadAnswer`.
 
-        NotFound: the service says that there is no such object, or no object can have this ID.
+        NotFound: the service reported that there is no such object, or no object can have this ID.
         """
         if not messages.names_something(object_id):
             raise NotFound(f"no object can have the ID {object_id!r}", RequestFacts("GET", path_of(path)))
@@ -123,7 +123,7 @@ class ReadClient:
         if not isinstance(found, str):
             raise unusable(call, answer, f"expected an object with a string ID and found {messages.kind_of(found)}")
         if found.casefold() != object_id.casefold():
-            raise unusable(call, answer, "expected the object asked for and found one with another ID")
+            raise unusable(call, answer, "expected the requested object and found one with another ID")
         return body
 
     def list_all(
@@ -162,7 +162,7 @@ class ReadClient:
             raise unusable(call, answer, str(fault)) from None
 
     def proves(self, client_id: str, secret: Secret, tries: int = 1) -> Proof:
-        """Try to log in through a client with one of its secrets; the token is discarded."""
+        """Verify a secret of a client by a login; the token is discarded."""
         proof = prove(self._exchange.try_login, client_id, secret)
         for attempt in range(1, tries):
             if proof.accepted or not proof.is_tried:

@@ -1,4 +1,4 @@
-"""Carry out calls over one wire, with the token, the limit of concurrent requests, and retries."""
+"""Send calls over one wire, with the token, the limit of concurrent requests, and retries."""
 
 from collections.abc import Callable, Collection
 from dataclasses import field
@@ -48,7 +48,7 @@ class Connection:
 
 
 class Exchange:
-    """Carries out calls as one logged-in user. Thread-safe."""
+    """Sends calls as one logged-in user. Thread-safe."""
 
     def __init__(
         self,
@@ -67,7 +67,7 @@ class Exchange:
         self.tokens = TokenSource(lambda: self._logged_in(login_call(connection.credentials, connection.scope)), clock)
 
     def send(self, call: Call, *, attempt: int | None = None) -> Answer:
-        """Carry out a call. A refused token is renewed once; a call with status 401 has written nothing.
+        """Send a call. A refused token is renewed once; a call with status 401 has written nothing.
 
         Args:
             call: the request.
@@ -77,7 +77,7 @@ class Exchange:
             NotExecuted: with `attempt`: the call was not executed, and can be sent again now.
             RemoteError: the call was not executed, or that is unknown, depending on the class.
         """
-        # The token comes before the slot: a thread that waits for a login must not hold a slot that the login needs.
+        # The token comes before the slot: a thread that waits for a login must not occupy a slot that the login needs.
         token = sent = self.tokens.current()
         result, attempts = self._send_with_retries(call, token, attempt)
         if isinstance(result, Answer) and result.status == UNAUTHORIZED:

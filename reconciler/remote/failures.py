@@ -1,6 +1,6 @@
-"""Convert failed calls to errors whose class says how to react, by tables of httpx exceptions and of statuses.
+"""Convert failed calls to errors whose class determines the reaction, by tables of httpx exceptions and of statuses.
 
-It is not documented which error code comes with which status, so the status decides and the code gives the advice.
+It is not documented which error code comes with which status: the status determines the class, the code the hint.
 """
 
 import re
@@ -31,34 +31,34 @@ from reconciler.remote.network import TRUST_HINT
 
 EXCEPTIONS: Final[Mapping[type[Exception], tuple[RequestState, str]]] = {
     httpx.ConnectError: (RequestState.NEVER_SENT, "no connection"),
-    httpx.ConnectTimeout: (RequestState.NEVER_SENT, "no connection in time"),
-    httpx.PoolTimeout: (RequestState.NEVER_SENT, "no free connection in time"),
+    httpx.ConnectTimeout: (RequestState.NEVER_SENT, "timed out connecting"),
+    httpx.PoolTimeout: (RequestState.NEVER_SENT, "no free connection (timed out)"),
     httpx.ProxyError: (RequestState.NEVER_SENT, "the proxy refused to connect"),
     httpx.InvalidURL: (RequestState.UNSENDABLE, "the address is not a valid URL"),
     httpx.UnsupportedProtocol: (RequestState.UNSENDABLE, "the address has an unknown scheme"),
-    httpx.ReadTimeout: (RequestState.LOST, "no complete answer in time"),
-    httpx.WriteTimeout: (RequestState.LOST, "the request could not be sent in time"),
-    httpx.TimeoutException: (RequestState.LOST, "no complete answer in time"),
-    httpx.ReadError: (RequestState.LOST, "the connection broke while the answer was read"),
-    httpx.WriteError: (RequestState.LOST, "the connection broke while the request was sent"),
-    httpx.CloseError: (RequestState.LOST, "the connection broke"),
-    httpx.NetworkError: (RequestState.LOST, "the connection broke"),
-    httpx.RemoteProtocolError: (RequestState.LOST, "the connection ended before a whole answer"),
+    httpx.ReadTimeout: (RequestState.LOST, "the response timed out"),
+    httpx.WriteTimeout: (RequestState.LOST, "the request timed out"),
+    httpx.TimeoutException: (RequestState.LOST, "the response timed out"),
+    httpx.ReadError: (RequestState.LOST, "the connection was closed during the response"),
+    httpx.WriteError: (RequestState.LOST, "the connection was closed during the request"),
+    httpx.CloseError: (RequestState.LOST, "the connection was closed"),
+    httpx.NetworkError: (RequestState.LOST, "the connection was closed"),
+    httpx.RemoteProtocolError: (RequestState.LOST, "the connection was closed before a complete response"),
     httpx.LocalProtocolError: (RequestState.LOST, "the request was not valid HTTP"),
-    httpx.ProtocolError: (RequestState.LOST, "the exchange was not valid HTTP"),
-    httpx.TransportError: (RequestState.LOST, "the connection broke"),
-    httpx.RequestError: (RequestState.LOST, "the exchange failed"),
-    httpx.HTTPError: (RequestState.LOST, "the exchange failed"),
-    httpx.StreamError: (RequestState.LOST, "the answer could not be read"),
-    httpx.StreamClosed: (RequestState.LOST, "the answer could not be read"),
-    httpx.StreamConsumed: (RequestState.LOST, "the answer could not be read"),
-    httpx.ResponseNotRead: (RequestState.LOST, "the answer could not be read"),
+    httpx.ProtocolError: (RequestState.LOST, "the request or the response was not valid HTTP"),
+    httpx.TransportError: (RequestState.LOST, "the connection was closed"),
+    httpx.RequestError: (RequestState.LOST, "the request failed"),
+    httpx.HTTPError: (RequestState.LOST, "the request failed"),
+    httpx.StreamError: (RequestState.LOST, "the response could not be read"),
+    httpx.StreamClosed: (RequestState.LOST, "the response could not be read"),
+    httpx.StreamConsumed: (RequestState.LOST, "the response could not be read"),
+    httpx.ResponseNotRead: (RequestState.LOST, "the response could not be read"),
     httpx.RequestNotRead: (RequestState.LOST, "the request could not be read"),
-    httpx.DecodingError: (RequestState.UNREADABLE, "the answer's compression is damaged"),
-    httpx.TooManyRedirects: (RequestState.UNREADABLE, "the answer redirects in circles"),
-    httpx.CookieConflict: (RequestState.UNREADABLE, "the answer's cookies contradict one another"),
-    httpx.HTTPStatusError: (RequestState.UNREADABLE, "the answer's status is an error"),
-    OSError: (RequestState.LOST, "the connection broke"),
+    httpx.DecodingError: (RequestState.UNREADABLE, "invalid compression in the response"),
+    httpx.TooManyRedirects: (RequestState.UNREADABLE, "redirect loop"),
+    httpx.CookieConflict: (RequestState.UNREADABLE, "conflicting cookies in the response"),
+    httpx.HTTPStatusError: (RequestState.UNREADABLE, "error status"),
+    OSError: (RequestState.LOST, "the connection was closed"),
 }
 """Every exception of httpx -> what is known of the request. OSError is raised by other transports.
 
@@ -98,7 +98,7 @@ def _proxy_refusal(error: httpx.ProxyError) -> NoAnswer:
     if status is None:
         return NoAnswer(state, reason, error)
     state = RequestState.UNSENDABLE if status[0].startswith("4") else state
-    return NoAnswer(state, f"{reason}: it answered {status[0]}", error, "check HTTPS_PROXY, HTTP_PROXY and NO_PROXY")
+    return NoAnswer(state, f"{reason} (status {status[0]})", error, "check HTTPS_PROXY, HTTP_PROXY and NO_PROXY")
 
 
 def _system_error(error: BaseException | None) -> OSError | None:
@@ -111,43 +111,45 @@ MAX_MESSAGE_LENGTH: Final = 500
 MAX_CODE_LENGTH: Final = 100
 SUCCESS: Final = range(200, 300)
 
-WAIT: Final = "try again later; if it persists, give the log id to Sitecore support"
+WAIT: Final = "try again later; if it persists, report the log id to Sitecore support"
 
 _CREDENTIALS: Final = "check clientId and clientSecret (or username and password) of this environment"
 _ACTIVATE: Final = "activate it in the portal"
+_GRANT_ROLE: Final = "assign the user a security profile with a required role, and allow the API client to grant it"
+_FEWER_ROLES: Final = "request fewer roles in `scope`, or grant them to the user and the API client"
 
 FOR_CODE: Final[Mapping[str, str]] = {
     "AnonUserProhibited": "log in as a seller user: the API client must not be one for anonymous shopping",
     "BetaForbiddenProduction": "this is not available in production yet",
     "ClientNotActive": f"the API client that this environment logs in with is not active; {_ACTIVATE}",
     "CompanyNotActive": f"the organisation of the user is not active; {_ACTIVATE}",
-    "InsecurePassword": "give the user a new password in the portal",
-    "InsufficientRole": "give the user a security profile with such a role, and let the API client grant it",
-    "InsufficientRoles": "give the user a security profile with such a role, and let the API client grant it",
-    "InvalidToken": "the login worked but its token does not: check that the base URL is that of the marketplace",
+    "InsecurePassword": "reset the user's password in the portal",
+    "InsufficientRole": _GRANT_ROLE,
+    "InsufficientRoles": _GRANT_ROLE,
+    "InvalidToken": "the login succeeded but its token was refused: check that the base URL is that of the marketplace",
     "InvalidUsernameOrPassword": _CREDENTIALS,
     "LockedOut": "the account is locked after failed logins: wait, or unlock it in the portal",
     "MustPassAnonUserToken": "log in as a seller user: the API client must not be one for anonymous shopping",
     "OauthError": f"{_CREDENTIALS}, and that the secret has not expired",
-    "PasswordExpired": "give the user a new password in the portal",
-    "SellerNotActive": "the marketplace is not active: ask Sitecore",
+    "PasswordExpired": "reset the user's password in the portal",
+    "SellerNotActive": "the marketplace is not active: contact Sitecore support",
     "TokenRevoked": "the token was revoked while it was used: run again",
-    "UnauthorizedRole": "ask for fewer roles in `scope`, or let the API client and the user have them",
+    "UnauthorizedRole": _FEWER_ROLES,
     "UserNotActive": f"the user is not active; {_ACTIVATE}",
     "UserNotAuthorizedToAdmin": "log in as a seller user: buyers and suppliers may not manage configuration",
     "UserNotFound": "check the username, or the default context user of the API client",
     "UsernameAndPasswordRequired": "set both username and password, or neither",
-    "ApiClient.InvalidClientID": "name an API client of this marketplace; for a login, check clientId and base URL",
-    "ApiClient.CannotDeleteLastFullAccess": "keep it: no other API client has full access",
+    "ApiClient.InvalidClientID": "use an API client of this marketplace; for a login, check clientId and base URL",
+    "ApiClient.CannotDeleteLastFullAccess": "keep it: it is the last API client with full access",
     "ApiClient.UsedByImpersonationConfig": "delete the impersonation configuration first",
     "ApiClient.UsedByIntegration": "delete the subscription integration first",
     "ApiClient.RequiredNotAnonBuyer": "set DefaultContextUserName to a buyer user, or IsAnonBuyer to false",
-    "ApiClientSecret.MaximumClientSecretsReached": "delete a secret that is no longer used first: ten is the limit",
-    "ApiClientSecret.InvalidExpirationDate": "choose an expiration in the future",
-    "IntegrationEvent.IncompatibleEventType": "refer to an integration event of the type that the field asks for",
+    "ApiClientSecret.MaximumClientSecretsReached": "delete an unused secret first (the limit is ten)",
+    "ApiClientSecret.InvalidExpirationDate": "set an expiration in the future",
+    "IntegrationEvent.IncompatibleEventType": "refer to an integration event of the type that the field requires",
     "invalid_client": _CREDENTIALS,
     "invalid_grant": f"{_CREDENTIALS}, and that the secret has not expired",
-    "invalid_scope": "ask for fewer roles in `scope`, or let the API client and the user have them",
+    "invalid_scope": _FEWER_ROLES,
 }
 """Error code without the prefix ``Auth.`` -> advice; the last three are from OAuth (RFC 6749, section 5.2)."""
 
@@ -186,7 +188,7 @@ class Trouble:
         facts = RequestFacts(self.call.method, self.call.shown, self.answer.status, code, log_id)
         first = [error.message or error.code for error in self.errors[:1]]  # its code is shown with the request already
         service_text = clean("; ".join([*first, *map(str, self.errors[1:])]), self.hidden)
-        text = "; ".join(filter(None, [message, service_text])) or "the response does not say why"
+        text = "; ".join(filter(None, [message, service_text])) or "the response contains no reason"
         tries = f" ({self.attempts} attempts)" if self.attempts > 1 else ""
         return kind(text + tries, facts, hint=clean(hint, self.hidden))
 
@@ -282,7 +284,7 @@ def _rejected(trouble: Trouble) -> RemoteError:
     if not trouble.errors:
         return _not_the_api(trouble)
     about = _object_name(trouble.errors[0].data)
-    advice = trouble.advice("fix what the message names, then plan again")
+    advice = trouble.advice("correct the values in the message, then plan again")
     return trouble.as_error(Rejected, about, hint=advice)
 
 
@@ -297,12 +299,12 @@ def _throttled(trouble: Trouble) -> RemoteError:
 
 def _unavailable(trouble: Trouble) -> RemoteError:
     if trouble.call.is_write:
-        return trouble.as_error(AnswerLost, "the service failed while it handled the write", hint=LOOK_FIRST)
+        return trouble.as_error(AnswerLost, "the service failed during the write", hint=LOOK_FIRST)
     return trouble.as_error(Unreachable, "the service is not available", hint=WAIT)
 
 
 def _not_the_api(trouble: Trouble) -> RemoteError:
-    message = f"expected the API's answer and found {_body_description(trouble.answer)}"
+    message = f"expected a response of the API and found {_body_description(trouble.answer)}"
     return trouble.as_error(_unusable_class(trouble), message, hint=LOOK_FIRST if trouble.call.is_write else REPORT)
 
 

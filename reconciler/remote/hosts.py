@@ -48,7 +48,7 @@ def origin_of(url: str) -> Origin:
     host = str(_address(name) or name)  # normalised for comparison
     is_place = _PLACE.fullmatch(parts.netloc.rpartition("@")[2]) is not None
     if parts.scheme not in PORTS or not is_place or not (_NAME.fullmatch(host) or _address(host)):
-        raise ValueError("it begins with https:// or http:// and a host")
+        raise ValueError("must start with https:// or http:// and a host")
     return Origin(parts.scheme, host, PORTS[parts.scheme] if parts.port is None else parts.port)
 
 
@@ -56,7 +56,7 @@ def allowed_origin(entry: str) -> Origin:
     """Parse an allowed host: ``host``, ``host:port`` or ``http://host:port``.
 
     Raises:
-        ValueError: it has another format; the message says what is expected.
+        ValueError: it has another format; the message contains the expected one.
     """
     expected = "write host, host:port or http://host:port"
     scheme, _, rest = entry.rpartition("://")
@@ -69,7 +69,7 @@ def allowed_origin(entry: str) -> Origin:
     if not is_bare:
         raise ValueError(expected)
     if scheme and not has_port:
-        raise ValueError("plain http needs a port: write http://host:port")
+        raise ValueError("plain http requires a port: write http://host:port")
     return origin
 
 
@@ -89,7 +89,7 @@ def require_allowed(base_url: str, allowed: Collection[Origin]) -> None:
     """Refuse a base URL that is neither trusted nor allowed by the user. Sends no request.
 
     Raises:
-        GuardRefusal: the host is not allowed; the fix says how to allow it.
+        GuardRefusal: the host is not allowed; the fix shows how to allow it.
     """
     origin = origin_of(base_url)
     if not is_trusted(origin) and origin not in allowed:

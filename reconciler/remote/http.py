@@ -1,7 +1,7 @@
 """Send calls and webhooks with httpx. No other module uses httpx clients, and no exception of httpx leaves this one.
 
-What may leave is decided here, by a hook that httpx calls before every request: one host, and only the methods that
-the wire was made for. A custom transport in its place would turn off the proxies of the environment.
+A hook that httpx calls before every request limits what is sent: to one host, and only with the methods of the
+wire. A custom transport instead of it would disable the proxies of the environment.
 """
 
 import logging
@@ -35,7 +35,7 @@ def _is_not_ours(_record: logging.LogRecord) -> bool:
     return not _is_ours.get()
 
 
-# A URL to notify, the password of a proxy and the headers of answers are in their lines. Those of other code stay.
+# Their lines contain URLs to notify, the passwords of proxies and the headers of responses. Other code may log them.
 for _name in ("httpx", "httpcore.connection", "httpcore.http11", "httpcore.proxy", "httpcore.socks"):
     logging.getLogger(_name).addFilter(_is_not_ours)
 
@@ -132,9 +132,9 @@ class Wire:
             return result
 
     def _request(self, call: Call, token: Secret | None) -> httpx.Request:
-        """Put a request together, with all of its headers: merging them with a client's own takes as long as the rest.
+        """Build a request with all of its headers: merging them with those of a client takes as long as the rest.
 
-        Source: `httpx.Client.build_request`, which adds the timeout in just this way.
+        Source: `httpx.Client.build_request`, which adds the timeout in the same way.
         """
         headers = list(_HEADERS)
         if call.content_type:
@@ -153,13 +153,13 @@ class Wire:
     def _read_answer(self, response: httpx.Response, started: float) -> Result:
         headers = _joined(response.headers.raw)
         if headers.get("content-encoding", "").strip().lower() not in READABLE_ENCODINGS:
-            return _unreadable("the answer is compressed in a way that was not asked for")
+            return _unreadable("the response uses an unrequested compression")
         chunks, size = [], 0
         for chunk in response.iter_bytes():
             chunks.append(chunk)
             size += len(chunk)
             if size > self._limits.size:
-                return _unreadable(f"the answer is larger than {self._limits.size} bytes")
+                return _unreadable(f"the response is larger than {self._limits.size} bytes")
             if self._clock() - started > self._limits.answer:
                 return no_answer(httpx.ReadTimeout(f"not complete after {self._limits.answer:g} s"))
         return Answer(
@@ -214,7 +214,7 @@ def _facts(call: Call, answer: Answer | None, milliseconds: float) -> Json:
 
 def _ending(result: Result) -> str:
     if isinstance(result, NoAnswer):
-        return f"got no answer ({result.reason})"
+        return f"got no response ({result.reason})"
     return f"answered {result.status}{', log id ' if result.log_id else ''}{result.log_id}"
 
 
@@ -242,7 +242,7 @@ def http_client(
     base_url: httpx.URL,
     transport: httpx.BaseTransport | None,
 ) -> httpx.Client:
-    """Build the client: TLS verified; proxy and authorities as the environment's variables say; no cookies kept.
+    """Build the client: TLS verified; proxy and authorities from environment variables; no cookies kept.
 
     Raises:
         ReconcilerError: one of these variables is unusable.
@@ -265,7 +265,7 @@ def checked(base_url: str, allowed_hosts: Collection[Origin]) -> str:
     """Normalise a base URL to scheme and host, if credentials may be sent there. Sends no request.
 
     Raises:
-        ReconcilerError: it is none.
+        ReconcilerError: it is not a valid base URL.
         GuardRefusal: credentials may not be sent there, see `hosts`.
     """
     try:
@@ -276,12 +276,12 @@ def checked(base_url: str, allowed_hosts: Collection[Origin]) -> str:
     if url.userinfo or url.query or url.fragment or url.path not in {"", "/"}:
         raise ReconcilerError("the base URL must be scheme and host only, like https://api.ordercloud.io")
     if url.scheme not in {"http", "https"} or not host_of(url):
-        raise ReconcilerError("the base URL must begin with https:// and a host")
+        raise ReconcilerError("the base URL must start with https:// and a host")
     origin = f"{url.scheme}://{url.netloc.decode('ascii')}"
     try:
         require_allowed(origin, allowed_hosts)
     except ValueError:
-        raise ReconcilerError("the base URL must begin with https:// and a host") from None
+        raise ReconcilerError("the base URL must start with https:// and a host") from None
     return origin
 
 
@@ -291,12 +291,12 @@ _NOTIFY_SECONDS: Final = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """A URL to notify. It is a secret: it gives write access to its channel.
+    """A URL to notify. It is a secret: it grants write access to its channel.
 
-    It gets the one request that does not go to an environment. Messages show its host alone.
+    Requests to it are the only ones that do not go to an environment. Messages show only its host.
 
     Raises:
-        ReconcilerError: it is not a URL, or would show what it is to the network.
+        ReconcilerError: it is not a valid URL, or would be sent unencrypted.
     """
 
     url: Secret
@@ -307,9 +307,9 @@ class Webhook:
         except (httpx.InvalidURL, UnicodeError):  # the latter: it has bytes that are not UTF-8
             url = httpx.URL()
         if url.scheme not in {"https", "http"} or not host_of(url):
-            raise ReconcilerError("the URL to notify is not valid: it must begin with https:// and a host")
+            raise ReconcilerError("the URL to notify is not valid: it must start with https:// and a host")
         if url.scheme == "http" and not is_loopback(url.host):
-            raise ReconcilerError(f"plain http to {url.host} would show the URL to the network", hint="use https")
+            raise ReconcilerError(f"plain http to {url.host} would expose the URL to the network", hint="use https")
 
     @property
     def host(self) -> str:
@@ -324,7 +324,7 @@ class Webhook:
         """Send once; a redirect is not followed.
 
         Raises:
-            ReconcilerError: it was not taken, or a variable of the network is unusable.
+            ReconcilerError: it was not accepted, or an environment variable for the network is unusable.
         """
         headers = {"Content-Type": "application/json", "User-Agent": _USER_AGENT}
         url, limits = self._parsed, Limits(read=_NOTIFY_SECONDS)
@@ -338,4 +338,4 @@ class Webhook:
         except tuple(EXCEPTIONS) as error:
             raise ReconcilerError(f"{self.host} could not be notified: {no_answer(error).reason}") from None
         if status not in SUCCESS:
-            raise ReconcilerError(f"{self.host} did not accept the notification: it answered {status}")
+            raise ReconcilerError(f"{self.host} did not accept the notification: status {status}")

@@ -1,7 +1,7 @@
 """Calls, their bytes, their results and their statistics: the values that pass between login, retries and wire.
 
-What is read in an answer is said in a word where it is something else; nothing of a body is in any message. The shape
-of error bodies is that of the OrderCloud knowledge base, "Errors": ``{"Errors": [{ErrorCode, Message, Data}]}``.
+Messages name only the type of an unexpected value, and never quote a body. The shape of error bodies is that of
+the OrderCloud knowledge base, "Errors": ``{"Errors": [{ErrorCode, Message, Data}]}``.
 """
 
 import json
@@ -105,8 +105,8 @@ def encode(body: WireBody) -> tuple[bytes, tuple[Secret, ...]]:
     """Encode a body as JSON; also returns the secrets that it contains.
 
     Raises:
-        ReconcilerError: a secret is what is shown in its place.
-        ValueError: a number is infinite or none.
+        ReconcilerError: a secret is a placeholder.
+        ValueError: a number is infinite or NaN.
         TypeError: a value is not JSON and no secret.
     """
     revealed: list[Secret] = []
@@ -125,8 +125,8 @@ def encode(body: WireBody) -> tuple[bytes, tuple[Secret, ...]]:
 
 def _reveal(secret: Secret) -> str:
     if secret.is_placeholder:
-        message = "a secret is the placeholder that an export or the service shows; sending it would make it the secret"
-        raise ReconcilerError(message, hint="give the secret in its manifest: {fromEnv: NAME}")
+        message = "a secret is a placeholder of an export or of the service; if sent, it would become the secret"
+        raise ReconcilerError(message, hint="set the secret in its manifest: {fromEnv: NAME}")
     return secret.reveal()
 
 
@@ -197,7 +197,7 @@ def path_of(path: str, object_id: str | None = None) -> str:
     """Join path and ID, so that they identify one object: an empty ID would mean the list, one of dots its parent."""
     parts = [unquote(part) for part in path.split("/")[1:]] + ([] if object_id is None else [object_id])
     if not _PATH.fullmatch(path) or not all(map(names_something, parts)):
-        raise ValueError(f"{path!r} with ID {object_id!r} names nothing: empty, only dots, or not percent-encoded")
+        raise ValueError(f"invalid ID {object_id!r} for {path!r}: empty, only dots, or not percent-encoded")
     return API + path + ("" if object_id is None else f"/{quote(object_id, safe='')}")
 
 
@@ -212,7 +212,7 @@ def call_with_body(method: str, path: str, body: WireBody) -> Call:
     return Call(method, path, content=content, content_type="application/json; charset=utf-8", secrets=secrets)
 
 
-REPORT: Final = "check the base URL and any proxy in between; if both are right, give the log id to Sitecore support"
+REPORT: Final = "check the base URL and any proxy in between; if both are right, report the log id to Sitecore support"
 LOOK_FIRST: Final = "it may have been executed: plan again to see what the service has now"
 
 
@@ -231,19 +231,19 @@ class ServiceError:
 def parse(answer: Answer) -> Json:
     """Read a body as strict JSON: no duplicate keys, no NaN, no infinite numbers; a byte order mark is dropped.
 
-    The mark was seen on live answers: Sitecore's JavaScript SDK drops it, too.
+    The mark was seen in live responses: Sitecore's JavaScript SDK drops it, too.
 
     Raises:
-        MalformedAnswer: it is none, or takes more memory than an answer may; the message says only what was found.
+        MalformedAnswer: it is not JSON, or takes more memory than a response may; the message names what was found.
     """
     if sum(map(answer.body.count, (b",", b"{", b"["))) > _MOST_VALUES:
         raise MalformedAnswer(f"JSON of more than {_MOST_VALUES} values")
     try:
         return _DECODER.decode(answer.body.decode("utf-8-sig"))  # type: ignore[no-any-return]  # the decoder is untyped
     except RecursionError:
-        raise MalformedAnswer(f"JSON that is nested too deep{_nested(answer.body)}") from None
+        raise MalformedAnswer(f"JSON that is nested too deeply{_nested(answer.body)}") from None
     except ValueError:
-        # `from None`: the decoder's error carries the whole text
+        # `from None`: the decoder's error contains the whole text
         raise MalformedAnswer(_found(answer)) from None
 
 
@@ -252,7 +252,7 @@ def object_in(call: Call, answer: Answer) -> dict[str, Json]:
 
     Raises:
         BadAnswer: it is something else.
-        AnswerLost: the same for a write: it was carried out, but its result is unknown.
+        AnswerLost: the same for a write: it was executed, but its result is unknown.
     """
     try:
         body = parse(answer)
@@ -267,7 +267,7 @@ def unusable(call: Call, answer: Answer, message: str) -> RemoteError:
     """The error for a response that violates the API."""
     facts = RequestFacts(call.method, call.shown, answer.status, log_id=answer.log_id)
     if call.is_write:
-        return AnswerLost(f"the write's answer cannot be used: {message}", facts, hint=LOOK_FIRST)
+        return AnswerLost(f"the response to the write is unusable: {message}", facts, hint=LOOK_FIRST)
     return BadAnswer(message, facts, hint=REPORT)
 
 
@@ -279,7 +279,7 @@ def kind_of(value: Json) -> str:
 
 
 def text_or_empty(value: Json) -> str:
-    """A string as it is; empty for anything else."""
+    """A string unchanged; empty for anything else."""
     return value if isinstance(value, str) else ""
 
 
@@ -319,7 +319,7 @@ def _error_body(answer: Answer) -> Mapping[str, Json]:
 
 
 def _nested(body: bytes) -> str:
-    """Find the item of a list that is nested too deep, to name it among thousands."""
+    """Find the item of a list that is nested too deeply, to name it among thousands."""
     depth, deepest, name = 0, 0, b""
     for token in _TOKEN.finditer(body):
         if token[0] in b"{[":
@@ -330,7 +330,7 @@ def _nested(body: bytes) -> str:
         elif token[0] in b"]}":
             depth -= 1
             if depth == _OF_AN_ITEM - 1 and deepest > _FLAT and name:
-                return f", in the object of ID {name.decode('utf-8', 'replace')}"
+                return f", in the object with ID {name.decode('utf-8', 'replace')}"
         elif depth == _OF_AN_ITEM and token["name"]:
             name = token["name"]
     return ""
@@ -358,11 +358,11 @@ _DECODER: Final = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_co
 
 _TOKEN: Final = re.compile(rb'"ID"\s*:\s*"(?P<name>[^"\\]*)"|"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
 _MOST_VALUES: Final = 2_000_000
-"""A value takes two bytes of an answer and a hundred of memory; a page of a hundred objects has some thousand."""
+"""A value takes two bytes of a response and a hundred of memory; a page of a hundred objects has some thousand."""
 _OF_AN_ITEM: Final = 3
-"""How deep an item of a list is: in the answer, in its Items."""
+"""How deep an item of a list is: in the response, in its Items."""
 _FLAT: Final = 200
-"""Levels that are surely no fault of the item."""
+"""Levels that the item may have without being at fault."""
 
 _KINDS: Final[Mapping[type, str]] = {
     bool: "a boolean",
@@ -380,7 +380,7 @@ def _found(answer: Answer) -> str:
         return "an empty body"
     if text.startswith(b"<") or "html" in answer.content_type.lower():
         return "HTML or XML, which a proxy or a gateway may have sent"
-    return f"{len(answer.body)} bytes that are not JSON, or JSON that is cut off"
+    return f"{len(answer.body)} bytes that are not JSON, or truncated JSON"
 
 
 def _service_error(entry: Mapping[str, Json]) -> ServiceError:

@@ -1,7 +1,7 @@
 """Choose the proxy and the certificate authorities for a base URL, and check whether its host can be reached.
 
-An error names the environment variable at fault. httpx gets the result and reads none of them itself: it takes an IPv6
-entry of NO_PROXY for an invalid URL, and does not say which variable is at fault. `reach` sends no request; it contacts
+An error names the environment variable at fault. httpx gets the result and reads none of them itself: it rejects an
+IPv6 entry of NO_PROXY as an invalid URL, without naming the variable. `reach` sends no request; it contacts
 only the host of the URL, and not even that if there is a proxy, since the network may forbid it.
 """
 
@@ -61,7 +61,7 @@ def proxy_for(url: httpx.URL, proxies: Mapping[str, str]) -> httpx.URL | None:
 
     Args:
         url: the URL of the service.
-        proxies: as `urllib.request.getproxies` gives them: scheme or ``all`` -> address, ``no`` -> what needs none.
+        proxies: as `urllib.request.getproxies` returns them: scheme or ``all`` -> address, ``no`` -> hosts without one.
 
     Raises:
         ReconcilerError: the variable that applies is unusable. The message quotes no address: it may have a password.
@@ -77,9 +77,9 @@ def proxy_for(url: httpx.URL, proxies: Mapping[str, str]) -> httpx.URL | None:
     except (httpx.InvalidURL, UnicodeError):  # the latter: it has bytes that are not UTF-8
         raise _not_a_proxy(name, "it is not a URL") from None
     if proxy.scheme not in _PROXY_SCHEMES or not host_of(proxy):
-        raise _not_a_proxy(name, f"it needs a host and one of the schemes {', '.join(_PROXY_SCHEMES)}")
+        raise _not_a_proxy(name, f"it requires a host and one of the schemes {', '.join(_PROXY_SCHEMES)}")
     if proxy.scheme.startswith("socks") and not find_spec("socksio"):
-        raise _not_a_proxy(name, "SOCKS needs the package socksio, which is not installed")
+        raise _not_a_proxy(name, "SOCKS requires the package socksio, which is not installed")
     return proxy
 
 
@@ -155,7 +155,7 @@ def _is_exempt(url: httpx.URL, no_proxy: str) -> bool:
 def _covers(entry: str, url: httpx.URL) -> bool:
     """Whether an entry of NO_PROXY covers a URL.
 
-    It is an address or network, a domain with its subdomains, these alone if it begins with a dot, or ``*`` for all.
+    It is an address or network, a domain with its subdomains, only these if it starts with a dot, or ``*`` for all.
 
     Raises:
         ReconcilerError: the entry is invalid.
@@ -207,7 +207,7 @@ class Network:
     trust: Callable[[], ssl.SSLContext] = trust
     """The TLS context of requests."""
     proxies: Callable[[], Mapping[str, str]] = getproxies
-    """Scheme (or ``all``) -> the proxy's address; ``no`` -> hosts that need none."""
+    """Scheme (or ``all``) -> the proxy's address; ``no`` -> hosts without one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,5 +271,5 @@ def _verified(connection: socket.socket, host: str, addresses: tuple[str, ...], 
 def _reason(error: Exception) -> str:
     """The text of the operating system, or the class of the error, whose text could contain a password."""
     if isinstance(error, TimeoutError):
-        return "no answer in time"
+        return "timed out"
     return getattr(error, "reason", None) or getattr(error, "strerror", None) or type(error).__name__

@@ -1,8 +1,8 @@
 """Read all items of a paged list, or raise an error; never returns a part of the list.
 
 A list is read in windows of thirty pages: the service advises against deeper ones, and to continue after the last ID
-(OrderCloud knowledge base, "Advanced Querying"). The pages of a window are read side by side. Whatever does not add
-up (another total, a short page, a duplicate ID) means that the list was changed during the read: it is read
+(OrderCloud knowledge base, "Advanced Querying"). The pages of a window are read in parallel. Any
+inconsistency (another total, a short page, a duplicate ID) means that the list was changed during the read: it is read
 again from the start.
 
 Not detected: one item added and another removed between two pages of one read, so that the total is the same.
@@ -31,7 +31,7 @@ class ListKeepsChanging(Exception):
 
 
 class _Changed(Exception):
-    """The list changed during this read; the message says how."""
+    """The list changed during this read; the message describes the change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +69,11 @@ class Page:
     def require_consistent(self, count: int, first_page: "Page") -> None:
         """Raise if the number of items differs, or size or total differ from the first page of the window."""
         if self.total != first_page.total:
-            raise _Changed(f"the total went from {first_page.total} to {self.total}")
+            raise _Changed(f"the total changed from {first_page.total} to {self.total}")
         if self.size != first_page.size:
-            raise _Changed(f"the page size went from {first_page.size} to {self.size}")
+            raise _Changed(f"the page size changed from {first_page.size} to {self.size}")
         if len(self.items) != count:
-            raise _Changed(f"page {self.number} has {len(self.items)} items where {count} were announced")
+            raise _Changed(f"page {self.number} has {len(self.items)} items, expected {count}")
 
 
 _Read = TypeVar("_Read")
@@ -125,7 +125,7 @@ class Paged:
                 return self._read_parts()
             new_total = len(items) - passed + first.total
             if total is not None and new_total != total:
-                raise _Changed(f"the total went from {total} to {new_total}")
+                raise _Changed(f"the total changed from {total} to {new_total}")
             items += self._rest_of(first, query, first.total - passed)
             total, windows = new_total, windows + 1
         self._check_distinct(items)
@@ -161,7 +161,7 @@ class Paged:
 
     def _check_distinct(self, items: list[Item]) -> None:
         if len(set(map(self._name, items))) != len(items):
-            raise _Changed("an item came twice")
+            raise _Changed("an item occurs twice")
 
     def _name(self, item: Item) -> str:
         """The identity of an item. The service writes the same ID in different case."""
@@ -169,7 +169,7 @@ class Paged:
 
 
 def pages_of(count: int, size: int = PAGE_SIZE) -> int:
-    """The number of pages for a number of items, whatever the service says."""
+    """The number of pages for a number of items."""
     return -(-count // size)
 
 

@@ -5,8 +5,8 @@ half the rate that was refused, and the rate grows by the same amount each secon
 nothing is delayed.
 
 Waits before a retry are drawn evenly from zero to a bound that doubles ("full jitter", AWS Architecture Blog,
-"Exponential Backoff And Jitter"), so that threads which failed together do not come back together. Retry-After is not
-documented either; it is handled in case a gateway before the service has it.
+"Exponential Backoff And Jitter"), so that threads which failed together do not retry together. Retry-After is not
+documented either; it is handled in case a gateway in front of the service sends it.
 """
 
 import threading
@@ -29,8 +29,8 @@ def may_retry(call: Call, result: Result) -> bool:
     """Whether sending a call again is safe and can help.
 
     A write is sent again only if it cannot have been executed: it was not sent, or was refused with 429,
-    which RFC 6585 (section 4) describes as an answer given instead of handling the request. OrderCloud says nothing
-    about 408 and 503, so these leave it open whether the write happened.
+    which RFC 6585 (section 4) describes as a response instead of handling the request. OrderCloud does not document
+    408 and 503, so after these it is unknown whether the write was executed.
     """
     if not call.is_write:
         return is_temporary(result)
@@ -194,7 +194,7 @@ _SECONDS: Final = 0.25
 class Latency:
     """Detects that a service has become slower (after Netflix's Gradient2 limit). Not thread-safe.
 
-    docs/decisions/0006 says why it is needed in addition to the rate limit after a 429.
+    docs/decisions/0006 explains why it is needed in addition to the rate limit after a 429.
     """
 
     def __init__(self) -> None:
@@ -226,9 +226,9 @@ class Slot:
 class AdaptiveLimit:
     """Limits the number of concurrent requests and the start of the next one. Thread-safe.
 
-    It is halved when the service throttles, reduced by a quarter when answers have become much slower, and grown back
+    It is halved when the service throttles, reduced by a quarter when responses have become much slower, and grown back
     by successes. Several requests of one burst may be throttled together; only the first of them counts: a slot knows
-    the era it was taken in, and each halving begins a new era.
+    the era it was taken in, and each halving starts a new era.
     """
 
     def __init__(self, ceiling: int, clock: Callable[[], float], *, successes_to_grow: int = 20) -> None:
@@ -250,7 +250,7 @@ class AdaptiveLimit:
 
     @contextmanager
     def slot(self) -> Iterator[Slot]:
-        """Wait for a free slot and hold it."""
+        """Wait for a free slot and occupy it."""
         with self._free:
             self._free.wait_for(lambda: self._busy < self._limit)
             self._busy += 1

@@ -26,7 +26,7 @@ class Format:
     """One output format. A document that it does not support is None."""
 
     failure: "Callable[[str, ReconcilerError, Style], str]"
-    """Writes an error in place of a document, so that an older document is not taken for it.
+    """Writes an error in place of a document, so that an older document is not mistaken for it.
 
     Takes the name of the document (``plan``) and the error.
     """

@@ -53,18 +53,24 @@ def applying(plan: Plan, digest: str, style: Style, purpose: str = "To apply it"
     if not may_be_applied(plan):
         return _acknowledgement(plan, digest)
     if style.is_job and plan.guards:
-        return [Offer("To accept the guard findings, run the pipeline again and acknowledge:", digest[:12])]
+        return [Offer(_AGAIN, digest[:12], is_command=False)]
     if style.is_job and style.plan_file:
         how = "let this pipeline continue: its next job applies exactly this plan, or waits for approval."
         return [Offer(f"{purpose}, {how}")]
     return [Offer(f"{purpose}:", apply_command(plan, digest, style))]
 
 
+_AGAIN: Final = (
+    "To accept the guard findings, run the pipeline again with these digits as input acknowledge (GitHub, Azure) or "
+    "variable RECONCILER_ACK (GitLab, others):"
+)
+
+
 def _acknowledgement(plan: Plan, digest: str) -> list[Offer]:
     """The line of a commit message that accepts the findings of a plan from a snapshot, if there are any."""
     if not (plan.snapshot and plan.guards and _can_be_acknowledged(plan)):
         return []
-    words = "To accept the guard findings, end the message of the last commit with this line:"
+    words = "To accept the guard findings, add this line to the end of the last commit message:"
     return [Offer(words, f"Reconciler-Ack: {digest[:12]}", is_command=False)]
 
 
@@ -75,7 +81,7 @@ def how_to_apply(found: Plan | Drift, digest: str, style: Style) -> list[Offer]:
     if not (found.has_drift and may_be_applied(found.plan)):
         return []
     if style.is_job and not found.plan.guards:
-        how = "run the pipeline that applies: it plans again and waits for approval."
+        how = "run the apply pipeline: it plans again and waits for approval."
         return [Offer(f"To restore the state in git, {how}")]
     return applying(found.plan, digest, style, "To restore the state in git")
 
@@ -112,7 +118,7 @@ def how_to_accept(found: Plan | Drift, style: Style) -> Iterator[Offer]:
 
 def _write_back(plan: Plan, style: Style) -> Offer:
     if style.is_job:
-        return Offer("To write the live values into the manifests, apply the patch that this job keeps:", _PATCH)
+        return Offer("To write the live values into the manifests, apply the patch artifact of this job:", _PATCH)
     options = _shared(style.options, _UNKNOWN_ROLES)
     words = [*plan.selection.paths, "--env", plan.binding.environment, *_selection(plan), *options]
     purpose = "To show the manifests with the live values (to write them, add --write):"

@@ -83,7 +83,7 @@ def document(
     Args:
         head: always included; its first line is the marker.
         entries: alarming ones come first. As many as fit become blocks; other alarming ones become lines, if these fit.
-            The first line of the comment says how many are not shown in full.
+            The first line of the comment counts those not shown in full.
         tail: always included.
         nouns: the nouns for alarming and ordinary entries.
         style: has the maximum length.
@@ -104,7 +104,7 @@ def document(
 
 def not_whole(what: str, style: Style) -> list[str]:
     """The note that entries are missing, and where to read all of them."""
-    source = f" All of it: {code(style.source)}." if style.source else ""
+    source = f" Full output: {code(style.source)}." if style.source else ""
     return [f"{NOT_WHOLE}{what}.{source}", ""]
 
 

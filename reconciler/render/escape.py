@@ -68,7 +68,7 @@ def in_json(text: str) -> str:
 
 
 def joined(lines: Iterable[str]) -> str:
-    """Join finished lines to a text that ends in a newline; no lines give an empty text."""
+    """Join finished lines to a text that ends in a newline; no lines produce an empty text."""
     return "".join(f"{neutral(line)}\n" for line in lines)
 
 

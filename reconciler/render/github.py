@@ -1,7 +1,7 @@
 """Plan, drift, result, report or error -> workflow commands of GitHub Actions: annotations at the line of the manifest.
 
 GitHub shows the first ten errors, ten warnings and ten notices of a step, and at most 64 KB of each. The first line
-says what is missing and how to read it; the log has the rest. See
+has what is missing and the command that shows it; the log has the rest. See
 https://docs.github.com/actions/reference/workflow-commands-for-github-actions.
 """
 
@@ -62,7 +62,7 @@ def document(annotations: Iterable[str], last: str, style: Style) -> str:
         *([f"GitHub shows {_SHOWN} annotations of each level: {hidden:,} more are in this log only"] if hidden else []),
         *([f"{number(long, 'annotation')} too long to be shown"] if long else []),
     ]
-    source = f"; all of it: {style.source}" if style.source else ""
+    source = f"; full output: {style.source}" if style.source else ""
     return "".join([*([f"{NOT_ALL}{escape('; '.join(missing) + source)}\n"] if missing else []), *made, last])
 
 
@@ -96,7 +96,7 @@ def _document(found: Plan | Drift, seen: View, first: Iterable[str], style: Styl
 
 
 def _unmanaged(change: Change) -> str:
-    said = f"{wording.named(change)} is live, in no manifest"
+    said = f"{wording.named(change)} is live, not in any manifest"
     return annotation(AnnotationLevel.WARNING, f"unmanaged {change.address}", [said])
 
 

@@ -1,4 +1,4 @@
-"""Journals of runs -> a list of runs, one run, or the state of a run that was cut off; as text and JSON."""
+"""Journals of runs -> a list of runs, one run, or the state of an interrupted run; as text and JSON."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -68,11 +68,11 @@ def _result(run: Listed) -> str:
     if run.rotation:
         return _rotation_result(run.rotation, is_finished=run.is_finished)
     if run.applied is None:
-        return "ended" if run.is_finished else "cut off, or still running"
+        return "ended" if run.is_finished else "interrupted, or still running"
     counts = _totals(run.applied) if run.is_finished else _certainties(run.applied)
     summary = summed(counts) or "no changes"
     if not run.is_finished:
-        return f"cut off, or still running: {summary}"
+        return f"interrupted, or still running: {summary}"
     return f"interrupted: {summary}" if run.applied.interrupted else summary
 
 
@@ -81,11 +81,11 @@ _NAMED: Final = 3
 
 
 def _rotation_result(rotation: RecordedRotation, *, is_finished: bool) -> str:
-    """The result of a rotation, failures first; if it was cut off, some secrets have no recorded result."""
-    words = {Ended.FAILED: "failed", None: "cut off, or still running"} | {one: one.value for one in Ended}
+    """The result of a rotation, failures first; if it was interrupted, some secrets have no recorded result."""
+    words = {Ended.FAILED: "failed", None: "interrupted, or still running"} | {one: one.value for one in Ended}
     summary = [_named(word, turns) for ended, word in words.items() if (turns := rotation.ended(ended))]
     if not is_finished and not rotation.ended(None):
-        summary.insert(0, "cut off, or still running")
+        summary.insert(0, "interrupted, or still running")
     return "; ".join(summary)
 
 
@@ -182,7 +182,7 @@ def text_run(run: Listed, style: Style) -> str:
 
 
 def _turn_lines(turn: RecordedTurn) -> Iterator[str]:
-    word = turn.ended.value if turn.ended else "cut off, or still running"
+    word = turn.ended.value if turn.ended else "interrupted, or still running"
     message = f": {escape(turn.message)}" if turn.message else ""
     yield f"{word:<13}  {escape(turn.address)}, secret {escape(turn.secret)} (client {escape(turn.client_id)}){message}"
     yield from (f"  {step.state:<5}  {escape(step.text)}" for step in turn.steps)
@@ -200,7 +200,7 @@ def _head(run: Listed) -> Iterator[tuple[str, str]]:
         yield "plan", run.applied.plan_digest
         yield "commit", run.applied.git_commit or ""
         yield "rolls back", run.applied.rolls_back or ""
-        yield "follows up", ", ".join(run.applied.follows_up)
+        yield "continues", ", ".join(run.applied.follows_up)
 
 
 def _change_line(change: RecordedChange) -> str:
@@ -280,7 +280,7 @@ def json_verification(verified: Verified, _style: Style) -> str:
     return json_document(journals=verified.journals, faults=list(verified.faults))
 
 
-# ------------------------------------------------------------------------------------------ runs that were cut off
+# ----------------------------------------------------------------------------------------------------- interrupted runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,8 +293,8 @@ class Uncertain:
 
 
 def cut_off(run: RecordedRun, uncertain: Sequence[Uncertain], style: Style) -> str:
-    """What a run that was cut off has certainly done or not done, and what was found about other writes."""
-    head = f"An earlier run was cut off: {escape(run.id)} of {escape(run.user)}, process {run.pid}"
+    """What an interrupted run has certainly done or not done, and what was found about other writes."""
+    head = f"An earlier run was interrupted: {escape(run.id)} of {escape(run.user)}, process {run.pid}"
     lines = [style.paint(Tone.ALARM, head)]
     for certainty, words in _CERTAIN.items():
         addresses = [escape(str(change.address)) for change in run.changes if change.certainty is certainty]

@@ -2,7 +2,7 @@
 
 The `type` of an event, and the members that Terraform also has, are those of Terraform's machine-readable UI
 (https://developer.hashicorp.com/terraform/internals/machine-readable-ui), so that the same programs can read both. A
-document has no timestamps: equal input gives equal bytes. `--log-format json` writes the same events to stderr as they
+document has no timestamps: equal input has equal bytes. `--log-format json` writes the same events to stderr as they
 happen, with timestamps.
 """
 

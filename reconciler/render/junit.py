@@ -67,7 +67,7 @@ def _resource(shown: Change | None, change: Change, drifted: Container[Address])
         return _case(address.kind, str(address), place=change.place)
     if change.action is Action.UNMANAGED:
         end = "failure" if address in drifted else "skipped"
-        return _case(address.kind, named(change), end, "live, in no manifest")
+        return _case(address.kind, named(change), end, "live, not in any manifest")
     lines = [line(row, DRIFT_WORDS) for row in rows(shown, DRIFT_WORDS)]
     message = f"{address} {DRIFT_WORDS.verbs[shown.action]}"
     return _case(address.kind, str(address), "failure", message, lines, change.place)

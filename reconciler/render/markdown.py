@@ -27,9 +27,12 @@ from reconciler.render.wording import Noun, View, Words, heading, number, verdic
 
 _PART: Final = 6
 """Findings, warnings and names of unmanaged objects each take at most this fraction of the room."""
-_CHANGES: Final = (Noun("change that widens or destroys", "changes that widen or destroy"), Noun("other change"))
+_CHANGES: Final = (
+    Noun("change that widens access or deletes", "changes that widen access or delete"),
+    Noun("other change"),
+)
 _DRIFTS: Final = (
-    Noun("resource that is wider than wanted", "resources that are wider than wanted"),
+    Noun("resource that is wider than desired", "resources that are wider than desired"),
     Noun("other resource"),
 )
 _OUTCOMES: Final = (Noun("change that was not applied", "changes that were not applied"), Noun("applied change"))
@@ -47,8 +50,8 @@ def plan(plan: Plan, digest: str, style: Style) -> str:
 
 
 _AFTER_THE_MERGE: Final = (
-    "To apply it, merge: a job with credentials then plans again. It applies exactly these changes without asking, "
-    "and asks for approval of any others."
+    "To apply it, merge: a job with credentials then plans again, applies exactly these changes, "
+    "and requires approval for any others."
 )
 
 
@@ -74,7 +77,7 @@ def _document(
     ]
     unmanaged = [name for _, name in seen.unmanaged]
     tail = [
-        *_notes("Unmanaged: live, in no manifest, left alone", unmanaged, style),
+        *_notes("Unmanaged: live, not in any manifest, unchanged", unmanaged, style),
         _made_from(seen.plan),
         *about,
         *(
@@ -120,7 +123,9 @@ def _entry(change: Change, seen: View) -> Item:
     verb = words.verbs[change.action]
     alarming = [row.name for row in shown if row.is_alarming]
     mark = words.mark[1:-1]
-    place = " (in no manifest)" if change.is_pruned else f" ({in_code_tag(str(change.place))})" if change.place else ""
+    place = (
+        " (not in any manifest)" if change.is_pruned else f" ({in_code_tag(str(change.place))})" if change.place else ""
+    )
     side = f" ({sides['']})" if "" in sides else ""
     summary = f"<b>{verb}</b> {in_code_tag(heading(change))}{f' <b>{mark}</b>' if alarming else ''}{side}{place}"
     lines = [line for row in shown for line in _diff(row, words)]
@@ -238,7 +243,7 @@ def review_markdown(review: Review, digest: str, style: Style) -> str:
     if review.is_reviewed:
         return joined([f"{environment}: reviewed, {code(review.reason)}."])
     gone = [f"- reviewed, and no longer planned: {code(name)}" for name in review.gone]
-    head = joined([f"## {environment}: not what was reviewed", "", f"{code(review.reason)}.", "", *gone, ""])
+    head = joined([f"## {environment}: not reviewed", "", f"{code(review.reason)}.", "", *gone, ""])
     return head + plan(review.unseen, digest, style)
 
 
@@ -262,7 +267,7 @@ def several(planned: Sequence[Planned], text_of: TextOf, style: Style) -> str:
     noun = planned[0].noun
     head = [
         comment.marker(noun, _known_as([one.environment for one in planned])),
-        *(comment.not_whole(f"{', '.join(map(code, cut[:_FEW]))}**: see there", style) if cut else []),
+        *(comment.not_whole(f"{', '.join(map(code, cut[:_FEW]))}**: see the sections below", style) if cut else []),
         f"## {noun.capitalize()} of {title(found)}",
         "",
     ]
@@ -309,7 +314,13 @@ def _group(group: Group, text: str, style: Style) -> Item:
 def _in_others(copied: Sequence[str], style: Style) -> list[str]:
     """The commands for the environments that are not shown."""
     count = fitting([[line] for line in copied], style.room // _FEW)
-    return ["", "In the others:", "", *fenced(copied[:count], ""), *left_out(len(copied) - count, Noun("line"))]
+    return [
+        "",
+        "In the other environments:",
+        "",
+        *fenced(copied[:count], ""),
+        *left_out(len(copied) - count, Noun("line")),
+    ]
 
 
 def _demoted(text: str) -> Iterator[str]:

@@ -30,14 +30,14 @@ class Measured:
     environment: str
     command: str
     succeeded: bool
-    """Whether it produced an answer; drift is an answer."""
+    """Whether it completed, with or without drift."""
     ended_at: float = 0
     """Seconds since 1970."""
     seconds: float = 0
     requests: int = 0
     retries: int = 0
     last_success_at: float | None = None
-    """Seconds since 1970, of the last run that produced an answer."""
+    """Seconds since 1970, of the last run that completed."""
     actions: Counts = field(default_factory=dict)
     drift: Counts = field(default_factory=dict)
     outcomes: Counts = field(default_factory=dict)
@@ -70,9 +70,11 @@ def metrics(runs: Sequence[Measured]) -> str:
         _counts("reconciler_resources", "Resources by what a plan would do.", "action", runs, lambda run: run.actions)
         + _counts("reconciler_drift_resources", "Resources by kind of drift.", "kind", runs, lambda run: run.drift)
         + _counts("reconciler_outcomes", "Changes by outcome.", "status", runs, lambda run: run.outcomes)
-        + _numbers("reconciler_run_success", "1 if the run produced an answer.", runs, lambda run: run.succeeded)
+        + _numbers(
+            "reconciler_run_success", "1 if the run completed, with or without drift.", runs, lambda run: run.succeeded
+        )
         + _numbers("reconciler_run_timestamp_seconds", "When the run ended.", runs, lambda run: run.ended_at)
-        + _numbers(LAST_SUCCESS, "When a run last produced an answer.", runs, lambda run: run.last_success_at)
+        + _numbers(LAST_SUCCESS, "When a run last completed.", runs, lambda run: run.last_success_at)
         + _numbers("reconciler_run_duration_seconds", "How long the run took.", runs, lambda run: run.seconds)
         + _numbers("reconciler_run_requests", "Requests, retries included.", runs, lambda run: run.requests)
         + _numbers("reconciler_run_retries", "Requests that were sent again.", runs, lambda run: run.retries)
@@ -151,7 +153,7 @@ class Notice:
 
 def _line(one: Deviation) -> str:
     side = SIDE_WORDS.get(one.side, "")
-    marks = [*["wider than wanted"] * is_wider(one), *[side] * bool(side), *["apply leaves it"] * one.is_left]
+    marks = [*["wider than desired"] * is_wider(one), *[side] * bool(side), *["not changed by apply"] * one.is_left]
     at = f" {one.pointer}" if one.pointer else ""
     said = f" ({', '.join(marks)})" if marks else ""
     return brief(f"{one.address}{at}: {one.kind}{said}", _LONGEST_LINE)

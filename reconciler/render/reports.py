@@ -30,11 +30,11 @@ from reconciler.render.wording import number, summed
 
 _STATES: Final = {
     State.BIND: ("to bind", Tone.CREATE),
-    State.BOUND: ("bound already", Tone.QUIET),
+    State.BOUND: ("already bound", Tone.QUIET),
     State.NOT_LIVE: ("not live", Tone.STRONG),
     State.STALE: ("bound to an id that is not live", Tone.UPDATE),
     State.AMBIGUOUS: ("ambiguous", Tone.ALARM),
-    State.TAKEN: ("whose object is taken", Tone.ALARM),
+    State.TAKEN: ("matching an object bound to another manifest", Tone.ALARM),
 }
 """The words for each state in the totals, and its tone."""
 _STATE_WIDTH: Final = max(map(len, State))
@@ -290,7 +290,7 @@ def _export_totals(shown: Exporting, style: Style) -> str:
     words = {
         ExportStatus.NEW: "new",
         ExportStatus.CHANGED: "changed",
-        ExportStatus.SAME: "in step already",
+        ExportStatus.SAME: "already up to date",
         ExportStatus.LEFT: "left out",
     }
     counts = {words[status]: sum(one.status is status for one in shown.objects) for status in ExportStatus}

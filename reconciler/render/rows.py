@@ -148,7 +148,7 @@ def outcome_rows(fields: Iterable[FieldChange]) -> Iterator[Row]:
     """The fields that the service did not keep: `before` was sent, `after` is live."""
     for field in fields:
         if field.sensitive:
-            yield Row(_name(field.pointer), note="(secret, the service holds another one)")
+            yield Row(_name(field.pointer), note="(secret, differs from the live value)")
         else:
             yield from (_of_leaf(_name(field.pointer), leaf) for leaf in leaves(field.before, field.after))
 

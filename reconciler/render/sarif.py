@@ -26,11 +26,9 @@ SCHEMA: Final = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/sche
 
 
 _HOME: Final = "https://github.com/your-org/ordercloud-reconciler"
-_DRIFT_HELP: Final = (
-    "Take the change back with reconciler apply, or keep it with reconciler drift --write-back --write."
-)
-_FAULT_HELP: Final = "Correct the file where the result points to; reconciler explain shows what each field takes."
-_FAILED_HELP: Final = "The message says what went wrong and what to do; --verbose shows the requests."
+_DRIFT_HELP: Final = "Revert the change with reconciler apply, or keep it with reconciler drift --write-back --write."
+_FAULT_HELP: Final = "Correct the file at the reported location; reconciler explain describes each field."
+_FAILED_HELP: Final = "See the message for the cause and the fix; --verbose shows the requests."
 
 
 @dataclass(frozen=True, slots=True)

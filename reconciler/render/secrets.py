@@ -19,7 +19,7 @@ from reconciler.render.wording import number, summed
 
 _DAY: Final = timedelta(days=1)
 _NOTHING: Final = "-"
-_TITLES: Final = ("RESOURCE", "SECRET", "SORT", "STATUS", "AGE", "EXPIRES", "LEFT", "MANIFEST")
+_TITLES: Final = ("RESOURCE", "SECRET", "TYPE", "STATUS", "AGE", "EXPIRES", "LEFT", "MANIFEST")
 
 
 # -------------------------------------------------------------------------------------------------------------- status
@@ -75,17 +75,18 @@ def _days(days: int | None) -> str:
 
 def _verdict(report: SecretReport, style: Style) -> Iterator[str]:
     if report.left_out:
-        yield f"{report.left_out} live without a manifest; their secrets were not read."
+        yield f"{number(report.left_out, 'live object')} without a manifest: secrets not read."
     others = [row for row in report.needing_attention if not row.state.is_due]
     if not report.needing_attention:
         yield f"{style.paint(Tone.CREATE, 'In step:')} no secret needs attention."
-    yield from _attention(report.due, "due for rotation (reconciler secrets rotate --due)", style)
-    yield from _attention(others, "in need of attention", style)
+    due = number(len(report.due), "secret is", "secrets are")
+    yield from _attention(report.due, f"{due} due for rotation (reconciler secrets rotate --due)", style)
+    yield from _attention(others, f"{number(len(others), 'secret needs', 'secrets need')} attention", style)
 
 
-def _attention(rows: Sequence[SecretRow], what: str, style: Style) -> Iterator[str]:
+def _attention(rows: Sequence[SecretRow], title: str, style: Style) -> Iterator[str]:
     if rows:
-        yield style.paint(Tone.ALARM, f"{number(len(rows), 'secret is', 'secrets are')} {what}:")
+        yield style.paint(Tone.ALARM, f"{title}:")
         yield from (f"  {escape(str(row.address))} {escape(row.state.name)}: {_fix(row)}" for row in rows)
 
 
@@ -158,8 +159,8 @@ def metrics(reports: Sequence[SecretReport]) -> str:
     expires = [(labels, one.live.expires.timestamp()) for one, labels in rows if one.live and one.live.expires]
     checked = [({"environment": report.environment}, report.now.timestamp()) for report in reports]
     gauges = (
-        ("secret_needs_attention", "1 where a secret needs attention, else 0.", attention),
-        ("secret_rotation_due", "1 where secrets rotate --due has something to do, else 0.", due),
+        ("secret_needs_attention", "1 if the secret needs attention, else 0.", attention),
+        ("secret_rotation_due", "1 if secrets rotate --due would act on it, else 0.", due),
         ("secret_expiry_timestamp_seconds", "When a secret expires, in seconds since the epoch.", expires),
         ("secrets_checked_timestamp_seconds", "When secrets were read, in seconds since the epoch.", checked),
     )

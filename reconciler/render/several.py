@@ -87,7 +87,7 @@ class Group:
         return [one.environment for one in self.parts]
 
     def note(self, first: str) -> str:
-        """A note that the document of `first` stands for the others; empty for one environment.
+        """A note that the document of `first` also represents the others; empty for one environment.
 
         An error needs none: it is equal for all.
         """
@@ -110,7 +110,7 @@ class Group:
             case Plan() as plan:
                 return number(plan.summary.writes, "change")
             case ApplyResult() as result:
-                return f"{number(len(result.outcomes), 'change')} applied"
+                return number(len(result.outcomes), "applied change")
             case None:
                 return self.end.value
 
@@ -225,14 +225,14 @@ def _without_ids(change: Change, body: Body, ids: Mapping[str, str]) -> Body:
 
 
 def verdict(found: Sequence[Group]) -> str:
-    """A summary of all: ``187 in step, 12 with the same 3 changes, 1 failed``."""
+    """A summary of all: ``187 in step, 12 share the same 3 changes, 1 failed``."""
     changed = [one for one in found if one.end is End.CHANGED]
     shared = sorted((one for one in changed if len(one.parts) > 1), key=lambda one: -len(one.parts))[:_SHARED]
     alone = sum(len(one.parts) for one in changed if one not in shared)
     counts = {one: sum(len(group.parts) for group in found if group.end is one) for one in End}
     words = [
         (counts[End.IN_STEP], "in step"),
-        *((len(one.parts), f"with the same {one.size.removeprefix('1 ')}") for one in shared),
+        *((len(one.parts), f"share the same {one.size.removeprefix('1 ')}") for one in shared),
         (alone, f"with {'other ' if shared else ''}{_CHANGES.get(found[0].first.noun, 'changes')}"),
         (counts[End.FAILED], "failed"),
         (counts[End.SKIPPED], "skipped"),
@@ -242,7 +242,7 @@ def verdict(found: Sequence[Group]) -> str:
 
 _SHARED: Final = 5
 """The maximum number of groups in the verdict."""
-_CHANGES: Final = {"drift": "drift", "apply": "changes applied"}
+_CHANGES: Final = {"drift": "drift", "apply": "applied changes"}
 
 
 def title(found: Sequence[Group]) -> str:
@@ -316,7 +316,7 @@ def _section(group: Group, text_of: TextOf, style: Style) -> str:
     note = group.note(names[0])
     lines = [", ".join(names), "", *([note, ""] if note else [])] if len(names) > 1 else []
     others = [f"    {copied}" for copied in group.others(style)]
-    end = laid_out(["In the others:", *others], style) if others else ""
+    end = laid_out(["In the other environments:", *others], style) if others else ""
     return f"{heading}{laid_out(lines, style)}{_document_of(group.first, text_of, style)}{end}\n"
 
 

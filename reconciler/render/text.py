@@ -52,7 +52,7 @@ def _body(seen: View, style: Style) -> Iterator[str]:
         "  ".join(filter(None, [name, _said_of(seen.sides_of(change).get("", ""), style)]))
         for change, name in seen.unmanaged
     ]
-    yield from _section("Unmanaged (live, in no manifest; left alone):", wording.few(lines), style)
+    yield from _section("Unmanaged (live, not in any manifest, unchanged):", wording.few(lines), style)
     yield from _section("Warnings:", (brief(text, LONGEST_MESSAGE) for text in plan.warnings), style)
     yield from _section("Notices:", (brief(text, LONGEST_MESSAGE) for text in seen.notices), style)
 
@@ -77,8 +77,8 @@ def _finding(finding: Finding, style: Style) -> Iterator[str]:
     """A guard finding: its rule and numbers, the resources, and the fix."""
     yield f"  {style.paint(Tone.ALARM, brief(finding.rule))}: {brief(finding.message, LONGEST_MESSAGE)}"
     if finding.addresses:
-        yield f"      about: {', '.join(wording.few([brief(str(address)) for address in finding.addresses]))}"
-    final = "" if finding.can_be_acknowledged else " (this one cannot be acknowledged)"
+        yield f"      resources: {', '.join(wording.few([brief(str(address)) for address in finding.addresses]))}"
+    final = "" if finding.can_be_acknowledged else " (cannot be acknowledged)"
     yield f"      fix: {brief(finding.fix, LONGEST_MESSAGE)}{final}"
 
 
@@ -116,7 +116,7 @@ def _drift_summary(drift: Drift, style: Style) -> Iterator[str]:
     if drift.has_drift:
         yield (
             f"{style.paint(Tone.STRONG, 'Drift:')} {count(DriftKind.MISSING):,} missing, "
-            f"{number(count(DriftKind.CHANGED), 'differs', 'differ')}, {count(DriftKind.SURPLUS):,} still there; "
+            f"{number(count(DriftKind.CHANGED), 'differs', 'differ')}, {count(DriftKind.SURPLUS):,} surplus; "
             f"{_restored(count(DriftKind.RESTORED))}"
             f"{drift.in_step:,} in step, {in_no_manifest:,} unmanaged"
             f"{f' ({of_them:,} of them drift)' if of_them else ''}{_also(plan.out_of_scope, 'out of scope')}."
@@ -132,16 +132,16 @@ def _drift_summary(drift: Drift, style: Style) -> Iterator[str]:
 
 def _restored(count: int) -> str:
     """The number of objects that OrderCloud's restore removed."""
-    return f"{count:,} lost in OrderCloud's restore of staging (apply puts them back); " if count else ""
+    return f"{count:,} removed by OrderCloud's staging restore (apply restores them); " if count else ""
 
 
 def _left_out(drift: Drift) -> Iterator[str]:
     """What is not shown, and the receipt that was used to find the source of drift."""
     if drift.accepted:
-        yield f"{number(drift.accepted, 'deviation is', 'deviations are')} known to the baseline."
+        yield f"{number(drift.accepted, 'deviation in the baseline is', 'deviations in the baseline are')} not shown."
     if drift.unmoved:
-        words = number(drift.unmoved, "deviation has", "deviations have")
-        yield f"{words} not come from the service since the last apply."
+        verb = "is" if drift.unmoved == 1 else "are"
+        yield f"{number(drift.unmoved, 'deviation')} without a live change since the last apply {verb} not shown."
     if drift.receipt and (drift.has_drift or drift.left_out):
         commit = f" of commit {escape(drift.receipt.git_commit[:12])}" if drift.receipt.git_commit else ""
         yield f"The last apply was at {escape(drift.receipt.created_at)}{commit}."
@@ -190,7 +190,7 @@ def _identification(change: Change) -> str:
     if change.place:
         parts.append(escape(str(change.place)))
     elif change.is_pruned:
-        parts.append("in no manifest")
+        parts.append("not in any manifest")
     if change.protected:
         parts.append("protected")
     return ", ".join(parts)
@@ -276,7 +276,7 @@ def _result_summary(result: ApplyResult, style: Style) -> Iterator[str]:
     if result.interrupted:
         yield style.paint(Tone.ALARM, f"Interrupted: {_left(count(Status.SKIPPED))}. Run plan to see what is left.")
     if result.run and not result.is_complete:
-        yield "The journal has the details:"
+        yield "Details are in the journal:"
         yield f"    {details(result, style)}"
 
 
@@ -319,7 +319,7 @@ def _verdict(report: Report, style: Style) -> str:
 
 def failure(name: str, error: ReconcilerError, style: Style) -> str:
     """The error in place of the document with this name."""
-    return f"There is no {name}:\n{error_text(error, style)}"
+    return f"{name.capitalize()} failed:\n{error_text(error, style)}"
 
 
 def error_text(error: ReconcilerError, style: Style) -> str:

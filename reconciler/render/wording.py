@@ -82,24 +82,24 @@ PLAN_WORDS: Final = Words(
     marked=frozenset({Action.CREATE, Action.UPDATE}),
 )
 DRIFT_WORDS: Final = Words(
-    verbs={Action.CREATE: "missing", Action.UPDATE: "differs", Action.DELETE: "still there"},
-    pair="live {before}, wanted {after}",
-    columns=("Live", "Wanted"),
-    was="live    ",
-    becomes="wanted  ",
+    verbs={Action.CREATE: "missing", Action.UPDATE: "differs", Action.DELETE: "surplus"},
+    pair="live {before}, desired {after}",
+    columns=("Live", "Desired"),
+    was="live     ",
+    becomes="desired  ",
     come="missing ",
     go="surplus ",
     empty_before="(live: empty)",
-    empty_after="(wanted: empty)",
-    cleared="(secret, has a value where none is wanted)",
+    empty_after="(desired: empty)",
+    cleared="(secret, has a value but should have none)",
     set="(secret, has no value)",
     unseen="(secret, cannot be compared)",
     made="(secret, is missing)",
-    left=("(apply leaves it)", "(apply leaves the surplus)"),
+    left=("(not changed by apply)", "(surplus members are not removed by apply)"),
     gone="",
     waits="",
     alarm=Direction.NARROWS,  # a repair that narrows access means that live access is too wide
-    mark="[wider than wanted]",
+    mark="[wider than desired]",
     marked=frozenset({Action.UPDATE}),
 )
 
@@ -191,19 +191,19 @@ def summed(counts: Mapping[str, int]) -> str:
 
 def snapshot_note(plan: Plan) -> str:
     """A note on a plan from a snapshot; empty for other plans."""
-    return f"made from a snapshot of {plan.snapshot}: for reading only, it cannot be applied" if plan.snapshot else ""
+    return f"created from a snapshot of {plan.snapshot}: it cannot be applied" if plan.snapshot else ""
 
 
 SIDE_WORDS: Final = {
-    Side.GIT_AHEAD: "git is ahead",
-    Side.LIVE_DRIFTED: "live drifted",
-    Side.BOTH: "both moved",
+    Side.GIT_AHEAD: "git changed",
+    Side.LIVE_DRIFTED: "live changed",
+    Side.BOTH: "both changed",
 }
 """Words for the side that changed, if known."""
 Sides: TypeAlias = Mapping[Address, Mapping[str, str]]
 """Address -> JSON pointer, empty for the whole -> which side changed, in words."""
 SENT_WORDS: Final = replace(
-    PLAN_WORDS, pair="sent {before} -> held {after}", columns=("Sent", "Held"), was="sent  ", becomes="held  "
+    PLAN_WORDS, pair="sent {before}, stored {after}", columns=("Sent", "Stored"), was="sent    ", becomes="stored  "
 )
 """For a field that the service did not keep."""
 
@@ -308,7 +308,7 @@ def _plan_verdict(plan: Plan) -> str:
     if not plan.guards:
         return changes
     final = not all(finding.can_be_acknowledged for finding in plan.guards)
-    return f"{changes}, refused by a guard" if final else f"{changes}, to be acknowledged"
+    return f"{changes}, refused by a guard" if final else f"{changes}, acknowledgement required"
 
 
 def _result_verdict(result: ApplyResult) -> str:
@@ -329,7 +329,7 @@ def counts(found: Plan | Drift | ApplyResult | Report) -> list[Count]:
             return _drift_counts(found)
         case ApplyResult():
             by_status = [Count(status.value, found.count(status), status is not Status.APPLIED) for status in Status]
-            return [*by_status, Count("in step before", found.unchanged)]
+            return [*by_status, Count("unchanged", found.unchanged)]
         case Report():
             return [
                 Count("errors", found.error_count, is_alarming=True),
@@ -355,20 +355,20 @@ def _plan_counts(plan: Plan) -> list[Count]:
 
 
 def _drift_counts(drift: Drift) -> list[Count]:
-    """Resources that are wider than wanted are also counted among the others."""
+    """Resources that are wider than desired are also counted among the others."""
     count = drift.count
     return [
         Count("differ", count(DriftKind.CHANGED), is_alarming=True),
         Count("missing", count(DriftKind.MISSING), is_alarming=True),
-        Count("still there", count(DriftKind.SURPLUS), is_alarming=True),
-        Count("wider than wanted", len({one.address for one in drift.deviations if is_wider(one)}), is_alarming=True),
+        Count("surplus", count(DriftKind.SURPLUS), is_alarming=True),
+        Count("wider than desired", len({one.address for one in drift.deviations if is_wider(one)}), is_alarming=True),
         Count("in step", drift.in_step),
         Count("unmanaged", count(DriftKind.UNMANAGED)),
         *_unless_0(
             Count("out of scope", drift.plan.out_of_scope),
-            Count("taken by the restore", count(DriftKind.RESTORED), is_alarming=True),
+            Count("removed by the restore", count(DriftKind.RESTORED), is_alarming=True),
             Count("in the baseline", drift.accepted),
-            Count("not moved since the apply", drift.unmoved),
+            Count("live unchanged since the apply", drift.unmoved),
         ),
     ]
 

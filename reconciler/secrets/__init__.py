@@ -47,7 +47,7 @@ class Resolver:
     def __call__(self, reference: SecretReference) -> Secret:
         """Return the value. Repeats the checks of the loader, since a saved plan could name any reference."""
         if self._is_own(reference):
-            raise ReconcilerError(f"{reference} holds the reconciler's own credentials, which no manifest may use")
+            raise ReconcilerError(f"{reference} contains the reconciler's own credentials, which no manifest may use")
         if reference.source is SecretSource.ENVIRONMENT and reference.name not in self.allowed:
             hint = f"add {reference.name} to secrets.allow of the environment"
             raise ReconcilerError(f"the environment does not allow the secret {reference.name}", hint=hint)
@@ -135,7 +135,7 @@ class ResolvedSecrets:
         """The warnings of a plan about missing values."""
         created = {change.address for change in changes if change.action is Action.CREATE}
         for address, why in self.unresolved:
-            result = "apply needs it" if address in created else "the live secret was not compared with it"
+            result = "apply requires it" if address in created else "the live secret was not compared with it"
             yield f"{address}: {why}; {result}"
 
 
@@ -178,7 +178,7 @@ def _length_faults(address: Address, name: str, reference: SecretReference, valu
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """The values that an apply sets, and the deliveries that were made."""
+    """Resolved values and completed deliveries."""
 
     values: Values
     delivered: Mapping[Address, Sequence[Delivered]]
@@ -259,6 +259,6 @@ def _random_secret() -> Secret:
 def _require_planned(address: Address, intent: SecretIntent, secret: Secret, plan_key: bytes | None) -> None:
     about = f"{address} {intent.field}"
     if intent.fingerprint and plan_key and secret.fingerprint(plan_key, about) != intent.fingerprint:
-        message = f"{intent.reference} of {address} has changed since the plan was made, or the plan has another key"
+        message = f"{intent.reference} of {address} has changed since the plan was made, or the plan used another key"
         hint = "plan again with this value and this RECONCILER_PLAN_KEY, and review the new plan"
         raise PlanRefused("secret", message, hint=hint)

@@ -296,7 +296,7 @@ class _Racing(WriteClient):
     def post(self, path: str, body: WireBody, **options: Any) -> dict[str, Json]:
         super().post(path, body, **options)
         super().post(path, body, **options)
-        raise AnswerLost("the connection broke", RequestFacts("POST", path))
+        raise AnswerLost("the connection was closed", RequestFacts("POST", path))
 
 
 class _Late(WriteClient):
@@ -308,7 +308,7 @@ class _Late(WriteClient):
     def post(self, path: str, body: WireBody, **options: Any) -> dict[str, Json]:
         self.__dict__["posts"] += 1
         if self.__dict__["posts"] == 1:
-            raise AnswerLost("no complete answer in time", RequestFacts("POST", path))
+            raise AnswerLost("the response timed out", RequestFacts("POST", path))
         super().post(path, body, **options)
         return super().post(path, body, **options)
 
@@ -362,7 +362,7 @@ class _Forgetting(WriteClient):
     def put(self, path: str, object_id: str | None, body: WireBody, **options: Any) -> dict[str, Json]:
         answer = super().put(path, object_id, {**body, "ClientSecret": None}, **options)
         if not self.__dict__["answers"]:
-            raise AnswerLost("the connection broke", RequestFacts("PUT", path))
+            raise AnswerLost("the connection was closed", RequestFacts("PUT", path))
         return answer
 
 

@@ -132,7 +132,7 @@ def test_a_client_whose_named_secret_is_refused_has_failed_and_was_written_in_pa
         (outcome,) = empty.apply(plan, deliverer=deliverer).outcomes
         assert "new" in empty.bodies()
     assert (outcome.status, outcome.uncertain, outcome.partly) == (Status.FAILED, False, True)
-    assert "the body was written, but not all secrets were made" in outcome.message
+    assert "the body was written, but not all secrets were created" in outcome.message
 
 
 def test_a_secret_command_that_fails_leaves_no_doubt_about_what_was_written(tmp_path: Path) -> None:
@@ -142,7 +142,7 @@ def test_a_secret_command_that_fails_leaves_no_doubt_about_what_was_written(tmp_
         plan = one.plan(desired(named))
         (outcome,) = one.apply(plan, deliverer=Deliverer(AllowedPaths(tmp_path), lambda _text: None)).outcomes
     assert (outcome.status, outcome.uncertain, outcome.may_be_written) == (Status.FAILED, False, True)
-    assert outcome.message.startswith("not all secrets were made: command false exited with 1")
+    assert outcome.message.startswith("not all secrets were created: command false exited with 1")
 
 
 def test_a_delivery_that_cannot_be_made_is_no_write(tmp_path: Path) -> None:

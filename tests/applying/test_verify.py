@@ -94,7 +94,7 @@ def test_what_cannot_be_read_again_is_not_taken_for_applied(two: Shop) -> None:
     two.fault(f"GET /v1/apiclients/{A} status=403 after=1 count=all")
     (outcome,) = two.apply(plan).outcomes
     assert outcome.status is Status.NOT_CONVERGED
-    assert "it was written, and could not be read again: GET /v1/apiclients/" in outcome.message
+    assert "it was written, but could not be read again: GET /v1/apiclients/" in outcome.message
     assert "reading API clients requires one of the roles ApiClientReader, ApiClientAdmin" in outcome.message
 
 

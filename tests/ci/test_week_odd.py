@@ -89,7 +89,7 @@ def test_a_run_for_an_unknown_environment_or_a_rollback_of_none_is_red_at_once(w
     run = watched.hub.dispatch(environment="prod")
     assert (run.results, "prod" in run.log) == ({"environments": "failure"}, True), run.log
     run = watched.hub.dispatch(command="rollback")
-    assert (run.results, "rollback needs an environment" in run.log) == ({"environments": "failure"}, True), run.log
+    assert (run.results, "rollback requires an environment" in run.log) == ({"environments": "failure"}, True), run.log
 
 
 @pytest.mark.sweep

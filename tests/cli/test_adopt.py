@@ -57,8 +57,9 @@ def test_ids_of_a_file_of_their_own_are_written_there_and_found_again(project: P
     assert f"~ update ApiClient/front (id {FRONT}, " in run("plan").out
     assert f"id: {FRONT}  # ids.front of test (ids/test.yaml:2)" in run("show", "--resolved").out
     file.write_text("frnt: X\n", encoding="utf-8")
-    assert 'ids/test.yaml:1:7: warning: ids has "frnt", which no manifest is named (at /frnt); did you mean front?' in (
-        run("validate").out
+    assert (
+        'ids/test.yaml:1:7: warning: ids contains "frnt", but no manifest has that name (at /frnt); did you mean front?'
+        in (run("validate").out)
     )
 
 
@@ -89,7 +90,7 @@ def test_a_second_run_finds_nothing_to_write(project: Project, run: Runner) -> N
     done = run("adopt", "--write")
     after = CONFIG.stat()
     assert f"bound      ApiClient/front  {FRONT}  by ids\n" in done.out
-    assert "Adopt: 1 bound already.\nNothing to write.\n" in done.out
+    assert "Adopt: 1 already bound.\nNothing to write.\n" in done.out
     assert done.code == 0
     assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns), "reading changes only st_atime"
 
@@ -159,7 +160,7 @@ def test_an_id_that_is_given_settles_an_ambiguity_and_binds_nothing_else(project
     other = twin_of_back(project)
     done = run("adopt", f"ApiClient/back={other.lower()}", "--write")
     assert (done.code, done.err) == (0, "")
-    assert f"bind       ApiClient/back  {other}  as given\n" in done.out
+    assert f"bind       ApiClient/back  {other}  from the command line\n" in done.out
     ids = json.loads(CONFIG.read_text(encoding="utf-8"))["environments"]["test"]["ids"]
     assert ids == {"back": other}
     assert "ApiClient/back  " + other + "  by ids" in run("adopt", f"back={other}").out
@@ -172,7 +173,7 @@ def test_an_id_can_be_given_for_a_client_of_another_name_but_not_for_one_that_is
     project: Project, run: Runner
 ) -> None:
     project.manifest("new", AccessTokenDuration=60)
-    assert f"bind       ApiClient/new  {BACK}  as given\n" in run("adopt", f"new={BACK}").out
+    assert f"bind       ApiClient/new  {BACK}  from the command line\n" in run("adopt", f"new={BACK}").out
     taken = run("adopt", f"new={FRONT}", "--write")
     assert taken.code == 1
     assert "taken" in taken.out

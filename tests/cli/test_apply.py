@@ -241,7 +241,7 @@ def test_what_the_service_does_not_keep_exits_with_6(project: Project, run: Runn
     Path(saved).write_text(planfile.dumps(replace(plan, changes=tuple(dreams))), encoding="utf-8")
     done = run("apply", saved)
     assert done.code == 6
-    assert "NotAField  sent 1 -> held (not set)" in done.out
+    assert "NotAField  sent 1, stored (not set)" in done.out
 
 
 def test_a_result_that_cannot_be_printed_leaves_the_code_that_of_the_changes(

@@ -276,7 +276,7 @@ def test_with_a_new_key_drift_is_found_and_says_that_the_receipt_of_the_journal_
     project.ask("PATCH", f"/v1/apiclients/{FRONT}", {"AccessTokenDuration": 60})
     monkeypatch.setenv("RECONCILER_PLAN_KEY", "new")
     done = run("drift")
-    assert (done.code, "[live drifted]" in done.out) == (2, False), done.err
+    assert (done.code, "[live changed]" in done.out) == (2, False), done.err
     assert "RECONCILER_PLAN_KEY is set: the source of drift is unknown" in done.out
     assert run("drift", "--since-receipt").code == 1
 

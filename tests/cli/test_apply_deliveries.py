@@ -63,11 +63,11 @@ def storing(path: str, code: int = 0) -> Json:
         ({"file": "../folder"}, "is not a file"),
         (
             {"command": ["no-such-program-anywhere"]},
-            "there is no program no-such-program-anywhere",
+            "program no-such-program-anywhere not found",
         ),
         (
             {"command": ["./no-such-program"]},
-            "there is no program ./no-such-program",
+            "program ./no-such-program not found",
         ),
     ],
 )

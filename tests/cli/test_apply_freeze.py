@@ -30,7 +30,7 @@ def holiday(project: Project) -> Project:
 def refused(project: Project, done: Run) -> None:
     assert (done.code, done.out, project.writes()) == (3, "", [])
     assert "freeze: the environment is frozen: the Christmas trade (" in done.err
-    assert f"the next opening is {days_from_now(4)} 00:00 UTC ({days_from_now(4)}T00:00Z)" in done.err
+    assert f"the freeze ends at {days_from_now(4)} 00:00 UTC ({days_from_now(4)}T00:00Z)" in done.err
     assert "fix: wait until then" in done.err
 
 

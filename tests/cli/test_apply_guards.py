@@ -209,7 +209,7 @@ def test_a_guard_refuses_with_3_and_nothing_is_written(project: Project, run: Ru
     project.writes()
     done = applied(run, rule)
     assert (done.code, done.out, project.writes()) == (3, "", [])
-    assert re.search(rf"^  {rule}: .+(\n      about: .+)?\n      fix: .+", done.err, re.MULTILINE)
+    assert re.search(rf"^  {rule}: .+(\n      resources: .+)?\n      fix: .+", done.err, re.MULTILINE)
     assert ("--ack" in done.err) is (rule not in FINAL)
 
 

@@ -110,7 +110,7 @@ def test_each_plan_is_shown_before_it_is_applied_and_each_end_is_told(chain: Pro
     told = [line for line in done.err.splitlines() if line.startswith(("Environment", *ORDER))]
     assert [line.partition(":")[0] for line in told] == [word for one in ORDER for word in (f"Environment {one}", one)]
     assert told[1] == "sandbox: 1 change applied"
-    assert done.out.endswith("=== all environments ===\n\n3 environments: 3 with the same change applied.\n")
+    assert done.out.endswith("=== all environments ===\n\n3 environments: 3 share the same applied change.\n")
 
 
 def test_it_stops_at_the_first_that_does_not_end_with_0_and_goes_on_when_run_again(chain: Project, run: Runner) -> None:
@@ -169,7 +169,7 @@ def test_a_dry_run_shows_all_plans_and_writes_nothing(chain: Project, run: Runne
     change(chain, "sandbox", limits={"changes": 0})
     done = run("apply", "--env-all", "--dry-run")
     assert (done.code, chain.writes()) == (3, [])
-    assert "3 environments: 2 with the same change, 1 with other changes." in done.out, "one of them is refused"
+    assert "3 environments: 2 share the same change, 1 with other changes." in done.out, "one of them is refused"
 
 
 def test_a_dry_run_shows_a_plan_and_the_freeze_window_that_refuses_it(chain: Project, run: Runner) -> None:
@@ -298,7 +298,7 @@ def test_each_format_has_all_of_it_in_one_document(chain: Project, run: Runner) 
     into = [word for name in names for word in ("--into", f"{name}=all.{name}")]
     assert run("apply", "--env-all", "--auto-approve", *into, "--metrics", "all.prom").code == 5
     texts = {name: Path(f"all.{name}").read_text() for name in names}
-    title = "3 environments: 1 with changes applied, 1 failed, 1 skipped"
+    title = "3 environments: 1 with applied changes, 1 failed, 1 skipped"
     assert texts["markdown"].splitlines()[:2] == [
         "<!-- reconciler:apply:sandbox%2Cstaging%2Cproduction -->",
         f"## Apply of {title}",

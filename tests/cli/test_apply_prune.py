@@ -21,7 +21,7 @@ def refused(project: Project, done: Run, code: int) -> None:
 def test_what_no_manifest_claims_is_deleted_where_it_is_asked_for_and_allowed(project: Project, run: Runner) -> None:
     limits(project)
     done = run("plan", "--prune")
-    assert f'- delete ApiClient/{BACK} "back" (id {BACK}, in no manifest)' in done.out
+    assert f'- delete ApiClient/{BACK} "back" (id {BACK}, not in any manifest)' in done.out
     assert "secrets and assignments" in done.out
     assert "it is the client that this run is logged in with" in done.out
     assert run("apply", "--prune", "--auto-approve").code == 0
@@ -67,7 +67,7 @@ def test_an_empty_file_may_be_a_manifest_that_was_lost(project: Project, run: Ru
     (project.folder / "manifests" / "lost.yaml").write_text("# nothing\n", encoding="utf-8")
     done = run("apply", "--prune", "--auto-approve")
     refused(project, done, 1)
-    assert "manifests/lost.yaml: error: the file is empty; to prune, correct or remove it" in done.err
+    assert "manifests/lost.yaml: error: the file is empty; correct or remove it before --prune" in done.err
 
 
 def test_a_link_that_leads_nowhere_may_have_led_to_manifests(project: Project, run: Runner) -> None:
@@ -109,4 +109,4 @@ def test_several_environments_are_pruned_each_by_itself(project: Project, run: R
     document = json.loads(Path("reconciler.yaml").read_text(encoding="utf-8"))["environments"]["test"]
     project.configure(test=document, other=document)
     shown = run("plan", "--prune", "--env-all").out
-    assert (shown.count("in no manifest)"), len(set(re.findall("--env .* --prune --ack .*", shown)))) == (1, 2)
+    assert (shown.count("not in any manifest)"), len(set(re.findall("--env .* --prune --ack .*", shown)))) == (1, 2)

@@ -106,7 +106,7 @@ def test_one_apply_puts_back_all_that_the_restore_took(staging: Project, run: Ru
     staging.ask("POST", f"/_emulator/staging-restore{reading}")
     found, kinds = drift(run)
     assert (found.code, kinds) == (2, {("restored", kind) for kind in LOST})
-    assert "8 lost in OrderCloud's restore of staging" in run("drift").out
+    assert "8 removed by OrderCloud's staging restore" in run("drift").out
     staging.ask("DELETE", "/_emulator/requests")
     assert run("apply", "--auto-approve").code == 0
     waves = [wave(kind) for kind in written(staging)]
@@ -139,7 +139,7 @@ def test_drift_names_what_apply_will_need_and_apply_writes_nothing_without_it(st
     staging.ask("POST", "/_emulator/staging-restore?events=removed")
     found = run("drift")
     assert (found.code, run("plan").code) == (2, 3)
-    assert "8 lost in OrderCloud's restore of staging" in found.out
+    assert "8 removed by OrderCloud's staging restore" in found.out
     assert found.out.count("cannot be created without HashKey") == 3
     staging.ask("DELETE", "/_emulator/requests")
     assert (run("apply", "--auto-approve").code, written(staging)) == (3, [])

@@ -251,7 +251,7 @@ def test_a_newest_journal_that_cannot_be_read_is_an_error_and_one_that_was_not_b
     refused(image, run("apply", "--auto-approve"), "older")
     last.write_text("torn\n", encoding="utf-8")
     done = run("apply", "--auto-approve")
-    assert (done.code, image.writes(), "9999-torn.jsonl:1: this is not a line" in done.err) == (1, [], True)
+    assert (done.code, image.writes(), "9999-torn.jsonl:1: invalid journal line" in done.err) == (1, [], True)
 
 
 def test_a_receipt_of_another_environment_or_one_that_was_altered_proves_nothing(image: Project, run: Runner) -> None:

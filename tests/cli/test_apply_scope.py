@@ -335,7 +335,7 @@ def test_a_run_is_not_taken_back_where_its_objects_have_left_the_scope(
 
 def test_the_status_of_secrets_counts_nothing_of_others(web: Repository, desk: Repository) -> None:
     assert web.apply().code == 0
-    assert "live without a manifest" not in web("secrets", "status").out
+    assert "without a manifest: secrets not read" not in web("secrets", "status").out
 
 
 def test_a_pattern_for_a_live_object_finds_none_that_is_out_of_scope(web: Repository, desk: Repository) -> None:

@@ -110,4 +110,4 @@ def test_the_status_of_secrets_says_what_is_known_of_each(
     assert statuses(run)[VALUE] == ("write-only", "differs", "the last apply wrote another value")
     monkeypatch.delenv("RECONCILER_PLAN_KEY")
     assert statuses(run)[VALUE] == ("write-only", "unverifiable", "unknown: no receipt")
-    assert run("secrets", "status").out.splitlines()[2].split()[:4] == ["RESOURCE", "SECRET", "SORT", "STATUS"]
+    assert run("secrets", "status").out.splitlines()[2].split()[:4] == ["RESOURCE", "SECRET", "TYPE", "STATUS"]

@@ -259,7 +259,7 @@ ECHOES: Final = {
         "bad: (secret)",
     ),
     "a lost answer": ("PUT /v1/apiclients/* drop=after count=all", "1 applied"),
-    "an answer that is not JSON": ("* /v1/apiclients/* body=truncated count=all", "JSON that is cut off"),
+    "an answer that is not JSON": ("* /v1/apiclients/* body=truncated count=all", "truncated JSON"),
     "a login that quotes": (f"POST /oauth/token status=400 message={_OWN}", "not (secret)"),
 }
 

@@ -105,7 +105,8 @@ def test_the_wrong_marketplace_fails_and_exits_with_1(project: Project, run: Run
     (project.folder / "reconciler.yaml").write_text(text.replace('"emulator"', '"other"'))
     done = run("doctor", "--format", "json")
     assert done.code == 1
-    assert "configured for marketplace other, but the credentials open emulator" in checks(done)["marketplace"]["found"]
+    found = checks(done)["marketplace"]["found"]
+    assert "configured for marketplace other, but the credentials are for emulator" in found
     assert checks(done)["roles-for-plan"]["status"] == "skipped"
 
 

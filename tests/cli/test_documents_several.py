@@ -81,7 +81,7 @@ def test_all_environments_exit_with_the_worst_code(three: Project, run: Runner, 
 def test_drift_of_several_exits_with_2_when_there_is_any(three: Project, run: Runner) -> None:
     done = run("drift", "--env", "good", "--env", "changed")
     assert done.code == 2
-    assert "AccessTokenDuration  live 600, wanted 60" in done.out
+    assert "AccessTokenDuration  live 600, desired 60" in done.out
 
 
 def test_as_json_every_plan_is_that_of_its_environment(three: Project, run: Runner) -> None:

@@ -41,11 +41,11 @@ def test_a_baseline_lets_known_drift_pass_and_tells_of_new(project: Project, run
     Path("known.json").write_text(run("drift", "--format", "json").out, encoding="utf-8")
     quiet = run("drift", "--baseline", "known.json")
     assert (quiet.code, quiet.err) == (0, "")
-    assert "No new drift. 0 resources are in step.\n3 deviations are known to the baseline.\n" in quiet.out
+    assert "No new drift. 0 resources are in step.\n3 deviations in the baseline are not shown.\n" in quiet.out
     edit(project, AccessTokenDuration=301)
     loud = run("drift", "--baseline", "known.json")
     assert loud.code == 2
-    assert "live 301, wanted 600" in loud.out
+    assert "live 301, desired 600" in loud.out
 
 
 def test_a_baseline_of_several_environments_is_one_of_each(project: Project, run: Runner) -> None:
@@ -83,17 +83,17 @@ def test_the_receipt_of_an_apply_tells_who_moved(project: Project, run: Runner) 
     assert run("apply", "--auto-approve", "--receipt", "receipt.json").code == 0
     edit(project, AccessTokenDuration=300)
     drifted = run("drift", "--receipt", "receipt.json")
-    assert "AccessTokenDuration  live 300, wanted 600  [live drifted]\n" in drifted.out
+    assert "AccessTokenDuration  live 300, desired 600  [live changed]\n" in drifted.out
     assert "The last apply was at 20" in drifted.out
     project.manifest("front", AccessTokenDuration=120)
-    assert "[both moved]" in run("drift", "--receipt", "receipt.json").out
+    assert "[both changed]" in run("drift", "--receipt", "receipt.json").out
     edit(project, AccessTokenDuration=600)
     ahead = run("drift", "--receipt", "receipt.json")
-    assert (ahead.code, "[git is ahead]" in ahead.out) == (2, True)
+    assert (ahead.code, "[git changed]" in ahead.out) == (2, True)
     since = run("drift", "--receipt", "receipt.json", "--since-receipt")
     assert since.code == 0
     assert "No new drift." in since.out
-    assert "3 deviations have not come from the service since the last apply." in since.out
+    assert "3 deviations without a live change since the last apply are not shown." in since.out
 
 
 def test_a_receipt_holds_no_value(project: Project, run: Runner) -> None:
@@ -123,12 +123,12 @@ def test_the_newest_run_of_the_journal_has_left_its_receipt(project: Project, ru
     project.manifest("front", AccessTokenDuration=300)
     assert run("apply", "--auto-approve").code == 0
     edit(project, AccessTokenDuration=60)
-    assert "[live drifted]" in run("drift").out
+    assert "[live changed]" in run("drift").out
     assert run("drift", "--since-receipt").code == 2
     (receipt,) = Path(".reconciler/runs").glob("*.receipt.json")
     assert stat.S_IMODE(receipt.stat().st_mode) == 0o600
     receipt.write_text("{}", encoding="utf-8")
-    assert "[live drifted]" not in run("drift").out
+    assert "[live changed]" not in run("drift").out
 
 
 def test_a_receipt_of_the_journal_that_git_tracks_is_believed_only_where_it_is_signed(
@@ -140,11 +140,11 @@ def test_a_receipt_of_the_journal_that_git_tracks_is_believed_only_where_it_is_s
     edit(project, AccessTokenDuration=60)
     git(project.folder, "init", "--quiet")
     git(project.folder, "add", "--force", "*.receipt.json")
-    assert "[live drifted]" in run("drift").out
+    assert "[live changed]" in run("drift").out
     monkeypatch.delenv("RECONCILER_PLAN_KEY")
     done = run("drift")
     assert "receipt.json is not used: git tracks it: the source of drift is unknown; run git rm --cached" in done.out
-    assert "[live drifted]" not in done.out
+    assert "[live changed]" not in done.out
     since = run("drift", "--since-receipt")
     assert (since.code, "is not used: git tracks it" in since.err) == (1, True)
     git(project.folder, "add", "--force", "*.jsonl")
@@ -222,8 +222,8 @@ def test_write_back_names_all_that_it_does_not_own_and_brings_in_the_rest(projec
     edit(project, AccessTokenDuration=300, xp={"a": 2})
     done = run("drift", "--write-back", "--write")
     assert done.code == 2
-    assert "ApiClient/front AccessTokenDuration is not written back: values.minutes gives its value" in done.err
-    assert "live is 300: change it under environments.test" in done.err
+    assert "ApiClient/front AccessTokenDuration is not written back: its value comes from values.minutes" in done.err
+    assert "change it under environments.test; the live value is 300" in done.err
     assert "ApiClient/gone is not written back: it does not exist in the service" in done.err
     assert "2 errors found" in done.err
     assert '"xp": {"a": 2}' in Path("manifests/front.yaml").read_text(encoding="utf-8")
@@ -275,7 +275,7 @@ def test_write_back_refuses_files_that_somebody_shares_by_an_anchor(project: Pro
         "ApiClient/front AccessTokenDuration is not written back: it cannot be edited without changing other lines"
         in done.err
     )
-    assert "(at /spec/AccessTokenDuration); change it by hand: live is 300" in done.err
+    assert "(at /spec/AccessTokenDuration); change it by hand; the live value is 300" in done.err
 
 
 def test_write_back_and_a_receipt_are_for_one_environment(project: Project, run: Runner) -> None:

@@ -89,7 +89,7 @@ def test_a_message_that_is_not_taken_changes_nothing_and_is_sent_by_the_next_run
     chat.status = 500
     done = run("drift", "--notify", chat.url)
     assert done.code == 2
-    assert done.err == "warning: 127.0.0.1 did not accept the notification: it answered 500\n"
+    assert done.err == "warning: 127.0.0.1 did not accept the notification: status 500\n"
     assert done.out == run("drift").out
     chat.taken()
     chat.status = 204
@@ -116,7 +116,7 @@ def test_a_host_that_is_not_there_is_a_warning_without_the_url(
         (["--notify", f"https://chat.example{PATH}\udcff"], "the URL to notify is not valid"),
         (["--notify", f"https://chat..example{PATH}"], "the URL to notify is not valid"),
         (["--notify", f"https://{'a' * 64}.example{PATH}"], "the URL to notify is not valid"),
-        (["--notify", f"http://chat.example{PATH}"], "plain http to chat.example would show the URL"),
+        (["--notify", f"http://chat.example{PATH}"], "plain http to chat.example would expose the URL"),
         (["--notify-format", "slack"], "--notify-format needs a URL to notify"),
     ],
 )

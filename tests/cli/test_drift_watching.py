@@ -138,7 +138,7 @@ def test_an_assignment_that_an_application_added_is_drift_and_never_deleted(watc
     assert done.code == 2
     assert "surplus south" in done.out
     assert "surplus mill" in done.out
-    assert "0 missing, 2 differ, 0 still there; 0 in step, 1 unmanaged." in done.out
+    assert "0 missing, 2 differ, 0 surplus; 0 in step, 1 unmanaged." in done.out
     kept = run("apply", "--auto-approve")
     assert (kept.code, watched.writes()) == (0, ["POST", "POST"])
     assert "ApiClient/front has assignments that its manifest does not name, and apply keeps them (buyers: south)" in (
@@ -230,7 +230,7 @@ def test_unowned_fields_that_are_wider_than_the_default_are_a_notice_with_the_li
             assert "Active: true, AllowSeller: true" in run(command, "--format", name).out
     strict = run("drift", "--strict")
     assert strict.code == 2
-    assert "AllowSeller  live true, wanted false  (apply leaves it)  [wider than wanted]" in strict.out
+    assert "AllowSeller  live true, desired false  (not changed by apply)  [wider than desired]" in strict.out
     assert "Notices" not in strict.out
 
 
@@ -292,11 +292,11 @@ def test_every_format_says_that_what_is_in_no_manifest_is_drift(watched: Project
     assert Path("manifests/new.yaml").exists()
     assert 'failures="2"' in documents["junit"].out
     assert "title=unmanaged ApiClient/" in documents["github"].out
-    assert '"new" is live, in no manifest' in documents["github"].out
+    assert '"new" is live, not in any manifest' in documents["github"].out
     assert documents["sarif"].out.count('"level": "warning"') == 1
     for name in ("json", "jsonl", "sarif"):
         assert len(re.findall('"left_by_apply": ?true', documents.pop(name).out)) == 3, name  # two are unmanaged
-    assert [name for name, done in documents.items() if "apply leaves the surplus" not in done.out] == []
+    assert [name for name, done in documents.items() if "members are not removed by apply" not in done.out] == []
 
 
 def test_write_back_leaves_what_is_in_no_manifest_as_drift(watched: Project, run: Runner) -> None:

@@ -20,7 +20,7 @@ RUNS = Path(".reconciler") / "runs"
         (["apply", "plan.json"], 4, "plan.json has plan format 1.0, but this version reads format 2.0", "plan again"),
         (["show", "plan.json"], 4, "plan.json has plan format 1.0", "run plan again with this version"),
         (["drift", "--receipt", "receipt.json"], 1, "receipt.json has receipt format 1.0", "the next apply writes"),
-        (["plan", "--from-snapshot", "snapshot.json"], 1, "snapshot.json has snapshot format 1.0", "take a new one"),
+        (["plan", "--from-snapshot", "snapshot.json"], 1, "snapshot.json has snapshot format 1.0", "create a new one"),
         (
             ["drift", "--baseline", "drift.json"],
             1,

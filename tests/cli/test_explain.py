@@ -43,7 +43,7 @@ def test_without_a_path_the_kinds_are_listed_a_line_each(run: Runner, monkeypatc
 
 def test_a_block_lists_its_keys(run: Runner) -> None:
     assert "\n  assignments  The parties" in run("explain", "ApiClient").out
-    assert "\n  reason   Why the rule is waived" in run("explain", "ApiClient.policy.waivers").out
+    assert "\n  reason   The reason for the waiver" in run("explain", "ApiClient.policy.waivers").out
 
 
 def test_an_explanation_is_as_wide_as_the_terminal_and_breaks_no_word(

@@ -23,7 +23,7 @@ def test_right_after_an_export_the_plan_is_empty_and_there_is_nothing_to_export(
     assert run("plan", "--detailed-exitcode").code == 0
     assert run("validate").code == 0
     again = run("export", "--write").out
-    assert "Manifests: 2 in step already, 1 left out.\nNothing to write." in again
+    assert "Manifests: 2 already up to date, 1 left out.\nNothing to write." in again
     assert project.writes() == []
 
 
@@ -55,8 +55,8 @@ def test_a_client_that_is_renamed_after_an_export_is_drift_of_one_field(
     drift = run("drift")
     assert drift.code == 2
     assert f"manifests/{name}.yaml:" in drift.out
-    assert f'AppName  live "renamed", wanted "{name}"\n\n' in drift.out
-    assert "Drift: 0 missing, 1 differs, 0 still there; 1 in step, 1 unmanaged." in drift.out
+    assert f'AppName  live "renamed", desired "{name}"\n\n' in drift.out
+    assert "Drift: 0 missing, 1 differs, 0 surplus; 1 in step, 1 unmanaged." in drift.out
 
 
 def test_an_id_that_is_kept_already_is_never_replaced_nor_kept_twice(project: Project, run: Runner) -> None:
@@ -130,7 +130,7 @@ def test_an_empty_or_missing_folder_is_what_the_command_fills(
         Path("manifests").rmdir()
     refused = run("plan")
     assert refused.code == 1
-    assert "fill it with: reconciler export --write" in refused.err
+    assert "run reconciler export --write" in refused.err
     done = run(*command, "--write")
     assert (done.code, done.err) == (0, "")
     assert Path("manifests/front.yaml").is_file()

@@ -81,7 +81,7 @@ def test_what_differs_becomes_overlays_and_both_environments_are_in_step(shops: 
     assert (done.code, done.err) == (0, "")
     assert "Only in second: ApiClient/kiosk. " in done.out
     after = contents(shops / "manifests")
-    assert "# Only where an overlay sets state: present." in after["kiosk.yaml"].splitlines()
+    assert "# Exists only in environments whose overlay sets state: present." in after["kiosk.yaml"].splitlines()
     assert {name: after[name] for name in before} == before
     assert sorted(contents(shops / "overlays" / "second")) == ["back.yaml", "front.yaml", "kiosk.yaml"]
     assert contents(shops / "overlays" / "second")["front.yaml"] == (

@@ -68,7 +68,7 @@ def test_the_last_run_is_the_last_of_the_environment_that_is_named(project: Proj
 def test_a_run_of_another_kind_is_listed_and_shown_by_its_events(project: Project, run: Runner) -> None:
     with Journal.start(RUNS, {"kind": "other", "environment": "test"}) as other:
         other.append("secret-step-begun", {"step": "create"})
-    assert run("history").out.splitlines()[1].endswith("cut off, or still running")
+    assert run("history").out.splitlines()[1].endswith("interrupted, or still running")
     shown = run("history", "show", "last")
     assert '"step": "create"' in shown.out
     events = json.loads(run("history", "show", "last", "--format", "json").out)["events"]
@@ -128,12 +128,12 @@ def test_after_a_crash_the_next_apply_says_what_is_certain_and_looks_at_the_rest
     cut(3)
     done = run("apply", "--auto-approve")
     assert (done.code, project.writes()) == (0, [])
-    assert f"An earlier run was cut off: {applied} of " in done.err
+    assert f"An earlier run was interrupted: {applied} of " in done.err
     assert "uncertain: update ApiClient/front: PUT /apiclients/" in done.err
     assert "the object shows that it was applied" in done.err
-    assert "cut off" not in run("apply", "--auto-approve").err
+    assert "An earlier run" not in run("apply", "--auto-approve").err
     assert run("history").out.splitlines()[1].endswith(f"; continued by {journal.find(RUNS, 'last').stem}")
-    assert f"follows up    {applied}" in run("history", "show", "last").out
+    assert f"continues     {applied}" in run("history", "show", "last").out
 
 
 def test_a_crash_before_the_write_was_sent_is_made_good(project: Project, run: Runner, applied: str) -> None:

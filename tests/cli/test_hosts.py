@@ -86,7 +86,7 @@ def test_a_name_that_is_none_is_refused_even_where_it_is_allowed(project: Projec
     away(project, "https://xn--a-.example")
     CONTACTED.clear()
     done = run("doctor", "--allow-host", "xn--a-.example")
-    assert "failed   host                  the base URL must begin with https:// and a host" in done.out
+    assert "failed   host                  the base URL must start with https:// and a host" in done.out
     assert "internal error" not in done.out
     assert not CONTACTED
 

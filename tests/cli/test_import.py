@@ -46,7 +46,7 @@ def test_an_import_needs_no_configuration(tmp_path: Path, run: Runner, monkeypat
     done = run("import", "export.json", "--write")
     assert "ApiClient/front ClientSecret: secrets are never written to files" in done.out
     assert (tmp_path / "manifests" / "front.yaml").read_text().startswith(f"# From export.json, client ID {FRONT}.\n")
-    assert run("import", "export.json").out.count("in step already") == 1
+    assert run("import", "export.json").out.count("already up to date") == 1
 
 
 def test_a_file_that_is_not_there_is_named(project: Project, run: Runner) -> None:

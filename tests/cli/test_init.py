@@ -66,7 +66,7 @@ def test_a_new_folder_needs_nothing_but_manifests(here: Path, run: Runner, monke
     ]
     monkeypatch.chdir(here / "shop")
     empty = run("validate")
-    assert (empty.code, "fill it with: reconciler export --write" in empty.out) == (1, True)
+    assert (empty.code, "run reconciler export --write" in empty.out) == (1, True)
 
 
 def test_the_configuration_says_what_was_answered(here: Path, run: Runner) -> None:
@@ -242,7 +242,7 @@ def test_from_live_goes_on_with_an_export_and_ends_in_step(
     assert "Written: 3 files." in done.out
     monkeypatch.chdir(project.folder / "new")
     assert run("plan", "--detailed-exitcode").code == 0
-    assert "Adopt: 2 bound already." in run("adopt", "--write").out
+    assert "Adopt: 2 already bound." in run("adopt", "--write").out
     assert project.writes() == []
 
 

@@ -139,11 +139,11 @@ def test_several_environments_are_one_document_in_every_format(project: Project,
 
 
 def test_a_page_of_drift_has_the_runs_of_the_journal(project: Project, run: Runner) -> None:
-    assert "Runs of the journal" not in run("drift", "--format", "html").out
+    assert "Runs in the journal" not in run("drift", "--format", "html").out
     project.manifest("front", AccessTokenDuration=500)
     assert run("apply", "--auto-approve").code == 0
     text = run("drift", "--format", "html").out
-    assert "Runs of the journal" in text
+    assert "Runs in the journal" in text
     assert re.search(r'<li class="good"><time datetime="[^"]+">[^<]+Z</time><b>apply test: 1 applied</b>', text)
     journal = next((project.folder / ".reconciler" / "runs").glob("*.jsonl"))
     journal.write_text("no journal")

@@ -32,8 +32,8 @@ def test_changes_exit_with_2_where_asked_for(project: Project, run: Runner, argu
 def test_drift_is_told_from_the_side_of_the_service(project: Project, run: Runner) -> None:
     project.manifest("front", Active=False)
     done = run("drift")
-    assert "Active  live true, wanted false" in done.out
-    assert "Drift: 0 missing, 1 differs, 0 still there; 0 in step, 2 unmanaged." in done.out
+    assert "Active  live true, desired false" in done.out
+    assert "Drift: 0 missing, 1 differs, 0 surplus; 0 in step, 2 unmanaged." in done.out
     assert project.writes() == []
 
 

@@ -42,7 +42,7 @@ def test_a_portal_edit_in_between_is_shown_and_needs_approval(reviewed: Project,
     assert "Not reviewed: the changes differ from the reviewed plan." in done.out
     assert "AccessTokenDuration  60 -> 600" in done.out
     assert "update ApiClient/front" not in done.out
-    assert "## `test`: not what was reviewed" in Path("difference.md").read_text()
+    assert "## `test`: not reviewed" in Path("difference.md").read_text()
 
 
 def test_what_was_reviewed_and_is_no_longer_planned_is_named(reviewed: Project, run: Runner) -> None:
@@ -195,7 +195,7 @@ def test_in_a_ci_job_a_refused_plan_says_what_to_acknowledge(
     done = run("plan", "--out", "plan.json", "--into", "markdown=plan.md")
     digits = json.loads(Path("plan.json").read_text())["changes_digest"][:12]
     for text in (done.out, Path("plan.md").read_text()):
-        assert "To accept the guard findings, run the pipeline again and acknowledge:" in text
+        assert "To accept the guard findings, run the pipeline again with these digits as input acknowledge" in text
         assert (digits in text, "reconciler apply" in text) == (True, False)
 
 
@@ -206,7 +206,7 @@ def test_in_a_ci_job_drift_names_the_pipeline_and_the_patch_that_the_job_keeps(
     done = run("drift", "--into", "markdown=drift.md", "--into", "html=drift.html")
     assert done.code == 2
     for text in (done.out, Path("drift.md").read_text(), Path("drift.html").read_text()):
-        assert "To restore the state in git, run the pipeline that applies" in text
+        assert "To restore the state in git, run the apply pipeline" in text
         assert ("git apply write-back.patch" in text, "reconciler " in text) == (True, False)
 
 

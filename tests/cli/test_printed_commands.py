@@ -100,7 +100,7 @@ def test_a_comment_without_room_says_which_command_shows_all_of_it(project: Proj
         project.manifest(f"new-{number}", AccessTokenDuration=600, xp={"notes": "x" * 7_900})
     assert "`reconciler plan --only '*/new*'`" in run("plan", "--only", "*/new*", "--format", "markdown").out
     comment = run("plan", "--out", "my plan.json", "--format", "markdown").out
-    assert comment.splitlines()[1].endswith("All of it: `reconciler show 'my plan.json'`.")
+    assert comment.splitlines()[1].endswith("Full output: `reconciler show 'my plan.json'`.")
     assert Path("my plan.json").exists()
 
 
@@ -132,11 +132,11 @@ def test_no_document_names_a_command_that_writes_to_show_all_of_it(project: Proj
     without_limits(project)
     for number in range(11):
         project.manifest(f"new-{number:02}", AccessTokenDuration=600)
-    (preview,) = re.findall("all of it: (.*)", run("apply", "--dry-run", "--format", "github").out)
+    (preview,) = re.findall("full output: (.*)", run("apply", "--dry-run", "--format", "github").out)
     assert preview == "reconciler apply --dry-run"
     project.ask("POST", "/_emulator/faults", {"spec": "PUT /v1/apiclients/* status=400 count=all"})
     failed = run("apply", "--auto-approve", "--keep-going", "--format", "github").out
-    (words,) = re.findall("all of it: reconciler (.*)", failed)
+    (words,) = re.findall("full output: reconciler (.*)", failed)
     assert words.startswith("history show ")
     assert run(*shlex.split(words)).out.count("failed") > 10
 
@@ -146,7 +146,7 @@ def test_the_command_that_shows_plans_again_does_not_save_them(project: Project,
         project.manifest(f"new-{number:02}", AccessTokenDuration=600)
     (project.folder / "plans").mkdir()
     several = run("plan", "--env-all", "--out", "plans", "--format", "github").out
-    assert re.findall("all of it: (.*)", several) == ["reconciler plan --env-all"]
+    assert re.findall("full output: (.*)", several) == ["reconciler plan --env-all"]
 
 
 def test_the_command_that_shows_a_rollback_or_drift_again_is_about_the_same(project: Project, run: Runner) -> None:
@@ -155,8 +155,8 @@ def test_the_command_that_shows_a_rollback_or_drift_again_is_about_the_same(proj
         project.manifest(f"new-{number:02}", AccessTokenDuration=600)
     assert run("apply", "--auto-approve", "--receipt", "receipt.json").code == 0
     preview = run("rollback", "last", "--dry-run", "--only", "*/new*", "--format", "github").out
-    assert re.findall("all of it: (.*)", preview) == ["reconciler rollback last --only '*/new*' --dry-run"]
+    assert re.findall("full output: (.*)", preview) == ["reconciler rollback last --only '*/new*' --dry-run"]
     for number in range(11):
         project.manifest(f"new-{number:02}", AccessTokenDuration=500)
     drift = run("drift", "--receipt", "receipt.json", "--format", "github").out
-    assert re.findall("all of it: (.*)", drift) == ["reconciler drift --receipt receipt.json"]
+    assert re.findall("full output: (.*)", drift) == ["reconciler drift --receipt receipt.json"]

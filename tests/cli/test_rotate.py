@@ -159,7 +159,7 @@ def test_a_login_that_is_refused_never_looks_like_due(
 def test_what_else_needs_somebody_is_not_due(shop: Project, run: Runner) -> None:
     shop.ask("POST", f"/v1/apiclients/{FRONT}/secrets", {"Name": "stranger"})
     status = run("secrets", "status")
-    assert (status.code, "1 secret is in need of attention" in status.out) == (0, True)
+    assert (status.code, "1 secret needs attention" in status.out) == (0, True)
     assert "no secret is due" in run(*DUE, "--auto-approve").out
 
 
@@ -198,8 +198,8 @@ def test_a_rotation_that_was_cut_off_is_told_as_such(shop: Project, run: Runner)
     run(*ROTATE, "--auto-approve")
     path = max(Path(".reconciler/runs").glob("*.jsonl"), key=lambda one: one.name)
     path.write_text("".join(path.read_text().splitlines(keepends=True)[:4]))
-    assert "1 cut off, or still running (ApiClient/front primary)" in run("history").out
-    assert "cut off, or still running  ApiClient/front" in run("history", "show", "last").out
+    assert "1 interrupted, or still running (ApiClient/front primary)" in run("history").out
+    assert "interrupted, or still running  ApiClient/front" in run("history", "show", "last").out
     path.write_text(path.read_text().replace('"turns":[', '"turns":[1,'))
     assert "is not in the format of this version" in run("history").out
 

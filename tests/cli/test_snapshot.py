@@ -61,7 +61,7 @@ def test_a_plan_from_a_snapshot_contacts_nobody_and_is_the_same(offline: Project
     assert "xp/a                 1 -> 2" in done.out
     assert "to watch it, add to spec: Active: true, RefreshTokenDuration: 5\n" in done.out
     assert done.out.count("snapshot") == 2
-    assert "made from a snapshot of 20" in done.out
+    assert "created from a snapshot of 20" in done.out
     assert "secrets were not compared, and references were not looked up" in done.out
 
 

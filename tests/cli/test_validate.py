@@ -139,7 +139,7 @@ def test_an_id_under_a_name_that_no_manifest_has_is_a_warning_at_its_own_line(ru
     assert done.code == 0
     misspelled, gone = done.out.splitlines()[:2]
     assert misspelled == (
-        'reconciler.yaml:8:18: warning: ids has "storefrnt", which no manifest is named (at '
+        'reconciler.yaml:8:18: warning: ids contains "storefrnt", but no manifest has that name (at '
         "/environments/one/ids/storefrnt); did you mean storefront? [id-without-manifest]"
     )
     assert gone.startswith("reconciler.yaml:9:13: warning: ")

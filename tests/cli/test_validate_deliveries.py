@@ -26,13 +26,13 @@ def environments(project: Project, *names: str, **more: Json) -> None:
 @pytest.mark.parametrize(
     ("path", "said"),
     [
-        ("../reconciler.yaml", "is used by the tool itself"),
-        ("../RECONCILER.yaml", "is used by the tool itself"),
-        ("front.yaml", "is used by the tool itself"),
-        ("new.YML", "is used by the tool itself"),
-        ("deep/new.json", "is used by the tool itself"),
-        ("../overlays/new.yaml", "is used by the tool itself"),
-        ("../to-the-configuration", "is used by the tool itself"),
+        ("../reconciler.yaml", "is an input or a file of the reconciler"),
+        ("../RECONCILER.yaml", "is an input or a file of the reconciler"),
+        ("front.yaml", "is an input or a file of the reconciler"),
+        ("new.YML", "is an input or a file of the reconciler"),
+        ("deep/new.json", "is an input or a file of the reconciler"),
+        ("../overlays/new.yaml", "is an input or a file of the reconciler"),
+        ("../to-the-configuration", "is an input or a file of the reconciler"),
         ("../.git/config", "is below .git"),
         ("../.git/hooks/post-checkout", "is below .git"),
         ("../sub/.GIT/config", "is below .git"),
@@ -71,12 +71,12 @@ def test_no_secret_is_delivered_over_what_is_read_from(
 @pytest.mark.parametrize(
     ("path", "said"),
     [
-        ("../credentials.txt", "is used by the tool itself"),
-        ("../to-the-credentials", "is used by the tool itself"),
-        ("../seed.json", "is used by the tool itself"),
-        ("../state.db", "is used by the tool itself"),
-        ("../runs/20261124T170306.104233Z-9f3c.jsonl", "is used by the tool itself"),
-        ("../runs/test.lock", "is used by the tool itself"),
+        ("../credentials.txt", "is an input or a file of the reconciler"),
+        ("../to-the-credentials", "is an input or a file of the reconciler"),
+        ("../seed.json", "is an input or a file of the reconciler"),
+        ("../state.db", "is an input or a file of the reconciler"),
+        ("../runs/20261124T170306.104233Z-9f3c.jsonl", "is an input or a file of the reconciler"),
+        ("../runs/test.lock", "is an input or a file of the reconciler"),
         ("../.reconciler/notified.json", "is below .reconciler"),
         ("../client.txt", "is read as a secret, at manifests/reads.yaml:1:"),
     ],
@@ -111,7 +111,7 @@ def test_no_secret_is_delivered_over_a_file_that_the_command_line_names(project:
         ["apply", "--auto-approve", "--into", f"json={named}"],
     ):
         done = run(*arguments)
-        assert (done.code, "is used by the tool itself" in done.err) == (1, True)
+        assert (done.code, "is an input or a file of the reconciler" in done.err) == (1, True)
     assert project.writes() == []
 
 

@@ -170,10 +170,10 @@ REST = f"marketplace: m, {AUTH}"
     ("block", "message"),
     [
         (REST, " the environment has no target"),
-        (f"region: us-west, {REST}", "/region region and stage go together"),
-        (f"stage: staging, {REST}", "/stage region and stage go together"),
-        (f"url: 'https://a', region: us-west, {REST}", "/region the target is given twice, by url and region"),
-        (f"url: 'https://a', emulator: {{}}, {REST}", "/url the target is given twice, by emulator and url"),
+        (f"region: us-west, {REST}", "/region region and stage are required together"),
+        (f"stage: staging, {REST}", "/stage region and stage are required together"),
+        (f"url: 'https://a', region: us-west, {REST}", "/region the target is set twice, by url and region"),
+        (f"url: 'https://a', emulator: {{}}, {REST}", "/url the target is set twice, by emulator and url"),
     ],
 )
 def test_an_environment_names_its_target_exactly_once(block: str, message: str, tmp_path: Path) -> None:
@@ -200,7 +200,7 @@ def test_an_environment_names_its_target_exactly_once(block: str, message: str, 
             "{clientId: I, clientSecret: {hunter2: x, hunter2: y}}",
             "/auth/clientSecret this is not a reference",
         ),
-        ("{clientId: I, clientSecret: {fromEnv: hunter2}}", "/auth/clientSecret/fromEnv fromEnv takes the name"),
+        ("{clientId: I, clientSecret: {fromEnv: hunter2}}", "/auth/clientSecret/fromEnv fromEnv requires the name"),
         (
             "{clientId: I, clientSecret: {fromFile: ../x}}",
             "/auth/clientSecret/fromFile fromFile requires a path relative to",
@@ -231,7 +231,7 @@ def test_an_emulator_needs_no_auth(tmp_path: Path) -> None:
 def test_manifests_may_not_use_our_own_credentials(tmp_path: Path) -> None:
     block = f"region: us-west, stage: sandbox, marketplace: m, {AUTH}, secrets: {{allow: [OTHER, OC_SECRET]}}"
     assert faults(tmp_path, block) == [
-        "/secrets/allow/1 OC_SECRET holds the reconciler's own credentials, which no manifest may use"
+        "/secrets/allow/1 OC_SECRET contains the reconciler's own credentials, which manifests must not use"
     ]
 
 
@@ -242,7 +242,7 @@ def test_an_id_belongs_to_one_manifest(tmp_path: Path) -> None:
 def test_ids_are_of_one_kind_each(tmp_path: Path) -> None:
     assert len(environment(tmp_path, "emulator: {}, ids: {a: X-1, IntegrationEvent/b: x-1}").ids) == 2
     assert faults(tmp_path, "emulator: {}, ids: {a: X-1, ApiClient/a: Y}") == [
-        "/ids/ApiClient~1a ApiClient/a and a are the same manifest"
+        "/ids/ApiClient~1a ApiClient/a and a name the same manifest"
     ]
     assert faults(tmp_path, "emulator: {}, ids: {ApiClints/a: X}") == ['/ids/ApiClints~1a unknown kind "ApiClints"']
 

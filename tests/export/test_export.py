@@ -169,8 +169,11 @@ def test_an_export_into_a_manifest_keeps_all_that_somebody_wrote(service: Shop, 
     (mine,) = (one for one in made.objects if one.address.name == "mine")
     assert mine.status is ExportStatus.CHANGED
     assert {(one.what, one.reason) for one in mine.left_out} == {
-        ("AccessTokenDuration", "values.minutes gives its value; live is 600: change it under environments.test"),
-        ("xp.a.k", 'values.box gives its value; live is "v": change it under environments.test'),
+        (
+            "AccessTokenDuration",
+            "its value comes from values.minutes; change it under environments.test; the live value is 600",
+        ),
+        ("xp.a.k", 'its value comes from values.box; change it under environments.test; the live value is "v"'),
     }
     text = MINE.replace("Active: false", "Active: true").replace("    - OrderAdmin             # no longer\n", "")
     text = text.replace("    - Shopper  ", "    - MeAdmin\n    - Shopper  ").replace(
@@ -260,7 +263,7 @@ def test_a_client_with_blanks_around_its_name_is_left_out_with_the_reason(servic
     service.edit("Store", AppName="Store ")
     made = exported(service, tmp_path / "m", LoadContext())
     reasons = [one.left_out[0].reason for one in made.objects if one.status is ExportStatus.LEFT]
-    assert reasons == ['AppName must be a string without blanks at its start and end, got "Store " [format]']
+    assert reasons == ['AppName must be a string without leading and trailing spaces, got "Store " [format]']
 
 
 def test_roles_that_a_rule_only_warns_of_are_kept(service: Shop, tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ def test_assignments_are_found_wherever_a_file_keeps_them_in_any_case(where: str
     found = seeds(data)
     (client,) = found.live.resources
     assert client.assignments == {"buyers": ("north",), "suppliers": ("Mill",)}
-    nobody = "it names no API client, or no party that can be assigned"
+    nobody = "it has no API client ID, or no party that can be assigned"
     assert told(found)["ApiClientAssignments[2]"] == told(found)["ApiClientAssignments[4]"] == nobody
     assert told(found)["assignments of gone"] == "there is no such API client in this file"
 

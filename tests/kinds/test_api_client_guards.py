@@ -60,9 +60,9 @@ def harms(resource: DesiredResource, access: Access = ADMIN, *known_ids: str, **
         (manifest("tool", IsAnonBuyer=True), "anonymous shoppers"),
         (manifest("tool", MaximumGrantedRoles=["Shopper"]), "limited to Shopper, without ApiClientAdmin, which"),
         (manifest("tool", MaximumGrantedRoles=["FullAccess"]), "limited to FullAccess, without ApiClientAdmin, which"),
-        (manifest("tool", MinimumRequiredRoles=["OrderAdmin", "Shopper"]), "does not hold OrderAdmin"),
-        (manifest("tool", MinimumRequiredCustomRoles=["x"]), "does not hold x"),
-        (manifest("tool", AccessTokenDuration=29), "for 29 minutes only, and a run may need 30"),
+        (manifest("tool", MinimumRequiredRoles=["OrderAdmin", "Shopper"]), "does not have OrderAdmin"),
+        (manifest("tool", MinimumRequiredCustomRoles=["x"]), "does not have x"),
+        (manifest("tool", AccessTokenDuration=29), "for only 29 minutes, and a run may require 30"),
         (manifest("tool", secrets=CLEARED), "secret would be cleared"),
         (manifest("tool", secrets=REPLACED), "a secret other than"),
         (manifest("tool", policy=Policy(fields=FieldsPolicy.EXCLUSIVE), AccessTokenDuration=600), "deactivated"),
@@ -116,7 +116,7 @@ def test_of_a_token_that_does_not_tell_its_roles_nothing_is_taken_for_granted() 
     silent = Access(OWN)
     assert harms(manifest("tool", MaximumGrantedRoles=["ApiClientAdmin"]), silent) == ""
     assert "FullAccess" in harms(manifest("tool", MaximumGrantedRoles=["Shopper"]), silent)
-    assert "does not hold Shopper" in harms(manifest("tool", MinimumRequiredRoles=["Shopper"]), silent)
+    assert "does not have Shopper" in harms(manifest("tool", MinimumRequiredRoles=["Shopper"]), silent)
 
 
 def test_a_login_without_a_secret_ends_with_the_first_secret_of_its_client() -> None:
@@ -124,7 +124,7 @@ def test_a_login_without_a_secret_ends_with_the_first_secret_of_its_client() -> 
     armed = replace(change, new_secrets=(NamedSecret("primary"),))
     secretless = replace(ADMIN, as_context_user=False, with_secret=False)
     (finding,) = check([armed], Context(NO_LIMITS, secretless))
-    assert "given a secret, and this run logs in without one" in finding.message
+    assert "get a secret, and this run logs in without one" in finding.message
     assert check([armed], Context(NO_LIMITS, ADMIN)) == ()
 
 

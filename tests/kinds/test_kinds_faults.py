@@ -114,4 +114,4 @@ def test_a_field_that_this_service_does_not_have_is_an_error_where_it_stands(
             return
         (fault,) = faults(service, desired)
     assert (fault.rule, fault.pointer, fault.place.line) == ("no-such-field", "/spec/CustomAuthHeaderName", 5)
-    assert "the API has it since 1.0.376" in fault.message
+    assert "requires API 1.0.376 or later" in fault.message

@@ -141,7 +141,7 @@ def test_a_set_of_which_a_row_is_refused_is_written_in_part(service: Shop, tmp_p
     service.fault("PUT /v1/xpindices status=400 count=all")
     (outcome,) = service.apply(plan).outcomes
     assert (outcome.may_be_written, outcome.uncertain) == (True, False)
-    assert outcome.message.startswith("not all of it was written: PUT /v1/xpindices")
+    assert outcome.message.startswith("partly written: PUT /v1/xpindices")
 
 
 def test_the_number_of_an_incrementor_is_never_set_back(service: Shop, tmp_path: Path) -> None:
@@ -176,13 +176,13 @@ def test_an_incrementor_that_is_created_warns_that_numbers_may_be_given_twice(se
 @pytest.mark.parametrize(
     ("manifest", "given", "note"),
     [
-        (SYNC, "foo", "its ID is fixed"),
+        (SYNC, "foo", "its ID is set by its manifest"),
         (SYNC, "ProductSync", "by metadata.id"),
-        ("XpIndex indices {Order: [old]}", "foo", "its ID is fixed"),
+        ("XpIndex indices {Order: [old]}", "foo", "its ID is set by its manifest"),
         (
             "EntitySync buyers,id:buyers {DeliveryConfigID: mail, SyncEntityChanged: true, SyncEntityDeleted: true}",
             "suppliers",
-            "its ID is fixed",
+            "its ID is set by its manifest",
         ),
     ],
 )

@@ -126,7 +126,7 @@ def test_one_that_is_nested_too_deep_to_be_compared_is_named_likewise(two: Shop)
 
 def test_one_that_is_nested_too_deep_to_be_read_is_named(two: Shop) -> None:
     two.transport.xp = nested(50_000)  # type: ignore[attr-defined]  # see `Odd`
-    with pytest.raises(BadAnswer, match=f"JSON that is nested too deep, in the object of ID {B}"):
+    with pytest.raises(BadAnswer, match=f"JSON that is nested too deeply, in the object with ID {B}"):
         two.plan(desired(manifest("ours")))
 
 

@@ -41,7 +41,7 @@ def test_a_kind_that_the_service_does_not_have_is_an_error_where_a_manifest_name
     with pytest.raises(InputError) as caught:
         service.plan(manifests(tmp_path / "m", PROFILE, TRACKING))
     (fault,) = caught.value.diagnostics
-    message = "this service has no tracking events (GET /v1/integrations/trackingEvents answered 404)"
+    message = "this service has no tracking events (GET /v1/integrations/trackingEvents returned 404)"
     assert (fault.message, fault.place.line) == (message, 8)
     assert "remove its manifests" in fault.hint
 
@@ -70,7 +70,7 @@ def test_a_kind_that_is_newer_than_the_service_is_not_just_not_set(service: Shop
     with pytest.raises(InputError) as caught:
         service.plan(manifests(tmp_path / "m", SYNC))
     (fault,) = caught.value.diagnostics
-    assert fault.message == "this service has no product syncs (GET /v1/integrations/productsync answered 404)"
+    assert fault.message == "this service has no product syncs (GET /v1/integrations/productsync returned 404)"
     with service.reader() as reader:
         kinds = ["ProductSync", "SecurityProfile"]
         assert pipeline.live(reader, NO_LIMITS, kinds, optional=kinds).kinds == {"SecurityProfile"}

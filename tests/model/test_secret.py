@@ -86,7 +86,7 @@ def test_no_way_of_serialising_gives_the_value(spill: object) -> None:
 
 
 def test_there_are_no_other_kinds_of_secrets_that_could_be_printed() -> None:
-    with pytest.raises(TypeError, match="no other kinds"):
+    with pytest.raises(TypeError, match="cannot be subclassed"):
         type("Loud", (Secret,), {})
 
 

@@ -92,7 +92,7 @@ def test_a_new_client_that_the_service_would_refuse_is_refused_and_shown_all_the
 def test_the_message_says_what_is_new_about_it_and_where_it_stands(one: Shop) -> None:
     (warning,) = one.plan(desired(manifest("a", **NEW, Active=True)), target()).warnings
     assert warning == (
-        f"{BEFORE}no party is allowed and none is assigned: a user gets in only where the user's party is allowed or "
+        f"{BEFORE}no party is allowed and none is assigned: users can log in only if their party is allowed or "
         "assigned; allow or assign a party; set Active: false for an unused client [nobody-can-log-in]"
     )
 

@@ -81,4 +81,4 @@ def test_a_snapshot_tells_nothing_of_a_kind_that_it_does_not_hold(service: Shop)
     assert snapshot.loads(snapshot.dumps(taken, None), "s.json").live.kinds == {"ApiClient"}
     with pytest.raises(ReconcilerError, match="has no objects of IntegrationEvent") as error:
         pipeline.plan_from(taken, desired(event("a")), taken.base_url, NO_LIMITS)
-    assert "take a new one" in error.value.hint
+    assert "create a new one" in error.value.hint

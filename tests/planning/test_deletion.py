@@ -32,7 +32,7 @@ def actions(changes: tuple[Change, ...]) -> dict[str, Action]:
 
 
 def test_what_no_manifest_claims_is_pruned_but_for_our_own_client() -> None:
-    changes, warnings = deletion.settle(CHANGES, Protection(), prunes=True, own_client_id="c1")
+    changes, warnings = deletion.protect_and_prune(CHANGES, Protection(), prunes=True, own_client_id="c1")
     assert actions(changes) == {"front": Action.NO_OP, "B1": Action.DELETE, "C1": Action.UNMANAGED}
     assert warnings == (
         "ApiClient/C1 is in no manifest and is not pruned: it is the client that this run is logged in with",
@@ -43,7 +43,7 @@ def test_what_no_manifest_claims_is_pruned_but_for_our_own_client() -> None:
 @pytest.mark.parametrize("pattern", ["B1", "b1", "old shop", "Old*", "ApiClient/B1", "shop", "*"])
 def test_what_is_protected_is_not_pruned_whatever_name_it_is_protected_by(pattern: str, kept: str) -> None:
     protection = Protection((pattern,), by_address({"shop": kept}))
-    changes, warnings = deletion.settle(CHANGES, protection, prunes=True, own_client_id="C1")
+    changes, warnings = deletion.protect_and_prune(CHANGES, protection, prunes=True, own_client_id="C1")
     assert actions(changes)["B1"] is Action.UNMANAGED
     assert "ApiClient/B1 is in no manifest and is not pruned: it is protected" in warnings
     assert list(protection.idle(CHANGES)) == []
@@ -57,7 +57,7 @@ def test_a_protection_that_protects_nothing_is_told() -> None:
 def test_a_pruned_object_can_be_told_from_one_that_a_manifest_wants_absent() -> None:
     want = desired(manifest("front", policy=Policy(absent=True)))
     planned = diff(want, live(*HAVE[:2]), {})
-    changes, _ = deletion.settle(planned, Protection(), prunes=True, own_client_id="")
+    changes, _ = deletion.protect_and_prune(planned, Protection(), prunes=True, own_client_id="")
     assert {change.address.name: change.is_pruned for change in changes} == {"B1": True, "front": False}
 
 

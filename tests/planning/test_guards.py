@@ -146,7 +146,7 @@ def test_a_window_that_holds_is_named_with_the_next_opening() -> None:
     (finding,) = freeze(changes, windows, friday)
     assert finding.message == (
         "the environment is frozen: nobody is there (fri 16:00-24:00 Europe/Berlin); "
-        "the next opening is 2026-10-26 00:00 Europe/Berlin (2026-10-25T23:00Z)"
+        "the freeze ends at 2026-10-26 00:00 Europe/Berlin (2026-10-25T23:00Z)"
     )
     thursday = friday - timedelta(days=1)
     assert not [*freeze(changes, windows, thursday)]

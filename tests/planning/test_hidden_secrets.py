@@ -93,7 +93,7 @@ def rules(plan: Plan) -> list[str]:
 @pytest.mark.parametrize("value", [*MASKS, *PARTLY])
 def test_masks_of_common_forms_are_recognised_and_never_sent(value: str) -> None:
     assert Secret(value).is_mask
-    with pytest.raises(ReconcilerError, match="would make it the secret"):
+    with pytest.raises(ReconcilerError, match="would become the secret"):
         encode({"ClientSecret": Secret(value)})
 
 

@@ -143,10 +143,10 @@ def test_the_finding_about_a_party_stands_at_its_own_line(one: Shop) -> None:
 @pytest.mark.parametrize(
     ("spec", "fix"),
     [
-        ({"OrderCheckoutIntegrationEventID": "nowhere"}, "name one that exists, or create it first"),
-        ({"OrderReturnIntegrationEventID": "checkout"}, "name one whose EventType is OrderReturn"),
-        ({"DefaultContextUserName": "retired"}, "activate the user, or name another"),
-        ({"DefaultContextUserName": "clerk", "IsAnonBuyer": True}, "name a buyer's user, or write IsAnonBuyer: false"),
+        ({"OrderCheckoutIntegrationEventID": "nowhere"}, "use an existing one, or create it first"),
+        ({"OrderReturnIntegrationEventID": "checkout"}, "use one whose EventType is OrderReturn"),
+        ({"DefaultContextUserName": "retired"}, "activate the user, or use another"),
+        ({"DefaultContextUserName": "clerk", "IsAnonBuyer": True}, "use a buyer's user, or set IsAnonBuyer: false"),
     ],
 )
 def test_each_finding_has_its_own_way_out(one: Shop, spec: dict[str, Any], fix: str) -> None:

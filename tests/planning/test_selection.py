@@ -19,6 +19,7 @@ from reconciler.planning.diff import diff
 from tests.builders import body, desired, live, manifest
 from tests.service import NO_LIMITS, Shop, client_id, shop
 
+LISTING = "list addresses with: reconciler show --resolved"
 WEB, DESK = {"team": "web", "tier": "1"}, {"team": "desk", "tier": "1"}
 
 
@@ -72,9 +73,9 @@ def test_addresses_and_labels_select(only: list[str], selector: dict[str, str], 
     [
         (["ApiClient/frnt"], {}, "--only ApiClient/frnt matches no manifest", "did you mean ApiClient/front?"),
         (["front"], {}, "--only front matches no manifest", "did you mean ApiClient/front?"),
-        (["Buyer/*"], {}, "--only Buyer/* matches no manifest", ""),
-        (["*/old", "*/zzz"], {}, "--only */zzz matches no manifest", ""),
-        (["*/0b"], {"team": "web"}, "--only */0b matches no manifest", ""),
+        (["Buyer/*"], {}, "--only Buyer/* matches no manifest", LISTING),
+        (["*/old", "*/zzz"], {}, "--only */zzz matches no manifest", LISTING),
+        (["*/0b"], {"team": "web"}, "--only */0b matches no manifest", LISTING),
         ([], {"taem": "web"}, "--selector taem=web: no manifest has this label", "did you mean team?"),
         ([], {"team": "wbe"}, "--selector team=wbe: no manifest has this value", "there are: desk, web"),
         ([], {"team": "dusk"}, "--selector team=dusk: no manifest has this value", "did you mean desk?"),

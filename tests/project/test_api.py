@@ -207,8 +207,14 @@ def test_an_error_that_nobody_foresaw_says_whether_the_run_had_begun_to_write(
         project.apply(project.plan("staging"), should_stop=lambda: True, on_outcome=gone)
     with pytest.raises(OSError, match="screen") as after:
         project.apply(project.plan("staging"), on_outcome=gone)
-    assert (report(before.value, verbose=False), capsys.readouterr().err.count("had begun to write")) == (1, 0)
-    assert (report(after.value, verbose=False), capsys.readouterr().err.count("had begun to write")) == (5, 1)
+    assert (report(before.value, verbose=False), capsys.readouterr().err.count("after its first write")) == (
+        1,
+        0,
+    )
+    assert (report(after.value, verbose=False), capsys.readouterr().err.count("after its first write")) == (
+        5,
+        1,
+    )
 
 
 def left_open(folder: Path) -> list[str]:
@@ -287,7 +293,7 @@ def test_a_plan_under_another_key_is_refused_with_what_to_do(shop: Project) -> N
     variables = {"OC_SECRET": os.environ["OC_SECRET"], "HASH": "word", "RECONCILER_PLAN_KEY": "one"}
     one = reconciler.load(variables=variables)
     another = reconciler.load(variables=variables | {"RECONCILER_PLAN_KEY": "another"})
-    with pytest.raises(reconciler.PlanRefused, match="or the plan has another key") as refused:
+    with pytest.raises(reconciler.PlanRefused, match="or the plan used another key") as refused:
         another.apply(one.plan())
     assert "this RECONCILER_PLAN_KEY" in refused.value.hint
     assert shop.writes() == []

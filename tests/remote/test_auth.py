@@ -112,7 +112,7 @@ def test_a_second_401_is_believed() -> None:
     with service.reader() as client, pytest.raises(AccessDenied) as caught:
         client.me()
     assert "expired" in caught.value.message
-    assert caught.value.hint.startswith("the login worked but its token does not")
+    assert caught.value.hint.startswith("the login succeeded but its token was refused")
 
 
 def test_a_401_to_a_write_is_sent_again_since_nothing_was_written() -> None:
@@ -127,7 +127,7 @@ def test_a_401_to_a_write_is_sent_again_since_nothing_was_written() -> None:
     [
         ("Auth.InvalidUsernameOrPassword", "check clientId and clientSecret"),
         ("Auth.ClientNotActive", "not active"),
-        ("Auth.PasswordExpired", "new password"),
+        ("Auth.PasswordExpired", "reset the user's password"),
         ("Auth.SomethingNew", "check the credentials"),
     ],
 )

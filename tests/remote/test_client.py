@@ -146,7 +146,7 @@ def test_an_id_that_names_nothing_is_refused_before_anything_is_sent(object_id: 
     service = Service()
     with service.writer() as client:
         for act in (client.delete, lambda path, one: client.put(path, one, {})):
-            with pytest.raises(ValueError, match="names nothing"):
+            with pytest.raises(ValueError, match="invalid ID"):
                 act("/apiclients", object_id)
         with pytest.raises(NotFound, match="no object can have the ID"):
             client.get("/apiclients", object_id)
@@ -161,7 +161,7 @@ def test_a_path_that_is_none_is_refused_before_anything_is_sent(path: str) -> No
     service = Service()
     with service.writer() as client:
         for act in (client.list_all, lambda path: client.post(path, {}), lambda path: client.get(path, "a")):
-            with pytest.raises(ValueError, match="names nothing"):
+            with pytest.raises(ValueError, match="invalid ID"):
                 act(path)
     assert service.requests == []
 
@@ -223,7 +223,7 @@ def test_a_new_secret_that_could_not_be_delivered_is_no_answer(value: Any) -> No
 def test_the_text_that_exports_have_in_place_of_a_secret_is_never_sent() -> None:
     service = Service()
     body: dict[str, Any] = {"ClientSecret": Secret("<Redacted. Leave unchanged.>")}
-    with service.writer() as client, pytest.raises(ReconcilerError, match="an export or the service shows"):
+    with service.writer() as client, pytest.raises(ReconcilerError, match="placeholder of an export or of the service"):
         client.put("/apiclients", "a", body)
     assert service.requests == []
 

@@ -107,13 +107,13 @@ def test_a_missing_role_is_named_in_either_dialect(code: str, wanted: str) -> No
     data = {wanted: ["ApiClientAdmin", "FullAccess"], "AssignedRoles": "Shopper"}
     hint = caught_by(WRITE, refusal(403, code, "No.", data)).hint
     assert hint.startswith(
-        "one of these roles is sufficient: ApiClientAdmin, FullAccess; the token has Shopper; give the user"
+        "one of these roles is sufficient: ApiClientAdmin, FullAccess; the token has Shopper; assign the user"
     )
 
 
 @pytest.mark.parametrize("data", [None, [], {"SufficientRoles": 5}, {"SufficientRoles": []}])
 def test_a_missing_role_that_is_not_named_still_has_advice(data: object) -> None:
-    assert caught_by(READ, refusal(403, "Auth.InsufficientRoles", "No.", data)).hint.startswith("give the user")
+    assert caught_by(READ, refusal(403, "Auth.InsufficientRoles", "No.", data)).hint.startswith("assign the user")
 
 
 def test_a_firewalls_403_says_that_it_is_not_the_apis() -> None:
@@ -188,7 +188,7 @@ def test_a_byte_order_mark_does_not_hide_an_error_of_the_api() -> None:
         (b" \n", "an empty body"),
         (b"<html>canary-body</html>", "HTML"),
         (b"canary-body", "11 bytes that are not JSON"),
-        (b'{"ID": "canary-body', "not JSON, or JSON that is cut off"),
+        (b'{"ID": "canary-body', "not JSON, or truncated JSON"),
         (b'{"ID": "canary-body\xff"}', "not JSON"),
         (b'{"ID": 1, "ID": 2}', "a key that occurs twice"),
         (b'{"xp": {"a": 1, "a": 1}}', "a key that occurs twice"),

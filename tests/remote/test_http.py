@@ -55,7 +55,7 @@ def test_a_write_that_may_have_left_is_lost(cls: type[Exception]) -> None:
 def test_errors_of_transports_that_are_not_httpx_are_ours_too(error: OSError) -> None:
     service = Service(always(lambda: error))
     with service.writer() as client:
-        with pytest.raises(Unreachable, match="the connection broke"):
+        with pytest.raises(Unreachable, match="the connection was closed"):
             client.me()
         with pytest.raises(AnswerLost):
             client.post("/apiclients", {})
@@ -70,8 +70,8 @@ def test_the_operating_systems_words_are_shown() -> None:
 @pytest.mark.parametrize(
     ("message", "state", "words"),
     [
-        ("407 Proxy Authentication Required", RequestState.UNSENDABLE, "the proxy refused to connect: it answered 407"),
-        ("503 Service Unavailable", RequestState.NEVER_SENT, "the proxy refused to connect: it answered 503"),
+        ("407 Proxy Authentication Required", RequestState.UNSENDABLE, "the proxy refused to connect (status 407)"),
+        ("503 Service Unavailable", RequestState.NEVER_SENT, "the proxy refused to connect (status 503)"),
         ("Invalid username/password", RequestState.NEVER_SENT, "the proxy refused to connect"),
     ],
 )
@@ -174,20 +174,20 @@ def test_a_compressed_answer_is_read() -> None:
 )
 def test_an_answer_compressed_in_layers_is_not_unpacked(headers: list[tuple[str, str]]) -> None:
     layers = httpx.Response(200, content=iter([b"x"]), headers=headers)
-    with serving(layers).reader() as client, pytest.raises(BadAnswer, match="compressed"):
+    with serving(layers).reader() as client, pytest.raises(BadAnswer, match="unrequested compression"):
         client.me()
 
 
 def test_damaged_compression_is_a_bad_answer() -> None:
     damaged = httpx.Response(200, content=iter([b"not gzip"]), headers={"Content-Encoding": "gzip"})
-    with serving(damaged).reader() as client, pytest.raises(BadAnswer, match="compression is damaged"):
+    with serving(damaged).reader() as client, pytest.raises(BadAnswer, match="invalid compression"):
         client.me()
 
 
 def test_an_answer_that_trickles_on_is_given_up() -> None:
     times = iter(range(0, 100_000, 30))
     service = Service(always(lambda: httpx.Response(200, content=chunks(1000, []))))
-    with service.reader(clock=lambda: float(next(times))) as client, pytest.raises(Unreachable, match="in time"):
+    with service.reader(clock=lambda: float(next(times))) as client, pytest.raises(Unreachable, match="timed out"):
         client.me()
 
 
@@ -219,7 +219,8 @@ def test_filter_values_stay_out_of_the_log(caplog: pytest.LogCaptureFixture) -> 
         client._exchange.send(Call("GET", "/v1/apiclients", (("ID", ">canary"), ("page", "1"))))
     lines = [record.getMessage() for record in caplog.records]
     assert any(
-        line.startswith("GET /v1/apiclients?ID=...&page=1 got no answer (the connection broke)") for line in lines
+        line.startswith("GET /v1/apiclients?ID=...&page=1 got no response (the connection was closed)")
+        for line in lines
     )
     assert "canary" not in caplog.text
 
@@ -244,5 +245,5 @@ class Unread(httpx.SyncByteStream):
 def test_of_the_answer_to_a_notification_only_the_status_is_read(*, status: int, is_taken: bool) -> None:
     chat = httpx.MockTransport(lambda _request: httpx.Response(status, stream=Unread()))
     webhook = Webhook(Secret("https://chat.example/hook"))
-    with nullcontext() if is_taken else pytest.raises(ReconcilerError, match="it answered 500"):
+    with nullcontext() if is_taken else pytest.raises(ReconcilerError, match="status 500"):
         webhook.post({}, chat)

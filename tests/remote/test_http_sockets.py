@@ -135,7 +135,7 @@ def test_a_refused_connection_is_unreachable_in_the_systems_words() -> None:
 
 
 def test_an_answer_that_is_torn_off_leaves_a_write_open() -> None:
-    torn = pytest.raises(AnswerLost, match="the connection ended before a whole answer")
+    torn = pytest.raises(AnswerLost, match="the connection was closed before a complete response")
     with serving() as server, open_writer(connection(url_of(server))) as client, torn:
         client.put("/apiclients", "a", {})
 

@@ -115,17 +115,29 @@ def test_a_broken_entry_of_no_proxy_is_of_no_account_without_a_proxy() -> None:
         (
             "HTTPS_PROXY",
             "http://canary:pass@xn--:3128",
-            "it needs a host and one of the schemes http, https, socks5, socks5h",
+            "it requires a host and one of the schemes http, https, socks5, socks5h",
         ),
         (
             "ALL_PROXY",
             "ftp://canary@proxy.example",
-            "it needs a host and one of the schemes http, https, socks5, socks5h",
+            "it requires a host and one of the schemes http, https, socks5, socks5h",
         ),
-        ("Https_Proxy", "http://canary@:3128", "it needs a host and one of the schemes http, https, socks5, socks5h"),
-        ("HTTPS_PROXY", "http://canary@a..b:1", "it needs a host and one of the schemes http, https, socks5, socks5h"),
-        ("HTTPS_PROXY", "http://canary@xn--a:1", "it needs a host and one of the schemes http, https, socks5, socks5h"),
-        ("ALL_PROXY", "socks5://canary@proxy.example", "SOCKS needs the package socksio, which is not installed"),
+        (
+            "Https_Proxy",
+            "http://canary@:3128",
+            "it requires a host and one of the schemes http, https, socks5, socks5h",
+        ),
+        (
+            "HTTPS_PROXY",
+            "http://canary@a..b:1",
+            "it requires a host and one of the schemes http, https, socks5, socks5h",
+        ),
+        (
+            "HTTPS_PROXY",
+            "http://canary@xn--a:1",
+            "it requires a host and one of the schemes http, https, socks5, socks5h",
+        ),
+        ("ALL_PROXY", "socks5://canary@proxy.example", "SOCKS requires the package socksio, which is not installed"),
     ],
 )
 def test_a_proxy_that_is_unusable_is_named_by_its_variable_and_not_quoted(
@@ -263,7 +275,7 @@ def test_a_refused_connection_is_told_in_the_systems_words() -> None:
     ("broken", "said"),
     [
         (Network(no_such_name, nobody, proxies=dict), "shop.example cannot be resolved: Name or service not known"),
-        (Network(lambda *_: ["192.0.2.1"], no_answer, proxies=dict), "shop.example:443: no answer in time"),
+        (Network(lambda *_: ["192.0.2.1"], no_answer, proxies=dict), "shop.example:443: timed out"),
     ],
 )
 def test_each_step_has_its_own_words(broken: Network, said: str) -> None:

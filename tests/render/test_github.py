@@ -19,7 +19,7 @@ def test_annotations_leave_out_whole_changes_and_say_so_first() -> None:
     hidden = (
         "GitHub shows 10 annotations of each level: 2 more are in this log only; 12 annotations too long to be shown"
     )
-    assert first == f"Not shown in full: {hidden}; all of it: reconciler plan"
+    assert first == f"Not shown in full: {hidden}; full output: reconciler plan"
 
 
 def test_annotations_of_several_environments_are_counted_as_one_step() -> None:

@@ -22,7 +22,7 @@ def test_each_run_has_a_line_with_how_it_ended() -> None:
     head, *lines = LISTS["text"]([ENDED, CUT_OFF, UNREADABLE], PLAIN).splitlines()
     assert head.split() == ["RUN", "STARTED", "KIND", "ENVIRONMENT", "USER", "RESULT"]
     assert lines[0].split() == [ENDED.id, "2026-11-28T01:00:00", "secrets", "test", "ann", "ended"]
-    assert lines[1].endswith("cut off, or still running")
+    assert lines[1].endswith("interrupted, or still running")
     assert lines[2].endswith("unreadable: \\u001b[2Jline 3 was altered")
 
 
@@ -38,7 +38,7 @@ def test_as_json_the_same_runs_are_there() -> None:
 def test_a_run_of_another_kind_is_shown_by_its_events() -> None:
     run = replace(CUT_OFF, events=(Event("2026-11-28T01:00:01Z", "noted\n", {"b": "\u202e", "a": 1}),))
     shown = RUNS["text"](run, PLAIN)
-    assert shown.startswith(f"{run.id}: cut off, or still running\n  kind          secrets\n")
+    assert shown.startswith(f"{run.id}: interrupted, or still running\n  kind          secrets\n")
     assert "The last line of the journal is incomplete" in shown
     assert '2026-11-28T01:00:01Z  noted\\u000a  {"a": 1, "b": "\\u202e"}' in shown
     assert json.loads(RUNS["json"](run, PLAIN))["events"] == [

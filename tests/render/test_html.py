@@ -169,9 +169,9 @@ def test_text_and_attributes_are_escaped_and_elements_are_not() -> None:
 def test_what_lets_in_more_stands_first_and_both_sides_are_side_by_side() -> None:
     text = html.drift(DRIFTS["with-receipt"], DIGEST, LOOK)
     assert text.index("ApiClient/storefront") < text.index("ApiClient/old") < text.index("ApiClient/kiosk")
-    assert '<td data-label="Live"><del>true</del></td><td data-label="Wanted"><ins>false</ins></td>' in text
-    assert 'data-moved="git-is-ahead live-drifted"' in text
-    assert '<option value="live-drifted">live drifted</option>' in text
+    assert '<td data-label="Live"><del>true</del></td><td data-label="Desired"><ins>false</ins></td>' in text
+    assert 'data-source="git-changed live-changed"' in text
+    assert '<option value="live-changed">live changed</option>' in text
 
 
 def test_a_page_of_several_environments_has_the_warnings_and_notices_of_each() -> None:

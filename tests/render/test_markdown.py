@@ -90,7 +90,7 @@ def test_five_thousand_that_widen_are_counted_to_the_last() -> None:
     text = plan(Plan(tuple(many), BINDING), DIGEST, PLAIN)
     shown = sum(f"`{address}`" in text or f"<code>{address}</code>" in text for address in leading(many))
     assert len(text) < 60_000
-    assert f"**And {5000 - shown:,} more: changes that widen or destroy (not enough room).**" in text
+    assert f"**And {5000 - shown:,} more: changes that widen access or delete (not enough room).**" in text
 
 
 def test_a_result_of_five_thousand_failures_fits_too() -> None:

@@ -30,7 +30,7 @@ def test_the_host_says_what_is_posted(host: str, name: str) -> None:
 def test_what_is_wider_than_wanted_comes_first_and_the_rest_is_counted() -> None:
     many = Notice("staging", NEW * 3, standing=2)
     assert many.title == f"staging has {len(NEW) * 3} new deviations, and 2 known ones"
-    assert many.lines[0] == "ApiClient/storefront /Active: changed (wider than wanted)"
+    assert many.lines[0] == "ApiClient/storefront /Active: changed (wider than desired)"
     assert len(many.lines) == FEW
     assert many.more == f"and {len(NEW) * 3 - FEW} more: reconciler drift --env staging shows all"
     for write in NOTIFICATIONS.values():
@@ -40,7 +40,7 @@ def test_what_is_wider_than_wanted_comes_first_and_the_rest_is_counted() -> None
 
 def test_a_message_says_who_moved() -> None:
     moved = replace(NEW[-1], side=Side.LIVE_DRIFTED)
-    assert Notice("e", (moved,)).lines[0].endswith("live drifted)")
+    assert Notice("e", (moved,)).lines[0].endswith("live changed)")
 
 
 @pytest.mark.parametrize("name", NOTIFICATIONS)

@@ -130,7 +130,7 @@ def test_a_comment_leaves_out_whole_changes_and_says_so_first() -> None:
     assert 0 < len(shown) < 9
     assert all(text.count(f"{LINK}{number}") == 90 for number in shown)
     first = f"**Not shown in full: {9 - len(shown)} of 9**: not enough room."
-    assert text.splitlines()[1] == f"{first} All of it: `reconciler show plan.json`."
+    assert text.splitlines()[1] == f"{first} Full output: `reconciler show plan.json`."
 
 
 def test_a_comment_about_several_environments_says_first_which_are_not_shown_in_full() -> None:
@@ -139,7 +139,7 @@ def test_a_comment_about_several_environments_says_first_which_are_not_shown_in_
     planned = [Part(name, plan) for name, plan in plans.items()]
     text = SEVERAL["markdown"](planned, lambda one, share: markdown.plan(plans[one.environment], DIGEST, share), style)
     first = text.splitlines()[1]
-    assert first == "**Not shown in full: `big`**: see there. All of it: `reconciler plan --env-all`."
+    assert first == "**Not shown in full: `big`**: see the sections below. Full output: `reconciler plan --env-all`."
 
 
 def big(number: int, times: int) -> Change:

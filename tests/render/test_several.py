@@ -75,7 +75,7 @@ def test_environments_that_differ_in_ids_lines_and_what_is_unmanaged_are_shown_o
     ]
     assert (written.count("AccessTokenDuration  60 -> 600"), last) == (
         1,
-        "3 environments: 3 with the same change.\n",
+        "3 environments: 3 share the same change.\n",
     )
 
 
@@ -107,19 +107,19 @@ def test_the_verdict_counts_what_environments_have_in_common() -> None:
     same, other = [planned(number) for number in range(12)], planned(12, 90)
     in_step = [replace(planned(number), changes=(change("same", Action.NO_OP),)) for number in range(187)]
     found = groups(several([*in_step, *same, other, NO_ANSWER, Skipped("skipped: shop-2 did not exit with 0")]))
-    assert verdict(found) == "187 in step, 12 with the same change, 1 with other changes, 1 failed, 1 skipped"
+    assert verdict(found) == "187 in step, 12 share the same change, 1 with other changes, 1 failed, 1 skipped"
 
 
 def test_drift_and_results_are_grouped_as_plans_are() -> None:
     drifts = [drifting.find(planned(number)) for number in range(3)]
-    assert verdict(groups(several(drifts, "drift"))) == "3 with the same drifted resource"
+    assert verdict(groups(several(drifts, "drift"))) == "3 share the same drifted resource"
     results = [
         ApplyResult((Outcome(planned(number).changes[0], Status.APPLIED, id=f"ID-{number}"),), number, run=f"r{number}")
         for number in range(3)
     ]
     nothing = ApplyResult((), 4)
     found = several([*results, nothing], "apply")
-    assert verdict(groups(found)) == "1 in step, 3 with the same change applied"
+    assert verdict(groups(found)) == "1 in step, 3 share the same applied change"
     failed = replace(results[0], outcomes=(replace(results[0].outcomes[0], status=Status.FAILED),))
     assert verdict(groups([*found, Part("last", failed, noun="apply", code=5)])).endswith(", 1 failed")
 
@@ -160,7 +160,7 @@ def test_a_comment_of_200_different_environments_says_what_is_not_shown_and_name
     parts = several([planned(number, number) for number in range(200)])
     written = SEVERAL["markdown"](parts, markdown, replace(PLAIN, source="reconciler plan --env-all"))
     assert len(written) < PLAIN.room
-    assert written.splitlines()[1].endswith("of 200**: not enough room. All of it: `reconciler plan --env-all`.")
+    assert written.splitlines()[1].endswith("of 200**: not enough room. Full output: `reconciler plan --env-all`.")
     assert all(f"`shop-{number}`" in written for number in range(200))
 
 

@@ -28,7 +28,7 @@ def test_a_refusal_shows_rule_numbers_and_both_ways_out() -> None:
     assert error_text(GuardRefusal([finding], hint="or add --ack 0123456789ab"), PLAIN) == (
         "error: refused by a guard; nothing was written\n"
         "  limit-changes: 25 would change; allowed are 20\n"
-        "      about: ApiClient/a\n"
+        "      resources: ApiClient/a\n"
         "      fix: split it\n"
         "  hint: or add --ack 0123456789ab\n"
     )

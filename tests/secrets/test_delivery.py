@@ -143,13 +143,13 @@ def test_a_kubernetes_secret_is_a_manifest_with_the_value_in_base64(deliver: Del
         (ToFile("folder"), "is not a file"),
         (ToFile("file/below"), "no secret can be delivered"),
         (ToFile("../outside"), "is outside"),
-        (ToCommand(("./folder-of-programs/none", "x")), "there is no program"),
+        (ToCommand(("./folder-of-programs/none", "x")), "program ./folder-of-programs/none not found"),
         (ToCommand((NOT_A_PROGRAM,)), "cannot be started"),
         (ToFile("link"), "is outside"),
         (ToEnvFile("binary", "A"), "is not UTF-8"),
         (
             ToCommand(("no-such-program-anywhere",)),
-            "there is no program no-such-program-anywhere",
+            "program no-such-program-anywhere not found",
         ),
         (ToCommand(python("import sys; sys.exit(3)")), "exited with 3"),
         (ToCommand(("cat", "a\0b")), "contain a null character"),
@@ -231,7 +231,7 @@ def test_an_output_that_is_written_in_part_is_told(deliver: Deliver, tmp_path: P
 
 
 def test_what_is_no_delivery_is_refused() -> None:
-    with pytest.raises(ValueError, match="no delivery: sink"):
+    with pytest.raises(ValueError, match="not a delivery: sink"):
         delivery_of({"sink": "x"})
 
 
@@ -289,10 +289,10 @@ def test_lines_that_came_after_a_delivery_stay_when_it_is_taken_back(tmp_path: P
 def test_no_secret_is_set_where_it_could_not_be_read_again(deliver: Deliver, tmp_path: Path) -> None:
     path = tmp_path / ".env"
     path.write_text("'\nA=1\n")
-    with pytest.raises(ReconcilerError, match="SHOP would have another value") as caught:
+    with pytest.raises(ReconcilerError, match="SHOP would not get the value") as caught:
         deliver(ToEnvFile(".env", "SHOP"))
     assert VALUE not in caught.value.message + caught.value.hint
-    with pytest.raises(ReconcilerError, match="is not a dotenv file"):
+    with pytest.raises(ReconcilerError, match="is not a valid dotenv file"):
         files.set_variable(path, "SHOP", Secret(VALUE))
     assert path.read_text() == "'\nA=1\n"
 

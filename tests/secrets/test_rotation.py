@@ -499,7 +499,7 @@ def test_a_delivered_file_that_is_lost_in_the_overlap_is_delivered_anew_and_the_
     world.rotate()
     (world.folder / "a.secret").unlink()
     (create, *_) = world.plan(world.desired, SecretChoice("ApiClient/a")).turns[0].steps
-    assert create.text.endswith("since it is gone from file a.secret")
+    assert create.text.endswith("because it is missing from file a.secret")
     done = world.rotate()
     assert kinds(done.steps) == [*MAKING, StepKind.EXPIRE, StepKind.WAIT]
     assert (len(set(world.delivered())), world.delivered_secret_is_valid()) == (1, True)

@@ -324,7 +324,7 @@ def test_an_inactive_client_gets_its_secret_delivered_and_the_proof_is_made_once
         plan = world.shop.plan(world.desired)
         (outcome,) = world.shop.apply(plan, deliverer=world.deliverer).outcomes
         assert (outcome.status, world.names()) == (Status.APPLIED, ["primary.untried"])
-        assert "secret primary was delivered, but cannot be tried yet" in outcome.message
+        assert "secret primary was delivered, but cannot be verified yet" in outcome.message
         assert "once the client is active, run reconciler secrets rotate" in world.shop.plan(world.desired).warnings[0]
         assert world.rotate(only_due=True) == []
         value = (tmp_path / "a.secret").read_text()

@@ -1,15 +1,15 @@
-"""The intentions and results of a run -> a file that survives a kill and reveals alterations.
+"""The events of a run -> a journal file that survives crashes and reveals tampering.
 
 One file for each run, `<folder>/<run id>.jsonl`. A line is a JSON object, chained to the line before it by SHA-256. An
-announcement is on the disk before `Journal.append` returns, so it is not lost if the process is killed while it sends
-the write. The first line of a run also names the end of the run before it, so that a removed run,
-or removed last lines, are detected. A user who can write the files can also rewrite all of them with their hashes: this
-detects accidents. Removed last lines of the newest run are not detected; a run without its end shows as cut off.
+upcoming write is on disk before `Journal.append` returns, so it is not lost if the process is killed while it sends
+the write. The first line of a run also records the end of the previous run, so that a removed run and removed last
+lines are detected. A user who can write the files can also rewrite all of them with their hashes: this detects
+accidents. Removed last lines of the newest run are not detected; a run without an end is shown as cut off.
 
-Here: the lines, the runs of a folder, and which lines were altered (`check_all`); `write` writes lines, and `events`
-knows what they say.
+This module has the lines, the runs of a folder and the search for altered lines (`check_all`); `write` writes lines,
+`events` interprets them.
 
-Nothing secret can be written by accident: a `Secret` is not JSON.
+No secret can be written by accident: a `Secret` is not JSON.
 """
 
 import hashlib
@@ -33,12 +33,12 @@ ROTATION: Final = "rotation"
 
 FORMAT_VERSION: Final = "2.0"
 NO_LINE: Final = "0" * 64
-"""What the first line has for the hash of the line before it."""
+"""The previous hash in the first line."""
 _MEMBERS: Final = {"at": str, "event": str, "facts": dict, "hash": str, "line": int, "previous": str}
 
 
 class NotALine(ValueError):
-    """A text is not a line of a journal; the message says why, without quoting it."""
+    """Raised for an invalid journal line; the message has the reason, without quoting the line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,21 +46,21 @@ class Entry:
     """One event of a run."""
 
     line: int
-    """Counted from 1, as an editor does."""
+    """Counted from 1, as in an editor."""
     at: str
     """UTC, ISO 8601 with microseconds and a Z."""
     event: str
     facts: Mapping[str, Json]
     previous: str
-    """The hash of the line before it; 64 zeros in the first line."""
+    """The hash of the previous line; 64 zeros in the first line."""
     hash: str
     """SHA-256 in hexadecimal over all other members in canonical JSON."""
 
     @classmethod
     def after(cls, last: "Entry | None", at: str, event: str, facts: Mapping[str, Json]) -> "tuple[Entry, str]":
-        """Make the next line, and its text with its end, which is canonical JSON as well.
+        """Return the next line, and its text with a newline, which is canonical JSON too.
 
-        What is not JSON, a secret above all, is refused with a TypeError.
+        Raises TypeError for facts that are not JSON, such as a secret.
         """
         line, previous = (last.line + 1, last.hash) if last else (1, NO_LINE)
         head, tail = _halves(line, at, event, facts, previous)
@@ -69,17 +69,17 @@ class Entry:
 
     @classmethod
     def of(cls, text: str) -> "Entry":
-        """Read a line; whether its hash is right is `is_genuine`.
+        """Parse a line; `is_genuine` checks its hash.
 
         Raises:
-            NotALine: it has another form.
+            NotALine: it is invalid.
         """
         try:
             found: Any = json.loads(text, parse_constant=_no_constant)
         except (ValueError, RecursionError):
             raise NotALine("it is not JSON") from None
         if not isinstance(found, dict) or found.keys() != _MEMBERS.keys():
-            raise NotALine("it does not have the members of a journal line")
+            raise NotALine("members are missing or unknown")
         wrong = [name for name, shape in _MEMBERS.items() if type(found[name]) is not shape]
         if wrong:
             raise NotALine(f"its {wrong[0]} has the wrong type")
@@ -87,10 +87,10 @@ class Entry:
 
     @property
     def is_genuine(self) -> bool:
-        """Whether the line is as it was written."""
+        """Whether the line is unaltered."""
         try:
             return self.hash == _hash(*_halves(self.line, self.at, self.event, self.facts, self.previous))
-        except ValueError:  # 1e999 is JSON, and no number that we would have written
+        except ValueError:  # 1e999 is JSON, but not a number that we write
             return False
 
 
@@ -99,7 +99,7 @@ def _no_constant(name: str) -> None:
 
 
 def _halves(line: int, at: str, event: str, facts: Mapping[str, Json], previous: str) -> tuple[str, str]:
-    """The canonical text of a line, in two parts around the place of its hash: facts may be long."""
+    """Split a line's canonical text around its hash: facts may be long."""
     head = canonical_text({"at": at, "event": event, "facts": facts})
     tail = canonical_text({"line": line, "previous": previous})
     return head[:-1], tail[1:]
@@ -118,23 +118,23 @@ class Run:
 
     path: Path
     entries: tuple[Entry, ...]
-    """At least the first, which says what the run is."""
+    """At least the first, which describes the run."""
     torn: bool = False
     """The last line is incomplete: the process or the machine stopped while it was written."""
 
     @property
     def id(self) -> str:
-        """The name of the file, less its suffix."""
+        """The file name without its suffix."""
         return self.path.name.removesuffix(SUFFIX)
 
     @property
     def facts(self) -> Mapping[str, Json]:
-        """What the first line says of the run."""
+        """Facts in the first line."""
         return self.entries[0].facts
 
     @property
     def kind(self) -> str:
-        """What sort of run it is: ``apply``, for example."""
+        """Kind of run: ``apply``, for example."""
         return str(self.facts.get("kind", ""))
 
     @property
@@ -144,16 +144,16 @@ class Run:
 
     @property
     def is_finished(self) -> bool:
-        """Whether the run has ended, successfully or not, and was not cut off."""
+        """Whether the run has ended, successfully or not; False if it was killed."""
         return self.entries[-1].event == "end"
 
     def of(self, event: str) -> list[Entry]:
-        """The events of one sort, in their order."""
+        """The events of one type, in order."""
         return [entry for entry in self.entries if entry.event == event]
 
 
 def lines_of(path: Path) -> tuple[list[str], bool]:
-    """The lines of a journal without their ends, and whether one more is torn.
+    """Split a journal into lines; also report an incomplete last line.
 
     Raises:
         ReconcilerError: it cannot be read.
@@ -166,17 +166,17 @@ def lines_of(path: Path) -> tuple[list[str], bool]:
 
 
 def first(path: Path) -> Entry | None:
-    """The first line of a journal; None where it cannot be read."""
+    """The first line of a journal; None if unreadable."""
     with suppress(OSError), os.fdopen(open_own(path, os.O_RDONLY), "rb") as file:
         return _entry(file.readline().decode("utf-8", "replace"))
     return None
 
 
 def read(path: Path) -> Run:
-    """Read a journal, whose last line may be torn. `check` finds alterations.
+    """Read a journal, whose last line may be incomplete. `check` finds alterations.
 
     Raises:
-        ReconcilerError: it cannot be read, or a line of it is none.
+        ReconcilerError: it cannot be read, or has an invalid line.
     """
     lines, torn = lines_of(path)
     entries = []
@@ -184,25 +184,27 @@ def read(path: Path) -> Run:
         try:
             entries.append(Entry.of(line))
         except NotALine as fault:
-            hint = "history verify says what is wrong with it"
-            raise ReconcilerError(f"{path}:{number}: this is not a line of a journal: {fault}", hint=hint) from None
+            hint = "check it with: reconciler history verify"
+            raise ReconcilerError(f"{path}:{number}: invalid journal line: {fault}", hint=hint) from None
     if entries and (other := sealed.other_format(entries[0].facts, FORMAT_VERSION)):
-        message = f"the journal {path} has format {other}, and this version reads format {FORMAT_VERSION}"
+        message = f"the journal {path} has format {other}, but this version reads format {FORMAT_VERSION}"
         raise ReconcilerError(message, hint="read it with the version that wrote it, or move it out of this folder")
     if not entries:
-        raise ReconcilerError(f"the journal {path} has no line", hint="its run was stopped before it had begun")
+        raise ReconcilerError(
+            f"the journal {path} is empty", hint="its run stopped before the first write; delete the file"
+        )
     return Run(path, tuple(entries), torn)
 
 
 def all_files(folder: Path) -> Mapping[Path, Untrusted | None]:
-    """The journals of a folder, the oldest first, and why one is not trusted; none where there is no such folder."""
+    """List journals, oldest first, with the reason if untrusted; empty if the folder is missing."""
     paths = sorted(folder.glob(f"*{SUFFIX}"), key=lambda path: path.name)
     problems = untrusted(paths)
     return {path: problems.get(path) for path in paths}
 
 
 def run_files(folder: Path) -> list[Path]:
-    """The journals of a folder that are trusted, the oldest first."""
+    """List trusted journals, oldest first."""
     return [path for path, problem in all_files(folder).items() if problem is None]
 
 
@@ -210,14 +212,14 @@ def require_trusted(files: Mapping[Path, Untrusted | None]) -> None:
     """Raise if a journal is not trusted: it may be the requested one.
 
     Raises:
-        Untrusted: there is one.
+        Untrusted: one is not trusted.
     """
     for problem in filter(None, files.values()):
         raise problem
 
 
 def runs(folder: Path) -> Mapping[Path, Run | ReconcilerError]:
-    """Every run of a folder, the oldest first; for one that cannot be read or is not trusted, why not."""
+    """Every run of a folder, oldest first, or the reason it cannot be used."""
     found: dict[Path, Run | ReconcilerError] = {}
     for path, problem in all_files(folder).items():
         try:
@@ -228,12 +230,12 @@ def runs(folder: Path) -> Mapping[Path, Run | ReconcilerError]:
 
 
 def find(folder: Path, name: str, environment: str | None = None) -> Path:
-    """The journal of a run by its id, or by a start or an end of it that no other id has.
+    """Find the journal of a run by ID, or by a unique prefix or suffix.
 
-    ``last`` is the newest, of the environment if one is given.
+    ``last`` is the newest run, of the environment if one is given.
 
     Raises:
-        UsageError: there is no such run, or several.
+        UsageError: no run matches, or several do.
         Untrusted: git tracks its journal, or all.
     """
     files = all_files(folder)
@@ -253,17 +255,17 @@ def find(folder: Path, name: str, environment: str | None = None) -> Path:
     if hits:
         raise UsageError(f"several runs match {name}", hint=f"use a longer id: {', '.join(hits)}")
     where = f" of {environment}" if name == "last" and environment else ""
-    raise UsageError(f"there is no run {name}{where} in {folder}", hint="reconciler history lists the runs")
+    raise UsageError(f"there is no run {name}{where} in {folder}", hint="list runs: reconciler history")
 
 
 def _environment(path: Path) -> Json:
-    """The environment that a journal says it is of; None where it cannot be read."""
+    """The environment of a journal; None if unreadable."""
     begun = first(path)
     return begun.facts.get("environment") if begun else None
 
 
 def newest(folder: Path, environment: str) -> str:
-    """The id of the newest run that was to write to an environment; empty where there is none, or it cannot be read."""
+    """The ID of the newest run that intended to write to an environment; empty if none or unreadable."""
     with suppress(ReconcilerError):
         run = last_run(run_files(folder), environment)
         return run.id if run else ""
@@ -271,10 +273,10 @@ def newest(folder: Path, environment: str) -> str:
 
 
 def last_run(files: Sequence[Path], environment: str) -> Run | None:
-    """Find the newest run that was to write to an environment, in journals of which the oldest comes first.
+    """Find the newest run that intended to write to an environment, in journals sorted oldest first.
 
     Raises:
-        ReconcilerError: one that may be it cannot be read.
+        ReconcilerError: a journal that may be of this run cannot be read.
     """
     for path in reversed(files):
         run = read(path)
@@ -284,14 +286,14 @@ def last_run(files: Sequence[Path], environment: str) -> Run | None:
 
 
 def applied(folder: Path, plan_digest: str) -> str:
-    """The id of the run that was to apply this plan; empty where there is none."""
+    """The ID of the run that applied this plan; empty if none."""
     started = ((path.name.removesuffix(SUFFIX), first(path)) for path in run_files(folder))
     return next((run for run, one in started if one and one.facts.get("plan_digest") == plan_digest), "")
 
 
 @dataclass(frozen=True, slots=True)
 class JournalFault:
-    """One line that is not as it was written, or not where."""
+    """An altered or moved line."""
 
     path: Path
     line: int
@@ -303,7 +305,7 @@ class JournalFault:
 
 
 def check(path: Path) -> tuple[JournalFault, ...]:
-    """What is wrong with the journal of one run; a torn last line is not.
+    """Check one journal; an incomplete last line is not a fault.
 
     Raises:
         ReconcilerError: it cannot be read.
@@ -312,9 +314,9 @@ def check(path: Path) -> tuple[JournalFault, ...]:
 
 
 def check_all(folder: Path) -> tuple[JournalFault, ...]:
-    """What is wrong with any run of a folder, or with their succession.
+    """Check all journals of a folder and their order.
 
-    Missing oldest runs are no fault: they may have been deleted on purpose.
+    Missing oldest runs are not a fault: they may have been deleted on purpose.
     """
     lines: dict[Path, list[str]] = {}
     found: list[JournalFault] = []
@@ -348,10 +350,10 @@ def _faults(path: Path, lines: list[str]) -> Iterator[JournalFault]:
             yield JournalFault(path, at, _misplaced(entry.line, number))
         elif previous and entry.previous != previous:
             yield JournalFault(
-                path, at, "this line does not follow the line before it: one of them was altered or replaced"
+                path, at, "this line does not follow the previous line: one of them was altered or replaced"
             )
         if at == 1 and entry.event != "start":
-            yield JournalFault(path, at, "this is not the first line of a run")
+            yield JournalFault(path, at, "the first line of the run is missing")
         number, previous = entry.line + 1, entry.hash
 
 
@@ -363,7 +365,7 @@ def _misplaced(line: int, expected: int) -> str:
 
 
 def _succession(path: Path, lines: list[str], hashes: Mapping[str, list[str]]) -> Iterator[JournalFault]:
-    """Whether the run before exists, and is as long as it was when this one began."""
+    """Check that the previous journal exists and was not truncated."""
     begun = _entry(lines[0]) if lines else None
     after = begun.facts.get("after") if begun else None
     if not after or not isinstance(after, Mapping):
@@ -371,15 +373,15 @@ def _succession(path: Path, lines: list[str], hashes: Mapping[str, list[str]]) -
     run, line, known = str(after.get("run")), after.get("line"), after.get("hash")
     if run not in hashes:
         if run > min(hashes):
-            yield JournalFault(path, 1, f"the run before it, {run}, is missing: its journal was removed")
+            yield JournalFault(path, 1, f"the journal of the previous run, {run}, is missing")
         return
     there = hashes[run]
     if not isinstance(line, int) or not 0 < line <= len(there):
         yield JournalFault(
-            path, 1, f"the run before it, {run}, had {line} lines when this run began, and has {len(there)}"
+            path, 1, f"the journal of the previous run {run} was truncated from {line} to {len(there)} lines"
         )
     elif there[line - 1] != known:
-        yield JournalFault(path, 1, f"line {line} of the run before it, {run}, has changed since this run began")
+        yield JournalFault(path, 1, f"line {line} of the previous run, {run}, was changed after this run began")
 
 
 def _hash_of(line: str) -> str:

@@ -1,13 +1,13 @@
-"""The course of a run <-> the events of its journal, if they say what this version writes.
+"""A run <-> the events of its journal, if they are in the format of this version.
 
-start    what run it is, for which environment, from which plan
-plan     every change that is to be written, with the bodies of before and after, less secrets
+start    the kind of run, its environment and its plan
+plan     every planned change, with the bodies before and after, without secrets
 intent   a write that is about to be sent
 answer   its result
-outcome  how a change ended; a later one for the same address counts
+outcome  how a change ended; the last one for an address counts
 end      the run has ended
 
-Those of named secrets (`secret-...`) are written by `secrets.rotation` and `project.rotate`.
+Events of named secrets (`secret-...`) are written by `secrets.rotation` and `project.rotate`.
 """
 
 import threading
@@ -46,32 +46,32 @@ from reconciler.model.resource import Address
 
 SCHEMA: Final = "run.v2.schema.json"
 _OF_MACHINE: Final = ("base_url", "marketplace", "host", "pid", "tool_version")
-_AS_THEY_ARE: Final = (*_OF_MACHINE, "environment", "plan_digest", "git_commit", "user", "rolls_back")
-"""What the first line says in the words of `RecordedRun`."""
+_SAME_NAMES: Final = (*_OF_MACHINE, "environment", "plan_digest", "git_commit", "user", "rolls_back")
+"""Facts of the first line with the names of `RecordedRun`."""
 
 
 def _unusable(run: Run) -> ReconcilerError:
-    """The error for a journal of another format."""
+    """Error for an unsupported journal format."""
     message = f"the journal {run.path} is not in the format of this version"
-    return ReconcilerError(message, hint="history verify says whether it was altered")
+    return ReconcilerError(message, hint="check it with: reconciler history verify")
 
 
 def _require_shape(run: Run) -> None:
-    """Refuse a journal with facts that are missing or of another type.
+    """Refuse a journal with facts that are missing or of the wrong type.
 
     Raises:
-        ReconcilerError: it is one.
+        ReconcilerError: facts are missing or of the wrong type.
     """
     known = read_schema(SCHEMA)["$defs"]
     for entry in run.entries:
         is_rotation = entry.event == "start" and entry.facts.get("kind") == ROTATION
-        name = "rotation" if is_rotation else entry.event  # the first line of a rotation has members of its own
+        name = "rotation" if is_rotation else entry.event  # the first line of a rotation has other members
         if name in known and part_validator(SCHEMA, name).faults({name: dict(entry.facts)}):
             raise _unusable(run)
 
 
 def _is_possible(change: RecordedChange) -> bool:
-    """Whether there is its kind, with such bodies and assignments."""
+    """Whether this version accepts its kind, bodies and assignments."""
     kind = KINDS.get(change.address.kind)
     steps = [*change.assignments, *(write.assignment for write in change.writes if write.assignment)]
     if kind is None or (steps and kind.assignments is None):
@@ -82,7 +82,7 @@ def _is_possible(change: RecordedChange) -> bool:
 
 
 def recorded(run: Run) -> RecordedRun | None:
-    """What the journal says of an apply or a rollback; None for a run of another kind.
+    """Read an apply or rollback from its journal; None for a run of another kind.
 
     Raises:
         ReconcilerError: the journal is not in the format of this version.
@@ -92,15 +92,15 @@ def recorded(run: Run) -> RecordedRun | None:
     _require_shape(run)
     try:
         found = _run(run)
-    except (ValueError, OverflowError) as error:  # a date that is none
+    except (ValueError, OverflowError) as error:  # an invalid date
         raise _unusable(run) from error
     if not all(map(_is_possible, found.changes)):
         raise _unusable(run)
     return found
 
 
-def _said(run: Run, event: str) -> list[Mapping[str, Any]]:
-    """What the events of one sort say."""
+def _facts_of_events(run: Run, event: str) -> list[Mapping[str, Any]]:
+    """Facts of events of one type."""
     return [entry.facts for entry in run.of(event)]
 
 
@@ -110,7 +110,7 @@ def _was_interrupted(run: Run) -> bool:
 
 def _run(run: Run) -> RecordedRun:
     facts: Mapping[str, Any] = run.facts
-    planned: Mapping[str, Any] = next(iter(_said(run, "plan")), {"changes": (), "unchanged": 0})
+    planned: Mapping[str, Any] = next(iter(_facts_of_events(run, "plan")), {"changes": (), "unchanged": 0})
     return RecordedRun(
         id=run.id,
         kind=run.kind,
@@ -121,17 +121,17 @@ def _run(run: Run) -> RecordedRun:
         interrupted=_was_interrupted(run),
         torn=run.torn,
         follows_up=tuple(facts["follows_up"]),
-        **{name: facts[name] for name in _AS_THEY_ARE},
+        **{name: facts[name] for name in _SAME_NAMES},
     )
 
 
 def _changes(run: Run, planned: Sequence[Mapping[str, Any]]) -> tuple[RecordedChange, ...]:
-    endings = {answer["number"]: Ending(answer["ending"]) for answer in _said(run, "answer")}
+    endings = {answer["number"]: Ending(answer["ending"]) for answer in _facts_of_events(run, "answer")}
     writes: dict[str, list[RecordedWrite]] = defaultdict(list)
-    for intent in _said(run, "intent"):
+    for intent in _facts_of_events(run, "intent"):
         writes[intent["address"]].append(_write(intent, endings.get(intent["number"])))
-    outcomes = {outcome["address"]: outcome for outcome in _said(run, "outcome")}
-    made = _made_secrets(run)
+    outcomes = {outcome["address"]: outcome for outcome in _facts_of_events(run, "outcome")}
+    made = _created_secrets(run)
     return tuple(
         replace(_change(one, outcomes.get(address, {})), writes=tuple(writes[address]), made=made.get(address, ()))
         for one in planned
@@ -165,7 +165,7 @@ def _change(change: Mapping[str, Any], outcome: Mapping[str, Any]) -> RecordedCh
 
 
 def unfinished(runs: list[RecordedRun], target: Binding) -> list[RecordedRun]:
-    """The runs against one marketplace that were cut off, and that no later run has checked."""
+    """The runs against one marketplace that were interrupted and not yet examined."""
     seen = {name for run in runs for name in run.follows_up}
     here = (target.environment, target.base_url, target.marketplace)
     left = [run for run in runs if not run.is_finished and run.id not in seen]
@@ -173,7 +173,7 @@ def unfinished(runs: list[RecordedRun], target: Binding) -> list[RecordedRun]:
 
 
 def turn_facts(address: str, client_id: str, secret: str, steps: Sequence[RotationStep]) -> Json:
-    """What the first line says of one secret that is to be rotated."""
+    """Facts for the first line about one secret to rotate."""
     due = [{"kind": step.kind.value, "text": step.text} for step in steps]
     return {"address": address, "client": client_id, "secret": secret, "steps": due}
 
@@ -184,7 +184,7 @@ def outcome_facts(address: str, secret: str, ended: Ended, message: str) -> Mapp
 
 
 def recorded_rotation(run: Run) -> RecordedRotation | None:
-    """What the journal says of a rotation; None for a run of another kind.
+    """Read a rotation from its journal; None for a run of another kind.
 
     Raises:
         ReconcilerError: the journal is not in the format of this version.
@@ -193,7 +193,7 @@ def recorded_rotation(run: Run) -> RecordedRotation | None:
         return None
     _require_shape(run)
     facts: Mapping[str, Any] = run.facts
-    outcomes = {(one["address"], one["secret"]): one for one in _said(run, "secret-outcome")}
+    outcomes = {(one["address"], one["secret"]): one for one in _facts_of_events(run, "secret-outcome")}
     turns = tuple(_turn(run, turn, outcomes.get((turn["address"], turn["secret"]), {})) for turn in facts["turns"])
     known = {name: facts[name] for name in _OF_MACHINE}
     return RecordedRotation(turns=turns, interrupted=_was_interrupted(run), **known)
@@ -211,8 +211,8 @@ def _turn(run: Run, turn: Mapping[str, Any], outcome: Mapping[str, Any]) -> Reco
     return RecordedTurn(turn["address"], turn["client"], turn["secret"], steps, ended, outcome.get("message", ""))
 
 
-def _made_secrets(run: Run) -> Mapping[str, tuple[LiveSecret, ...]]:
-    """Address -> the secrets that the run made, as its last recorded step left each."""
+def _created_secrets(run: Run) -> Mapping[str, tuple[LiveSecret, ...]]:
+    """Address -> the secrets that the run created, each as of its last recorded step."""
     found: dict[str, dict[str, LiveSecret]] = defaultdict(dict)
     for entry in run.entries:
         if entry.event not in {"secret-step-done", "secret-undelivered", "secret-postponed"}:
@@ -230,7 +230,7 @@ def _made_secrets(run: Run) -> Mapping[str, tuple[LiveSecret, ...]]:
 
 
 def may_have_written(path: Path, environment: str | None = None) -> bool:
-    """Whether a run may have changed an environment, or any, by a plan; one that cannot be read may have."""
+    """Whether an apply or rollback may have written to an environment, or to any (unreadable: yes)."""
     try:
         run = recorded(read(path))
     except ReconcilerError:
@@ -241,28 +241,28 @@ def may_have_written(path: Path, environment: str | None = None) -> bool:
 
 
 def last_written(folder: Path, environment: str | None) -> Path:
-    """The newest journal of a run that may have written to an environment, of any if none is given.
+    """The newest journal of a run that may have written to an environment, or to any if none is given.
 
-    One that cannot be read may be that run: it is returned, and refused when it is opened.
+    An unreadable journal may be of that run: it is returned, and refused when it is read.
 
     Raises:
-        UsageError: there is none.
-        Untrusted: there is none that is trusted.
+        UsageError: no run wrote.
+        Untrusted: no trusted run wrote, and a journal is not trusted.
     """
     for path in reversed(run_files(folder)):
         if may_have_written(path, environment):
             return path
     require_trusted(all_files(folder))
-    where = f" to {environment}" if environment else ""
-    raise UsageError(f"no run in {folder} has written{where}", hint="reconciler history lists the runs")
+    where = f"to {environment}" if environment else "anything"
+    raise UsageError(f"no run in {folder} wrote {where}", hint="list runs: reconciler history")
 
 
 Facts: TypeAlias = dict[str, Json]
-"""What one line says."""
+"""Facts of one line."""
 
 
 def facts_of(plan: Plan, digest: str, *, follows_up: tuple[str, ...] = (), rolls_back: str | None = None) -> Facts:
-    """What the first line says of a run that applies this plan; for the rest see `RecordedRun`."""
+    """Facts for the first line of a run that applies this plan; for the rest see `RecordedRun`."""
     binding = plan.binding
     return {
         "kind": ROLLBACK if rolls_back else APPLY,
@@ -279,18 +279,18 @@ def facts_of(plan: Plan, digest: str, *, follows_up: tuple[str, ...] = (), rolls
 
 
 class ApplyRecorder:
-    """Writes the journal of an apply, begun with its first write: a run that writes nothing leaves none. Thread-safe.
+    """Writes the journal of an apply, created at the first write: a run that writes nothing has none. Thread-safe.
 
     See `model.outcome.Recorder`.
     """
 
     def __init__(self, plan: Plan, facts: Callable[[], Facts], start: Callable[[Facts], Journal]) -> None:
-        """Set up the record of a plan.
+        """Prepare to record a plan.
 
         Args:
-            plan: what is applied.
-            facts: works out what the first line says, see `facts_of`.
-            start: begins the journal, given these.
+            plan: the plan to apply.
+            facts: returns the facts of the first line, see `facts_of`.
+            start: creates the journal with these facts.
         """
         self._plan = plan
         self._facts = facts
@@ -301,20 +301,20 @@ class ApplyRecorder:
         self._numbers = count(1)
         self._early: list[Outcome] = []
         self.fault: ReconcilerError | None = None
-        """Why the journal is not whole."""
+        """Why the journal is incomplete."""
 
     @property
     def run_id(self) -> str:
-        """What the run is called; empty: it has not begun."""
+        """Run ID; empty before the first write."""
         return self._journal.run_id if self._journal else ""
 
     def begin(self) -> None:
-        """Begin the journal, even if nothing is written."""
+        """Create the journal, even if nothing is written."""
         with suppress(ReconcilerError), self._faults():
             self._open()
 
     def make_ready(self) -> None:
-        """Work out what the first two lines say, once."""
+        """Prepare the first two lines, once."""
         with self._lock:
             self._first_lines()
 
@@ -325,7 +325,7 @@ class ApplyRecorder:
         return self._ready
 
     def intend(self, write: Write) -> int:
-        """Keep that this write is about to be sent; gives its number."""
+        """Record an upcoming write; return its number."""
         number = next(self._numbers)
         self.note("intent", _intent(number, write))
         return number
@@ -335,10 +335,10 @@ class ApplyRecorder:
         self._try("answer", {"number": number, "ending": ending.value, "message": message}, wait=False)
 
     def ended(self, outcome: Outcome) -> None:
-        """Keep how a change ended. Nothing waits for the disk here either.
+        """Record the end of a change, without waiting for the disk.
 
-        If the machine loses power now, the announcement of the write is on the disk, and the next run reads the object.
-        What ends before anything was to be written is kept if the journal ever begins.
+        If the machine loses power now, the intent is on disk, and the next run reads the object.
+        An outcome before the first write is recorded once the journal is created, if it is.
         """
         with self._lock:
             if self._journal is None:
@@ -347,18 +347,18 @@ class ApplyRecorder:
         self._try("outcome", _outcome(outcome), wait=False)
 
     def note(self, event: str, facts: Mapping[str, Json]) -> None:
-        """Keep a step of another sort."""
+        """Record another event."""
         with self._faults():
             self._open().append(event, facts)
 
     def end(self, result: ApplyResult) -> None:
-        """Keep that the run came to its own end, and let go of the journal."""
+        """Record the end of the run and close the journal."""
         totals: dict[str, Json] = {status.value: result.count(status) for status in Status}
         self._try("end", {"interrupted": result.interrupted, **totals, "unchanged": result.unchanged})
         self.close()
 
     def close(self) -> None:
-        """Let go of the journal, however the run ended; a second call does nothing."""
+        """Close the journal; idempotent."""
         if self._journal:
             try:
                 self._journal.close()
@@ -384,7 +384,7 @@ class ApplyRecorder:
 
     @contextmanager
     def _faults(self) -> Iterator[None]:
-        """Keep the first fault, and announce nothing after it: a run has one journal, and it is not whole."""
+        """Remember the first failure; refuse later writes: the journal is incomplete."""
         if self.fault:
             raise self.fault
         try:

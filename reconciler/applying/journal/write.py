@@ -1,9 +1,8 @@
-"""Events as they come -> lines of one run's journal, on the disk before the step that they announce is taken.
+"""Events -> lines appended to a journal, synced before the announced step.
 
-One run at a time writes to an environment from one checkout. Its lock is one of the operating system, on a file next
-to the journals: it is released when its process ends, however it ends, so that a dead process blocks no other. The
-file only says who holds it: in a record of one size, since a file is never made shorter here. Windows shows the record
-of a lock to its holder only.
+One run at a time writes to an environment from one checkout. The lock is an operating system lock on a file next to
+the journals: it is released when its process ends, even if killed. The file only names the holder, in a record of
+fixed size, since the file is never truncated. Windows lets only the holder read the record.
 """
 
 import errno
@@ -30,15 +29,15 @@ _STAMP: Final = "%Y%m%dT%H%M%S.%fZ"
 
 
 def utc_now() -> datetime:
-    """Tell the time; tests pass a clock of their own instead."""
+    """Return the current time; tests pass another clock."""
     return datetime.now(UTC)
 
 
 class Journal:
-    """The journal of one run, open for more. Thread-safe; a context manager that closes the file.
+    """The open journal of one run. Thread-safe; a context manager that closes the file.
 
-    Every method that writes raises `ReconcilerError` where it cannot: what was to be announced must then not be done,
-    and nothing more is taken: the last line may be torn.
+    Every method that writes raises `ReconcilerError` if it cannot: the announced step must then not be taken, and
+    later writes are refused: the last line may be incomplete.
     """
 
     def __init__(self, path: Path, descriptor: int, clock: Callable[[], datetime]) -> None:
@@ -52,13 +51,13 @@ class Journal:
 
     @classmethod
     def start(cls, folder: Path, facts: Mapping[str, Json], clock: Callable[[], datetime] = utc_now) -> Self:
-        """Begin the journal of a run with a line that says what it is.
+        """Create the journal of a run, with a first line that describes the run.
 
         Args:
-            folder: where journals are kept; made, for its owner only, if it is not there.
-            facts: of the run: `kind` (`apply`, say), and what it is about. To these are added the run's id, the version
-                of the tool, host, process and user, and where the run before it ended.
-            clock: tells the time.
+            folder: of the journals; created, for its owner only, if it does not exist.
+            facts: of the run: `kind` (such as `apply`) and its details. The run ID, the program version, host, process
+                and user, and the end of the previous run are added.
+            clock: returns the current time.
 
         Raises:
             ReconcilerError: it cannot be written.
@@ -80,7 +79,7 @@ class Journal:
 
     @contextmanager
     def kept_or_removed(self) -> Iterator[None]:
-        """Remove the file if its first lines cannot be written: nothing was done that it would record."""
+        """Remove the file if its first lines cannot be written: nothing was written to the service yet."""
         try:
             yield
         except ReconcilerError:
@@ -92,15 +91,15 @@ class Journal:
 
     @property
     def run_id(self) -> str:
-        """What the run is called in `history`."""
+        """Run ID, as in `history`."""
         return self.path.name.removesuffix(SUFFIX)
 
     def append(self, event: str, facts: Mapping[str, Json], *, wait: bool = True) -> None:
-        """Write one line, and return when it is on the disk.
+        """Write one line, and return when it is on disk.
 
-        Without `wait` it is handed to the system only, where it survives a kill of the process; it reaches the disk
-        with the next line that is waited for, or when the journal is closed. A TypeError: the facts hold something that
-        is not JSON, a secret for example; nothing was written.
+        Without `wait` it is only passed to the operating system, where it survives a kill of the process; it is synced
+        with the next line that waits, or when the journal is closed. Raises TypeError, and writes nothing, for facts
+        that are not JSON, such as a secret.
         """
         with self._lock, self._faults():
             entry, text = Entry.after(self._last, moment(self._clock()), event, facts)
@@ -125,10 +124,10 @@ class Journal:
             raise self._fault from error
 
     def close(self) -> None:
-        """Bring all lines to the disk and let go of the file; a second call does nothing.
+        """Sync all lines and close the file; idempotent.
 
         Raises:
-            ReconcilerError: what was not waited for cannot be written, and no other method has raised.
+            ReconcilerError: lines cannot be synced, and no other method has raised.
         """
         if self._descriptor < 0:
             return
@@ -148,26 +147,26 @@ class Journal:
 
 
 class Disk:
-    """Brings lines to the disk, many at a time: one sync serves all threads whose lines were there when it began."""
+    """Syncs lines in batches: one sync covers all lines that were written before it began."""
 
     def __init__(self, sync: Callable[[], None]) -> None:
         self._sync = sync
         self._turn = threading.Condition()
         self._written = 0
         self._safe = 0
-        """Lines that are on the disk."""
+        """Lines that are synced."""
         self._is_busy = False
 
     def count_line(self) -> None:
-        """Note that one more line was written."""
+        """Count one more written line."""
         with self._turn:
             self._written += 1
 
     def sync(self) -> None:
-        """Return when all lines that were written before the call are on the disk.
+        """Return when all lines that were written before the call are on disk.
 
         Raises:
-            OSError: they are not; each waiting thread finds out by its own try.
+            OSError: they are not; each waiting thread then tries by itself.
         """
         with self._turn:
             wanted = self._written
@@ -198,29 +197,29 @@ def surroundings() -> dict[str, Json]:
 
 
 def _user() -> str:
-    """Who runs this, as far as the system knows: a container may have no name for its user."""
+    """User name, if known: a container may have none for its user."""
     with suppress(OSError, KeyError, ImportError):
         return getpass.getuser()
     return str(os.getuid()) if hasattr(os, "getuid") else "unknown"
 
 
 def _end_of_last_run(folder: Path) -> Json:
-    """Where the run before ends at this moment; another process may still be writing it."""
+    """End of the previous run's journal, so far; another process may still be writing it."""
     for path in reversed(run_files(folder)):
-        with suppress(ReconcilerError):  # a file that cannot be read is for `history verify` to report
+        with suppress(ReconcilerError):  # `history verify` reports unreadable files
             run = read(path)
             return {"run": run.id, "line": run.entries[-1].line, "hash": run.entries[-1].hash}
     return None
 
 
 def _write_whole(descriptor: int, line: bytes) -> None:
-    """Write all of it: the system may take a part at a time, on a disk that is nearly full."""
+    """Write all of it: a single write may be partial on a disk that is nearly full."""
     while line:
         line = line[os.write(descriptor, line) :]
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make the new file's name durable, too. Not every file system lets a folder be synced."""
+    """Sync the new file's name too, where the file system supports it."""
     with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         with suppress(OSError):
@@ -234,17 +233,17 @@ def moment(now: datetime) -> str:
 
 
 def _unwritable(path: Path, error: OSError) -> ReconcilerError:
-    hint = "no further writes are sent; journal.folder in reconciler.yaml says where it goes"
+    hint = "stopped before further writes; set journal.folder in reconciler.yaml to a writable folder"
     return ReconcilerError(f"the journal {path} cannot be written: {error.strerror}", hint=hint)
 
 
 _RECORD: Final = 1024
-"""Bytes that the holder says of itself, with spaces to their end."""
+"""Size of the holder's record in bytes, padded with spaces."""
 
 
 @contextmanager
 def exclusive(folder: Path, environment: str) -> Iterator[None]:
-    """Hold the lock of an environment; a `ReconcilerError` if another process holds it, or it cannot be made."""
+    """Hold the lock of an environment. Raises `ReconcilerError` if it is held or cannot be created."""
     path = folder / f"{environment}.lock"
     try:
         folder.mkdir(mode=OWNER_ONLY_FOLDER, parents=True, exist_ok=True)
@@ -254,36 +253,36 @@ def exclusive(folder: Path, environment: str) -> Iterator[None]:
     try:
         _take(descriptor, path, environment)
         yield
-        with suppress(OSError):  # it says who held the lock, which no longer matters
-            _say(descriptor, "")
+        with suppress(OSError):  # the record no longer matters
+            _write_record(descriptor, "")
     finally:
         os.close(descriptor)
 
 
 def _take(descriptor: int, path: Path, environment: str) -> None:
-    import portalocker  # noqa: PLC0415  # it takes as long to import as all else that plan needs, and plan locks nothing
+    import portalocker  # noqa: PLC0415  # slow to import, and plan locks nothing
 
     try:
         portalocker.lock(descriptor, portalocker.LockFlags.EXCLUSIVE | portalocker.LockFlags.NON_BLOCKING)
     except portalocker.AlreadyLocked:
         holder = _holder(descriptor)
         message = f"another run is writing to environment {environment}: {holder}; nothing was written"
-        raise ReconcilerError(message, hint=f"wait until it ends; it holds {path}") from None
+        raise ReconcilerError(message, hint=f"wait until it ends (lock file {path})") from None
     except portalocker.LockException as error:
         raise _unusable(path, error.args[0]) from error
     try:
-        _say(descriptor, json.dumps({**surroundings(), "started_at": moment(utc_now())}))
+        _write_record(descriptor, json.dumps({**surroundings(), "started_at": moment(utc_now())}))
     except OSError as error:
         raise _unusable(path, error) from error
 
 
-def _say(descriptor: int, text: str) -> None:
+def _write_record(descriptor: int, text: str) -> None:
     os.lseek(descriptor, 0, os.SEEK_SET)
     os.write(descriptor, text.encode("ascii").ljust(_RECORD - 1) + b"\n")
 
 
 def _holder(descriptor: int) -> str:
-    """Who holds the lock, as far as it has said so yet."""
+    """Lock holder, if recorded."""
     try:
         found: Any = json.loads(os.read(descriptor, _RECORD))
         return f"process {found['pid']} of {found['user']} on {found['host']}, since {found['started_at']}"
@@ -292,6 +291,7 @@ def _holder(descriptor: int) -> str:
 
 
 def _unusable(path: Path, error: OSError) -> ReconcilerError:
-    why = "it is a symbolic link" if error.errno == errno.ELOOP else error.strerror
-    hint = "nothing was written; journal.folder in reconciler.yaml names the folder"
-    return ReconcilerError(f"the lock {path} cannot be used: {why}", hint=hint)
+    is_link = error.errno == errno.ELOOP
+    why = "it is a symbolic link" if is_link else error.strerror
+    fix = "remove the link" if is_link else "set journal.folder in reconciler.yaml to a writable folder"
+    return ReconcilerError(f"the lock file {path} cannot be used: {why}", hint=f"nothing was written; {fix}")

@@ -1,9 +1,9 @@
 """A recorded run, manifests and a service -> the comparison whose changes roll the run back.
 
-Of an updated object only what the run changed is named: a field that it did not touch keeps its live value.
-A field that it did touch must still be as the run left it. An object that it created is deleted only if all of it is as
-the run left it: body, assignments and secrets. Anything else is a conflict, and nothing is rolled back. What the run
-deleted is created again; secrets stay as they are.
+Of an updated object only the fields that the run changed are rolled back; all others keep their live values.
+A changed field must still have the value that the run left. An object that the run created is deleted only if its body,
+assignments and secrets are unchanged since the run. Anything else is a conflict, and nothing is rolled back. What the
+run deleted is created again; secrets are not rolled back.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,10 +27,10 @@ from reconciler.remote import ReadRemote
 
 @dataclass(frozen=True, slots=True)
 class Sides:
-    """The run to roll back, and the present state."""
+    """The run to roll back, and the live state."""
 
     run: RecordedRun
-    """With the changes that are selected."""
+    """With the selected changes only."""
     live: LiveState
     secrets: Mapping[ObjectKey, Sequence[LiveSecret]]
     """The named secrets of what the run created."""
@@ -61,8 +61,8 @@ def _taken(run: RecordedRun, target: Target) -> RecordedRun:
     chosen = target.selection
     taken = tuple(change for change in run.changes if selection.is_selected(chosen, change.address, {}))
     if chosen.only and not taken:
-        message = f"no change of that run is one of {', '.join(chosen.only)}"
-        raise UsageError(message, hint=f"see history show {run.id}")
+        message = f"no change of run {run.id} matches --only {', '.join(chosen.only)}"
+        raise UsageError(message, hint=f"list its changes: reconciler history show {run.id}")
     return replace(run, changes=taken)
 
 
@@ -74,18 +74,18 @@ def _require_same(run: RecordedRun, binding: Binding) -> None:
     ):
         if was != is_now:
             raise PlanRefused(
-                reason, f"that run was for {noun} {was}, not {is_now}", hint="select its environment with --env"
+                reason, f"run {run.id} was for {noun} {was}, not {is_now}", hint="select its environment with --env"
             )
 
 
 def diff(sides: Sides, manifests: DesiredState, target: Target) -> Comparison:
-    """Compare what the run left with the present state; unmanaged objects are not reported."""
+    """Compare the state after the run with the live state; unmanaged objects are not reported."""
     views = views_of(sides.run, sides.live, sides.secrets, manifests.resources, target.plan_key)
     back = [(view, view.wanted()) for view in views]
     wanted = tuple(one for _, one in back if isinstance(one, DesiredResource))
     moved = tuple(one for _, one in back if isinstance(one, Finding))
     notes = tuple(warning for view, one in back for warning in view.warnings(one))
-    asked = [view for view, one in back if isinstance(one, DesiredResource) and view.is_asked]
+    declared = [view for view, one in back if isinstance(one, DesiredResource) and view.is_declared]
     desired = DesiredState(wanted, manifests.digest)
     compared = identified(differ.diff(desired, sides.live, {}), target.creation)
     changes = target.protection.mark(compared)
@@ -97,28 +97,28 @@ def diff(sides: Sides, manifests: DesiredState, target: Target) -> Comparison:
         planned,
         _whole(changes, manifests),
         findings=(*moved, *(one for view in views for one in view.doubts)),
-        warnings=(*target.warnings(planned), *secret_changes.patched(planned), *notes, *_still_asked_for(asked)),
+        warnings=(*target.warnings(planned), *secret_changes.patched(planned), *notes, *_still_declared(declared)),
     )
 
 
 def _created(run: RecordedRun, live: LiveState) -> list[ObjectKey]:
-    """The live objects that a run created: their assignments and secrets are compared, too."""
+    """The live objects that a run created; their assignments and secrets are compared too."""
     views = views_of(run, live, {}, (), None)
     found = [view.creation() for view in views if view.change.action is Action.CREATE]
     return [one.key for one in found if one]
 
 
-def _still_asked_for(views: Sequence[View]) -> Iterator[str]:
+def _still_declared(views: Sequence[View]) -> Iterator[str]:
     if views:
         names = ", ".join(sorted(str(view.change.address) for view in views))
         yield (
-            f"the manifests still ask for what this rolls back: {names}; revert them too, "
+            f"manifests still declare the values that this rolls back: {names}; revert them too, "
             "or the next apply makes these changes again"
         )
 
 
 def _whole(changes: Sequence[Change], manifests: DesiredState) -> tuple[Change, ...]:
-    """The changes as guards see them: an object that a manifest claims is managed, and stays as it is."""
+    """The changes for the guards: an object that a manifest claims is managed and unchanged."""
     claimed = {ObjectKey(resource.address.kind, resource.id) for resource in manifests.resources if resource.id}
     named = [one for one in manifests.resources if not KINDS[one.address.kind].has_chosen_ids]
     names = {(one.address.kind, one.spec.get(KINDS[one.address.kind].name_field)) for one in named}

@@ -1,4 +1,4 @@
-"""One change of a recorded run x what is live -> what would roll it back, or why that is impossible. Pure."""
+"""One change of a recorded run x live state -> the rollback change, or the obstacle. Pure."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import field
@@ -23,7 +23,7 @@ _FIX: Final = "exclude it with --only, or change it in its manifest"
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """One change of the run, and the present state of its object."""
+    """One change of the run, and the live state of its object."""
 
     run_id: str
     change: RecordedChange
@@ -35,7 +35,7 @@ class View:
     manifests: Mapping[Address, DesiredResource]
     plan_key: bytes | None = field(repr=False)
     doubts: list[Finding] = field(default_factory=list)
-    """What is unknown about the object that `wanted` would delete."""
+    """Unknown facts about the object that `wanted` would delete."""
     _notes: list[str] = field(default_factory=list)
 
     @property
@@ -44,20 +44,20 @@ class View:
 
     @property
     def _secrets(self) -> Mapping[str, SecretReference | None]:
-        """Those that the manifest names."""
+        """Named secrets: those that the manifest declares."""
         return self._manifest.secrets if self._manifest else {}
 
     def wanted(self) -> DesiredResource | Finding | None:
-        """What would roll it back, why that is impossible, or None if there is nothing left to do."""
+        """The rollback change, the obstacle, or None if there is nothing to do."""
         taken_back = {Action.CREATE: self._created, Action.UPDATE: self._updated, Action.DELETE: self._deleted}
         return taken_back[self.change.action]()
 
     def warnings(self, wanted: DesiredResource | Finding | None) -> Iterator[str]:
-        """What the plan alone does not show."""
+        """Extra warnings that the plan does not show."""
         yield from (f"{self.change.address} {note}" for note in self._notes)
         if self.change.secrets and isinstance(wanted, DesiredResource) and not wanted.policy.absent:
             names = ", ".join(self.change.secrets)
-            yield f"{self.change.address}: its secrets stay as they are; that run set or cleared {names}"
+            yield f"{self.change.address}: secrets are not rolled back; that run set or cleared {names}"
 
     def _updated(self) -> DesiredResource | Finding:
         live = self._by_id()
@@ -73,7 +73,7 @@ class View:
         return self._resource(spec, live.id, assignments=dict(self._parties(live)), secrets=self._inside(spec))
 
     def _inside(self, spec: Body) -> Mapping[str, SecretReference | None]:
-        """The secrets inside the records that are rolled back: a record is written with all of its own."""
+        """The secrets inside the records that are rolled back: a record is written with all of its secrets."""
         return {name: one for name, one in self._secrets.items() if field_of(name) != name and field_of(name) in spec}
 
     def _created(self) -> DesiredResource | Finding | None:
@@ -92,13 +92,13 @@ class View:
         including = ", with its secrets," if self.kind.secret_fields or self.kind.named_secrets else ""
         note = f"was created by that run: it is deleted{including} if limits.deletes allows it"
         made = {*self.change.secrets} - self.kind.secret_fields
-        delivered = "; secrets already delivered stay where they are" if made else ""
+        delivered = "; secrets already delivered are not removed" if made else ""
         return f"{note}{delivered}"
 
     def _deleted(self) -> DesiredResource | Finding | None:
         before = self.change.before or {}
         if self._by_id():
-            self._notes.append("was to be deleted by that run, but exists")
+            self._notes.append("exists, although that run planned to delete it")
             return None
         namesake = None if self.kind.has_chosen_ids else self._by_name(before)
         if namesake:
@@ -110,14 +110,14 @@ class View:
         return self._resource(spec, self.change.id, secrets=named)
 
     def _recreation_note(self, named: Collection[str]) -> str:
-        """What the object lacks when it is created again."""
+        """Warning about what is not restored when the object is created again."""
         new_id = "" if self.kind.has_chosen_ids else _NEW_ID
         before, kind = self.change.before or {}, self.kind
         secrets = [name for name in kind.secret_rows if name not in named and kind.may_have(name, before)]
         secrets = ["secrets"] if self.kind.named_secrets else secrets
         lost = [*secrets, *["assignments"] * bool(self.kind.assignments)]
         gone = f"; not restored: {', '.join(lost)}" if lost else ""
-        is_open = "; until it has a secret, logins require none" if self.kind.named_secrets and not named else ""
+        is_open = "; logins need no secret until it has one" if self.kind.named_secrets and not named else ""
         return f"was deleted by that run: it is created again{new_id}{gone}{is_open}"
 
     def creation(self) -> LiveResource | None:
@@ -132,7 +132,7 @@ class View:
         return self.by_key.get(ObjectKey(self.kind.name, self.change.id)) if self.change.id else None
 
     def _made_by_post(self) -> LiveResource | None:
-        """The object that the service created under an id that the run did not learn."""
+        """The object that the run created by POST, whose ID is not recorded."""
         is_unknown = self.change.status is None or self.change.uncertain
         was_sent = any(write.method == "POST" and write.step is Step.BODY for write in self.change.writes)
         return self._by_name(self.change.after or {}) if is_unknown and was_sent else None
@@ -145,20 +145,20 @@ class View:
         return same(canonical(left.get(name)), canonical(right.get(name)))
 
     def _is_as_left(self, name: str, live: LiveResource) -> bool:
-        """Whether a field is as the run left it: as it was sent, or what the service is known to have made of it."""
+        """Whether a field is unchanged since the run: as it was sent, or as the service stored it."""
         return self._is_made_otherwise(name) or self._same(name, live.body, self.change.after or {})
 
     def _is_made_otherwise(self, name: str) -> bool:
         return any(one.split("/")[1:2] == [name] for one in self.change.not_held)
 
     def _fields_since(self, live: LiveResource) -> Iterator[str]:
-        """The fields that are no longer as the creation left them; of one that is not named, the API's default."""
+        """The fields that changed since the creation; an undeclared field was created with the API's default."""
         left = self.change.left
         if left is None:
             moved = [name for name in self.kind.fields if not self._is_as_left(name, live)]
         else:
             names = [name for name in self.kind.moved(left, live.body) if not self._is_made_otherwise(name)]
-            # An answer may leave out a null.
+            # A response may omit a null.
             moved = [name for name in names if name in self.kind.fields or left.get(name) or live.body.get(name)]
         if moved:
             yield f"changed {', '.join(moved)}"
@@ -186,7 +186,7 @@ class View:
         yield from (f"changed the secret {one.name} (id {one.id})" for one in changed)
 
     def _is_replaced(self, name: str, value: Secret) -> bool | None:
-        """Whether a readable secret has another value than the run set; None: unknown."""
+        """Whether a readable secret no longer has the value that the run set; None: unknown."""
         left = self.change.fingerprints.get(name)
         if left is None or self.plan_key is None or value.is_placeholder:
             return None
@@ -195,7 +195,7 @@ class View:
     def _secrets_in_doubt(self, live: LiveResource) -> Iterator[Finding]:
         for name, value in live.secrets.items():
             if value and self._is_replaced(name, value) is None:
-                why = "set the same RECONCILER_PLAN_KEY in both runs to have it compared"
+                why = "set the same RECONCILER_PLAN_KEY in both runs to compare it"
                 if name in self.kind.write_only_fields:
                     why = "the service does not show it"
                 yield Finding(
@@ -207,27 +207,27 @@ class View:
                 )
 
     @property
-    def is_asked(self) -> bool:
-        """Whether the manifest still asks for what the run did."""
+    def is_declared(self) -> bool:
+        """Whether the manifest still declares the rolled-back value."""
         manifest = self._manifest
         if manifest is None:
             return False
         if self.change.action is not Action.UPDATE:
             return manifest.policy.absent is (self.change.action is Action.DELETE)
-        asks = [self._asks_for_field(name, manifest) for name in self._touched()]
-        return any(asks) or any(self._asks_for_party(step, manifest) for step in self._assigned())
+        fields = [self._declares_field(name, manifest) for name in self._touched()]
+        return any(fields) or any(self._declares_party(step, manifest) for step in self._assigned())
 
-    def _asks_for_field(self, name: str, manifest: DesiredResource) -> bool:
+    def _declares_field(self, name: str, manifest: DesiredResource) -> bool:
         is_reset = manifest.policy.fields is FieldsPolicy.EXCLUSIVE and self.kind.fields[name].default is not None
         return (name in manifest.spec or is_reset) and not self._same(name, manifest.spec, self.change.before or {})
 
     @staticmethod
-    def _asks_for_party(step: AssignmentChange, manifest: DesiredResource) -> bool:
+    def _declares_party(step: AssignmentChange, manifest: DesiredResource) -> bool:
         wanted = manifest.assignments.get(step.party)
         return wanted is not None and (step.id.casefold() in map(str.casefold, wanted)) is step.assign
 
     def _assigned(self) -> list[AssignmentChange]:
-        """The steps that the run may have carried out."""
+        """The assignment steps that the run may have executed."""
         written = [write for write in self.change.writes if write.step is Step.ASSIGNMENT and write.may_be_carried_out]
         return [write.assignment for write in written if write.assignment]
 
@@ -235,7 +235,7 @@ class View:
         return self.kind.assignments is not None and bool(self.kind.assignments.level(step.party).deletion)
 
     def _parties(self, live: LiveResource) -> Iterator[tuple[str, tuple[str, ...]]]:
-        """The parties of each sort that the run touched, as they would be without it."""
+        """The parties at each level that the run changed, as they would be without it."""
         steps = self._assigned()
         for party in dict.fromkeys(step.party for step in steps):
             there = {one.casefold(): one for one in live.assignments.get(party, ())}
@@ -279,7 +279,7 @@ def views_of(
     manifests: Sequence[DesiredResource],
     plan_key: bytes | None,
 ) -> list[View]:
-    """The changes of the run that may have been written; of two live objects of a name the first is meant."""
+    """The changes of the run that may have been written; a name means the first of two objects with one name."""
     resources = live.resources[::-1]
     by_key = {one.key: one for one in resources}
     by_name = {(one.kind, repr(one.body.get(KINDS[one.kind].name_field))): one for one in resources}

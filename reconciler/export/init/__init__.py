@@ -149,7 +149,7 @@ def with_environment(content: bytes, answers: Answers, file: str) -> bytes:
         by_hand += unordered
     if by_hand:
         message = f"an environment cannot be added to {file} without changing other lines"
-        raise ReconcilerError(message, hint=f"add it by hand, as reconciler init NEWFOLDER --env {at[1]} writes it")
+        raise ReconcilerError(message, hint=f"add it by hand; reconciler init NEWFOLDER --env {at[1]} shows the lines")
     return styled
 
 

@@ -71,21 +71,22 @@ _FIELDS: Final = (
     Field(
         "AppName",
         Text(trimmed=True),
-        "The client's name, as the portal shows it. A manifest without a known id is matched with the one live client "
-        "of exactly this name, so keep names unique. Required.",
+        "The client's name shown in the portal. A manifest without a known id is matched with the only live client "
+        "that has exactly this name, so keep names unique. Required.",
         examples=("Storefront App",),
         required=True,
     ),
     flag(
         "Active",
-        "Whether users can log in through this client. false ends all access at once. null: the API's default, false.",
+        "Whether users can log in through this client. false ends all access immediately. null: the API's default, "
+        "false.",
         direction_of=grows,
     ),
     Field(
         "AccessTokenDuration",
         Whole(10, 600, "minutes"),
-        "How long an access token is valid, in minutes: 10 to 600. Needed to create a client; when it is left out, an "
-        "existing client keeps its value. Anonymous shoppers' tokens last AnonymousTokenDuration instead.",
+        "How long an access token is valid, in minutes: 10 to 600. Required to create a client; if omitted, an "
+        "existing client keeps its value. For tokens of anonymous shoppers, AnonymousTokenDuration applies instead.",
         examples=(600, 60),
         source='.NET SDK, ApiClient: "between 10 and 600"',
         direction_of=grows,
@@ -94,8 +95,8 @@ _FIELDS: Final = (
     Field(
         "RefreshTokenDuration",
         Whole(0, 524_160, "minutes"),
-        "How long a refresh token is valid, in minutes: 0 to 524160 (364 days). 0, the default, means that no refresh "
-        "tokens are given.",
+        "How long a refresh token is valid, in minutes: 0 to 524160 (364 days). 0 (default): no refresh tokens are "
+        "issued.",
         examples=(0, 5760),
         source=".NET SDK, ApiClient; the default is inferred",
         default=0,
@@ -105,7 +106,7 @@ _FIELDS: Final = (
         "AnonymousTokenDuration",
         Whole(10_080, 86_400, "minutes"),
         "How long an anonymous shopper's token is valid, in minutes: 10080 to 86400 (7 to 60 days). Only used with "
-        "anonymous shopping. The default is 10080. OrderCloud has it since API 1.0.393.",
+        "anonymous shopping. The default is 10080. Available since API 1.0.393.",
         examples=(10_080, 43_200),
         source='API 1.0.393; developer documentation, "Anonymous shopping": 7 to 60 days, in minutes by inference',
         default=DEFAULT_ANONYMOUS_TOKEN_MINUTES,
@@ -123,21 +124,22 @@ _FIELDS: Final = (
     ),
     _login_flag(
         "AllowAnyBuyer",
-        "Whether the users of every buyer may log in through this client. Assignments of buyers then mean nothing.",
+        "Whether the users of every buyer may log in through this client. If true, assignments of buyers have no "
+        "effect.",
     ),
     _login_flag(
         "AllowAnySupplier",
-        "Whether the users of every supplier may log in through this client. Assignments of suppliers then mean "
-        "nothing.",
+        "Whether the users of every supplier may log in through this client. If true, assignments of suppliers "
+        "have no effect.",
     ),
     _login_flag(
         "AllowSeller",
-        "Whether the users of the seller (the marketplace's own administrators) may log in through this client. A "
-        "marketplace needs one active client with this, or its integration events get no elevated tokens.",
+        "Whether the users of the seller (the marketplace's own administrators) may log in through this client. "
+        "Without one such active client, integration events get no elevated tokens.",
     ),
     _login_flag(
         "IsAnonBuyer",
-        "Whether anonymous shopping is on. Needs a buyer user as DefaultContextUserName.",
+        "Whether anonymous shopping is enabled. Requires a buyer user as DefaultContextUserName.",
         'knowledge base, "Anonymous Shopping"; error code ApiClient.RequiredNotAnonBuyer',
     ),
     _event("OrderCheckout", "in checkout", "checkout-commerce-integrations", since="1.0.152"),
@@ -145,45 +147,43 @@ _FIELDS: Final = (
     _event("AddToCart", "when something is added to a cart", "add-to-cart", since="1.0.246"),
     _roles(
         "MinimumRequiredRoles",
-        "Roles that a user must have to log in through this client. Empty: no requirement. The order means nothing. "
+        "Roles that a user must have to log in through this client. Empty: no requirement. Order is ignored. "
         "null: the API's default, empty.",
         required_roles,
     ),
     _roles(
         "MinimumRequiredCustomRoles",
-        "Custom roles that a user must have to log in through this client. Empty: no requirement. "
-        "The order means nothing.",
+        "Custom roles that a user must have to log in through this client. Empty: no requirement. Order is ignored.",
         required_roles,
     ),
     _roles(
         "MaximumGrantedRoles",
-        "The most that a token of this client can be granted: its roles are the user's roles that are also in this "
-        "list. Empty: no limit. The order means nothing. null: the API's default, empty.",
+        "Upper limit of a token's roles: a token has the user's roles that are also in this list. Empty: no limit. "
+        "Order is ignored. null: the API's default, empty.",
         granted,
     ),
     _roles(
         "MaximumGrantedCustomRoles",
-        "The custom roles that a token of this client can be granted at most. Empty: no limit. The order means "
-        "nothing.",
+        "Upper limit of a token's custom roles: a token has the user's custom roles that are also in this list. "
+        "Empty: no limit. Order is ignored.",
         granted,
     ),
     data(
         "xp",
-        "Extended properties: any data of your own, as a mapping; at most 8000 characters as JSON. It is one field: "
-        "when it is given, all its keys are owned by the manifest, save those under policy.ignore. null: none, the "
-        "same as {}.",
+        "Extended properties: any mapping of at most 8000 characters as JSON. It is one field: if set, the manifest "
+        "owns all its keys except those under policy.ignore. null: none, the same as {}.",
         {"channel": "web"},
         source='knowledge base, "Extended Properties"; developer documentation, "Limits"',
     ),
-    # The legacy generation (up to 1.0.454) has the secret on the client; later ones keep it below /secrets.
+    # The legacy generation (up to 1.0.454) has the secret on the client; later ones have them below /secrets.
     Field(
         "ClientSecret",
         Text(),
-        "The OAuth client secret, on OrderCloud up to 1.0.454; later versions keep secrets apart from the client and "
-        "have no such field. Only a reference is allowed here, never the secret itself. Left out: the live secret "
-        "stays. null: it is cleared, and the client needs no secret.",
+        "The OAuth client secret, on OrderCloud up to 1.0.454; later versions store secrets separately and do not "
+        "have this field. Only a reference is allowed, never the secret itself. If omitted, the live secret is kept. "
+        "null: it is cleared, and the client requires no secret.",
         examples=({"fromEnv": "STOREFRONT_SECRET"}, {"generate": True, "deliver": [{"file": "secrets/storefront"}]}),
-        source='knowledge base, "API Client Secrets"; gone from the API by 1.0.470',
+        source='knowledge base, "API Client Secrets"; removed from the API by 1.0.470',
         secret=Secrecy.READABLE,
         can_be_generated=True,
         until="1.0.454",
@@ -191,7 +191,7 @@ _FIELDS: Final = (
     Field(
         "ID",
         Text(),
-        "Read-only: the service makes it. To bind this manifest to an existing client, use metadata.id, or ids in "
+        "Read-only: assigned by the service. To bind this manifest to an existing client, use metadata.id, or ids in "
         "reconciler.yaml.",
         read_only=True,
     ),
@@ -215,7 +215,7 @@ _IMPERSONATION: Final = Dependent(
 _SUBSCRIPTION: Final = Dependent(
     "subscription integration", "/integrations/subscription", "ApiClientID", "ApiClientAdmin", is_single=True
 )
-"""Which role reads it is documented nowhere. Source of both: error codes ``ApiClient.UsedByImpersonationConfig`` and
+"""The role that reads it is not documented. Source of both: error codes ``ApiClient.UsedByImpersonationConfig`` and
 ``ApiClient.UsedByIntegration``."""
 
 API_CLIENT: Final = Kind(
@@ -229,9 +229,9 @@ API_CLIENT: Final = Kind(
     readers=("ApiClientReader",),
     writers=("ApiClientAdmin",),
     id_choice=IdChoice.SERVICE,
-    about_id="The client ID that OrderCloud made, where it is the same in every environment (production and its "
-    "staging copy). For an environment with other ids, use ids in reconciler.yaml: it wins. Without any, the one live "
-    "client of this AppName is taken.",
+    about_id="The client ID, if all environments share it (production and its staging copy). For an environment with "
+    "a different ID, use ids in reconciler.yaml, which takes precedence. Without either, the manifest matches the only "
+    "live client with this AppName.",
     active_field="Active",
     lifetime_field="AccessTokenDuration",
     label_field="xp",
@@ -256,6 +256,6 @@ API_CLIENT: Final = Kind(
                 everyone={f"{name}s": f"AllowAny{name.capitalize()}"},
             )
         ),
-        "The parties whose users may log in through this client, level by level.",
+        "The parties whose users may log in through this client, by level.",
     ),
 )

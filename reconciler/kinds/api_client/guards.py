@@ -30,7 +30,7 @@ def last_seller_client(changes: Sequence[Change], _context: Context) -> Iterator
     if lost:
         yield Finding(
             "last-seller-client",
-            f"no active API client with AllowSeller would be left (today: {', '.join(map(str, addresses(lost)))}); "
+            f"no active API client with AllowSeller would be left (currently: {', '.join(map(str, addresses(lost)))}); "
             "sellers could not log in, and integration events would get no elevated token",
             "keep one active client with AllowSeller: true",
             addresses(lost),
@@ -87,7 +87,7 @@ def own_client(changes: Sequence[Change], context: Context) -> Iterator[Finding]
 
 
 def _harms(change: Change, context: Context) -> Iterator[str]:
-    """The ways in which a change ends the access of the run, each as a clause."""
+    """The reasons why a change ends the access of the run, each as a clause."""
     if change.action is Action.DELETE:
         yield "it would be deleted"
         return
@@ -139,7 +139,7 @@ def _new_requirements(change: Change, changed: set[str], access: Access) -> Iter
             new = names(change.after, field) - names(change.before, field)
             lacking = sorted(new - (access.roles or frozenset()))
             if lacking:
-                yield f"it would require more roles, and the token of this run does not hold {', '.join(lacking)}"
+                yield f"it would require more roles, and the token of this run does not have {', '.join(lacking)}"
 
 
 def _token(change: Change, changed: set[str]) -> Iterator[str]:
@@ -147,18 +147,18 @@ def _token(change: Change, changed: set[str]) -> Iterator[str]:
     if "AccessTokenDuration" not in changed or not isinstance(before, int) or not isinstance(after, int):
         return
     if after < min(before, LEAST_TOKEN_MINUTES):
-        yield f"its tokens would be valid for {after} minutes only, and a run may need {LEAST_TOKEN_MINUTES}"
+        yield f"its tokens would be valid for only {after} minutes, and a run may require {LEAST_TOKEN_MINUTES}"
 
 
 def _secret(change: Change, access: Access) -> Iterator[str]:
     """A first secret also ends the access: from then on every grant requires it."""
     if change.new_secrets and not access.with_secret:
-        yield "it would be given a secret, and this run logs in without one"
+        yield "it would get a secret, and this run logs in without one"
     for intent in change.secrets:
         if intent.reference is None:
             yield "its secret would be cleared"
         else:
-            yield "it would be given a secret other than the one that this run logged in with"
+            yield "it would get a secret other than the one that this run logged in with"
 
 
 GUARDS: Final[tuple[Guard, ...]] = (last_seller_client, last_full_access, own_client)

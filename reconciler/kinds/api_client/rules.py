@@ -22,7 +22,7 @@ _REQUIRED_ROLES: Final = {
     "MinimumRequiredRoles": "MaximumGrantedRoles",
     "MinimumRequiredCustomRoles": "MaximumGrantedCustomRoles",
 }
-"""Field of required roles -> field of the roles that a token can have at most."""
+"""Field of required roles -> field of the upper limit of a token's roles."""
 _OWN_ACCOUNT: Final = re.compile("Me[A-Z]")
 """MeAdmin, MeXpAdmin and similar roles are for the user's own account, MessageSenderAdmin is not."""
 
@@ -35,7 +35,7 @@ def administrative(roles: Iterable[str]) -> list[str]:
 def anonymous_with_secret(view: ManifestView) -> Iterator[Objection]:
     """Object to a secret that anonymous shoppers would require."""
     if view.is_on("IsAnonBuyer") and view.secrets.get("ClientSecret"):
-        hint = "write ClientSecret: null, and use a separate API client for a server that can keep a secret"
+        hint = "set ClientSecret: null, and use a separate API client for a server that can keep a secret"
         yield Objection("/spec/ClientSecret", "IsAnonBuyer is true and there is a ClientSecret", hint)
     if view.is_on("IsAnonBuyer") and view.has_named_secrets:
         hint = "remove them, and use a separate API client for a server that can keep a secret"
@@ -46,11 +46,11 @@ def secrets_of_inactive_client(view: ManifestView) -> Iterator[Objection]:
     """Object to secrets that no login can verify, because the client is or may be inactive, the API's default."""
     if not view.has_named_secrets or view.is_on("Active"):
         return
-    hint = "write Active: true, or remove the secrets until it is"
+    hint = "set Active: true, or remove the secrets until then"
     if view.is_off("Active"):
-        yield Objection("/secrets", "there are secrets, and the client is not active", hint)
+        yield Objection("/secrets", "there are secrets, and the client is inactive", hint)
     elif view.leaves_out("Active"):
-        message = "there are secrets, and the manifest does not say Active: true"
+        message = "there are secrets, and the manifest does not set Active: true"
         yield Objection("/secrets", message, hint, is_certain=False)
 
 
@@ -58,11 +58,11 @@ def anonymous_without_context_user(view: ManifestView) -> Iterator[Objection]:
     """Object to anonymous shopping without a context user, or with one that the manifest does not name."""
     if not view.is_on("IsAnonBuyer"):
         return
-    hint = "name an active buyer user as DefaultContextUserName"
+    hint = "set DefaultContextUserName to an active buyer user"
     if view.value("DefaultContextUserName") is None:
         yield Objection("/spec/IsAnonBuyer", "IsAnonBuyer is true and there is no DefaultContextUserName", hint)
     elif view.leaves_out("DefaultContextUserName"):
-        message = "IsAnonBuyer is true and the manifest names no DefaultContextUserName"
+        message = "IsAnonBuyer is true and the manifest does not set DefaultContextUserName"
         yield Objection("/spec/IsAnonBuyer", message, hint, is_certain=False)
 
 
@@ -71,11 +71,11 @@ def anonymous_duration_without_anonymous(view: ManifestView) -> Iterator[Objecti
     is_set = view.spec.get("AnonymousTokenDuration") is not None and view.minutes("AnonymousTokenDuration")
     if not is_set:
         return
-    at, hint = "/spec/AnonymousTokenDuration", "leave it out, or write IsAnonBuyer: true"
+    at, hint = "/spec/AnonymousTokenDuration", "remove it, or set IsAnonBuyer: true"
     if view.is_off("IsAnonBuyer"):
         yield Objection(at, "AnonymousTokenDuration is set and IsAnonBuyer is false", hint)
     elif view.leaves_out("IsAnonBuyer"):
-        message = "AnonymousTokenDuration is set and the manifest does not say IsAnonBuyer: true"
+        message = "AnonymousTokenDuration is set and the manifest does not set IsAnonBuyer: true"
         yield Objection(at, message, hint, is_certain=False)
 
 
@@ -85,7 +85,7 @@ def public_client_with_admin_role(view: ManifestView) -> Iterator[Objection]:
     roles = view.members("MaximumGrantedRoles") if why else None
     if roles is None:
         return
-    hint = "list in MaximumGrantedRoles what the application needs, such as Shopper and MeAdmin"
+    hint = "list only the roles that the application needs in MaximumGrantedRoles, such as Shopper and MeAdmin"
     at = "/spec/MaximumGrantedRoles" if "MaximumGrantedRoles" in view.spec else at
     if not roles:
         yield Objection(at, f"{why}, and MaximumGrantedRoles sets no limit", hint)
@@ -111,8 +111,8 @@ def context_user_with_several_parties(view: ManifestView) -> Iterator[Objection]
     parties = ["the seller"] if view.is_on("AllowSeller") else []
     parties += [name for name, flag in EVERYONE.items() if view.is_on(flag) or view.assignments.get(name)]
     if len(parties) > 1:
-        message = f"DefaultContextUserName is set, and the client is open to {listed(parties)}"
-        hint = "give each kind of party an API client of its own"
+        message = f"DefaultContextUserName is set, and the client allows {listed(parties)}"
+        hint = "use a separate API client for each kind of party"
         yield Objection("/spec/DefaultContextUserName", message, hint)
 
 
@@ -132,7 +132,8 @@ def refresh_shorter_than_access(view: ManifestView) -> Iterator[Objection]:
     refresh, access = view.minutes("RefreshTokenDuration"), view.minutes("AccessTokenDuration")
     if refresh and access and refresh < access:
         message = f"RefreshTokenDuration is {refresh} minutes, AccessTokenDuration {access}"
-        yield Objection("/spec/RefreshTokenDuration", message, "make it longer than AccessTokenDuration, or 0 for none")
+        hint = "set it longer than AccessTokenDuration, or to 0 for none"
+        yield Objection("/spec/RefreshTokenDuration", message, hint)
 
 
 def nobody_can_log_in(view: ManifestView) -> Iterator[Objection]:
@@ -160,7 +161,7 @@ def pointless_assignments(view: ManifestView) -> Iterator[Objection]:
     for party, flag in EVERYONE.items():
         if view.assignments.get(party) and view.is_on(flag):
             message = f"{flag} is true and {party} are assigned"
-            hint = f"write {flag}: false, or leave {party} out of assignments"
+            hint = f"set {flag}: false, or remove {party} from assignments"
             yield Objection(pointer("assignments", party), message, hint)
 
 
@@ -168,14 +169,14 @@ _CLIENTS: Final = 'knowledge base, "Introduction to API Clients", '
 RULES: Final = (
     Rule(
         "anonymous-with-secret",
-        "once a client has a secret no login works without it, and a browser cannot keep one",
+        "once a client has a secret, every login requires it, and a browser cannot keep it secret",
         'knowledge base, "API Client Secrets" and "Introduction to API Clients"',
         anonymous_with_secret,
         frozenset({"ClientSecret", "secrets"}),
     ),
     Rule(
         "secrets-of-inactive-client",
-        "logins through an inactive client fail, so its secrets are delivered but cannot be tested",
+        "logins through an inactive client fail, so its secrets are delivered but cannot be verified",
         "error code Auth.ClientNotActive",
         secrets_of_inactive_client,
         frozenset({"secrets"}),
@@ -204,7 +205,7 @@ RULES: Final = (
     ),
     Rule(
         "context-user-with-several-parties",
-        "users of one party act with the access of a user who is meant for another",
+        "users of one party get the access of a user intended for another",
         "release notes of API 1.0.85",
         context_user_with_several_parties,
         frozenset({"DefaultContextUserName"}),
@@ -225,7 +226,7 @@ RULES: Final = (
     ),
     Rule(
         "nobody-can-log-in",
-        "a user gets in only where the user's party is allowed or assigned",
+        "users can log in only if their party is allowed or assigned",
         _CLIENTS + '"Defining User Access"',
         nobody_can_log_in,
         frozenset({"assignments"}),
@@ -239,7 +240,7 @@ RULES: Final = (
     ),
     Rule(
         "pointless-assignments",
-        "where all are admitted, assigning some changes nothing",
+        "assignments have no effect while all parties are allowed",
         _CLIENTS + '"Defining User Access"',
         pointless_assignments,
         frozenset({"assignments"}),

@@ -1,8 +1,8 @@
 """Deviations, manifests -> the files of these manifests with the live values.
 
-A value is set where it is defined: in the overlay of the environment if that sets it, else in the manifest. Values of
-the environment, secrets, and values that cannot be edited without changing more are refused and stay unchanged; the
-rest is written.
+A value is set where it is defined: in the overlay of the environment if that sets it, otherwise in the manifest.
+Values of the environment, secrets, and values that cannot be edited without changing more are refused and not changed;
+the rest is written.
 """
 
 import json
@@ -33,9 +33,12 @@ Contents: TypeAlias = Mapping[str, bytes]
 _RULE: Final = "write-back"
 _LONGEST: Final = 200
 _GONE: Final = {
-    DriftKind.MISSING: ("it does not exist in the service", "apply creates it again; else remove its manifest"),
-    DriftKind.RESTORED: ("OrderCloud's restore of staging removed it", "apply puts it back"),
-    DriftKind.SURPLUS: ("it exists in the service", "apply deletes it; else remove policy.state from its manifest"),
+    DriftKind.MISSING: ("it does not exist in the service", "apply creates it again; otherwise remove its manifest"),
+    DriftKind.RESTORED: ("OrderCloud's restore of staging removed it", "apply restores it"),
+    DriftKind.SURPLUS: (
+        "it exists in the service",
+        "apply deletes it; otherwise remove policy.state from its manifest",
+    ),
 }
 
 
@@ -152,7 +155,7 @@ def with_changes(
     """Do the same for field changes.
 
     Args:
-        changes: fields of resources; `before` is live, `after` is what the manifest asks for.
+        changes: fields of resources; `before` is live, `after` is what the manifest specifies.
         manifests: the manifests of the changes.
         environment: its name, for messages.
         names: the objects that have a manifest.
@@ -255,12 +258,12 @@ class _Edits:
     def _not_defined_here(self, manifest: EffectiveManifest, keys: At, changed: FieldChange) -> tuple[str, str] | None:
         """Why a manifest does not define a value."""
         if changed.sensitive:
-            return "a secret is never written into a manifest", "apply sets it; else remove it from the manifest"
+            return "secrets are never written to manifests", "apply sets it; otherwise remove it from the manifest"
         for at, names in manifest.values.items():
             there = pointer_parts(at)
             if there[: len(keys)] == keys or keys[: len(there)] == there:
                 value, where = _shown(changed.before), f"environments.{self.environment}"
-                return f"{', '.join(names)} gives its value", f"live is {value}: change it under {where}"
+                return f"its value comes from {', '.join(names)}", f"change it under {where}; the live value is {value}"
         return None
 
     def _not_expressible(self, manifest: EffectiveManifest, keys: At, changed: FieldChange) -> tuple[str, str] | None:
@@ -299,7 +302,7 @@ class _Edits:
                 address = addresses[index]
                 place = self._sources.find(file, address)[1].place(pointer(*keys))
                 message = "it cannot be edited without changing other lines"
-                hint = f"change it by hand: live is {_shown(wanted[address][keys])}"
+                hint = f"change it by hand; the live value is {_shown(wanted[address][keys])}"
                 self._refuse(place, address, pointer(*keys), message, hint)
         return {file: content for file, content in changed.items() if content != self._sources.content(file)}
 

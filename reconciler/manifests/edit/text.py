@@ -49,7 +49,7 @@ class Node:
     """A mapping in braces, or a list in brackets."""
     is_alias: bool = False
     outer: int = 0
-    """The start of an anchor or a tag before it; else `start`, or the brace before it."""
+    """The start of an anchor or a tag before it; otherwise `start`, or the brace before it."""
 
     @property
     def spans(self) -> tuple[tuple[int, int], ...]:
@@ -312,7 +312,7 @@ class Text(str):
         return Edit(line, "", self.start_of_next_line(end) - line)
 
     def line_end_before(self, position: int) -> str:
-        """The last line end before the position, else the first one of the file."""
+        """The last line end before the position, otherwise the first one of the file."""
         found = list(_LINE_END.finditer(self, 0, position)) or list(_LINE_END.finditer(self))[:1]
         return found[-1][0] if found else "\n"
 

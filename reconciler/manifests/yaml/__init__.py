@@ -112,7 +112,7 @@ def character_fault(content: bytes, file: str) -> Diagnostic:
 
 
 def syntax_fault(error: MarkedYAMLError, content: bytes, file: str) -> Diagnostic:
-    """Convert the parser's error to a diagnostic in plain words."""
+    """Convert the parser's error to a readable diagnostic."""
     begun = error.context_mark
     mark = begun if begun is not None and error.problem in _REPORTED_AT_START else error.problem_mark
     lines = content.decode("utf-8-sig").splitlines()
@@ -149,8 +149,8 @@ IDS_LIMIT: Final = 8 << 20
 _REASONS: Final[Mapping[int, tuple[str, str]]] = {
     errno.ENOENT: ("there is no such file or directory", ""),
     errno.ENOTDIR: ("there is no such file or directory", ""),
-    errno.EACCES: ("it may not be read", "correct its permissions"),
-    errno.EPERM: ("it may not be read", "correct its permissions"),
+    errno.EACCES: ("permission denied", "correct its permissions"),
+    errno.EPERM: ("permission denied", "correct its permissions"),
     errno.ELOOP: ("the symbolic link points to itself", "remove it"),
     errno.ENXIO: ("this is not a regular file", ""),
     errno.EISDIR: ("this is a directory, not a file", ""),

@@ -22,7 +22,7 @@ _Data: TypeAlias = Any  # plain data while it grows; the model's Json is read-on
 _Event: TypeAlias = Any
 _MERGE: Final = "<<"
 _ITEM: Final[Any] = object()
-"""Stands for the key of a list's member."""
+"""Represents the key of a list's member."""
 _CONTAINER_TAGS: Final = frozenset({None, "!", "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"})
 
 
@@ -118,7 +118,7 @@ class Builder:
         at = event.start_mark
         self._marks.append(at.line << COLUMN_BITS | at.column)
         frame = self._frame
-        if event.ctag or event.anchor or frame.on_value:  # `tag` is the same, by way of a property
+        if event.ctag or event.anchor or frame.on_value:  # `tag` is the same, through a property
             self._unusual_scalar(event)
         elif frame.key is None:
             key = event.value if event.style else key_text(event.value)
@@ -208,7 +208,7 @@ class Builder:
             return
         frame.key = key
         if key in frame.value or (key == _MERGE and frame.merges is not None):
-            self._fault(self._marks[-1], "duplicate-key", f"this key is given twice{self._first(frame, key)}")
+            self._fault(self._marks[-1], "duplicate-key", f"duplicate key{self._first(frame, key)}")
             frame.on_value = self._drop
 
     def _first(self, frame: _Frame, key: str) -> str:
@@ -244,7 +244,7 @@ class Builder:
         self._add(anchored.value, start)
 
     def _take_merge(self, frame: _Frame, value: _Data, start: int) -> None:
-        """Keep the value of a merge key until its mapping ends; keys of the mapping itself win."""
+        """Keep the value of a merge key until its mapping ends; keys of the mapping itself take precedence."""
         marks = self._marks[start:]
         assert frame.merges is not None  # noqa: S101
         parts = [(value, marks)]
@@ -253,7 +253,7 @@ class Builder:
         if all(isinstance(part, dict) for part, _ in parts):
             frame.merges.extend(parts)
         else:
-            self._fault(marks[0], "merge-key", "<< takes an alias of a mapping, or a list of such aliases")
+            self._fault(marks[0], "merge-key", "<< requires an alias of a mapping, or a list of such aliases")
         self._drop(frame, value, start)
 
     def _merge(self, frame: _Frame, merges: list[tuple[_Data, Marks]]) -> None:

@@ -130,7 +130,7 @@ class SlowParser:
         self._events: Iterator[_Untyped] = yaml.parse(self._text)
 
     def get_event(self) -> _Untyped:
-        """Give the next event.
+        """Return the next event.
 
         Raises:
             ruamel.yaml.error.YAMLError: what follows is not YAML.
@@ -148,13 +148,13 @@ class SlowParser:
         return event
 
     def _as_libyaml(self, error: MarkedYAMLError) -> None:
-        """Give an error the message and the place that libyaml gives it."""
+        """Change an error to the message and the place of libyaml."""
         mark = error.problem_mark
         error.problem = _libyaml_problem(error)
         if error.problem == "found unknown escape character":
             error.problem_mark = _Mark(mark.line, mark.column - 1)
         elif getattr(mark, "index", 0) == len(self._text) and mark.column:
-            error.problem_mark = _Mark(mark.line + 1, 0)  # the end of a last line that nothing ends
+            error.problem_mark = _Mark(mark.line + 1, 0)  # the end of an unterminated last line
 
 
 LibyamlParser: Final[_Untyped] = CParser
@@ -196,15 +196,15 @@ SPECIAL_STARTS: Final = _NUMBER_STARTS | {word[:1] for word in _CONSTANTS}
 _INTEGER: Final = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT: Final = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _NOT_JSON: Final = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
-_EXACT: Final = 1 << 53  # up to here a float tells integers apart
+_EXACT: Final = 1 << 53  # up to here a float distinguishes integers
 
 
 @lru_cache(maxsize=4096)
 def resolve(text: str) -> Scalar:
-    """Give the value of a plain scalar.
+    """Return the value of a plain scalar.
 
     Raises:
-        ValueError: a number that JSON cannot hold; the message says why.
+        ValueError: a number that JSON cannot represent; the message has the reason.
     """
     if text in _CONSTANTS:
         return _CONSTANTS[text]
@@ -248,10 +248,10 @@ _TAGS: Final[Mapping[str, type | tuple[type, ...]]] = {
 
 
 def resolve_tagged(text: str, tag: str) -> Scalar:
-    """Give the value of a scalar with an explicit tag of the core schema.
+    """Return the value of a scalar with an explicit tag of the core schema.
 
     Raises:
-        ValueError: another tag, or a text that does not fit it; the message says which.
+        ValueError: another tag, or a text that does not fit it; the message has the reason.
     """
     if tag in {"!", "tag:yaml.org,2002:str"}:
         return text

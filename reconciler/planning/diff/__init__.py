@@ -1,7 +1,7 @@
-"""DesiredState x LiveState -> changes. Pure: no clock, no files, no network; equal states give equal changes.
+"""DesiredState x LiveState -> changes. Pure: no clock, no files, no network; equal states have equal changes.
 
 1. Each manifest is matched with a live object (`identity`).
-2. `after` is the live body overlaid by what the manifest names; what it does not name is carried over.
+2. `after` is the live body overlaid by the fields of the manifest; all others are kept.
 3. Both bodies are compared in the kind's canonical form, where ``xp: null`` equals ``{}`` and roles are sets.
 4. The differing fields are computed only for an object that differs (`fields`).
 5. Write-only secrets are handled separately (`secret_changes`).
@@ -35,7 +35,7 @@ def diff(
     secrets: Values,
     unseen: WriteOnly = NOTHING_KNOWN,
 ) -> tuple[Change, ...]:
-    """Give one change per manifest and one per live object that no manifest claims, sorted by address.
+    """Return one change per manifest and one per live object that no manifest claims, sorted by address.
 
     Args:
         desired: the manifests of one environment.
@@ -130,7 +130,7 @@ def _delete(resource: DesiredResource, found: LiveResource | None) -> Change:
 
 
 def _created(kind: Kind, resource: DesiredResource) -> Body:
-    """The body of a new object: what the manifest names. The service has its own defaults for the rest."""
+    """The body of a new object: the fields of the manifest. The service has its own defaults for the rest."""
     return {
         name: field.default if resource.spec[name] is None else resource.spec[name]
         for name, field in {**kind.fields, **kind.initial_fields}.items()
@@ -146,7 +146,7 @@ def _replaced(kind: Kind, resource: DesiredResource, live: Body) -> Body:
     exclusive = resource.policy.fields is FieldsPolicy.EXCLUSIVE
     replaced = {}
     for name, field in kind.fields.items():
-        # A required field has no default to go to: it stays. So does a part of a set that is not named.
+        # A required field has no default, so it is kept; so is an unnamed part of a set.
         stays = not exclusive or field.required or field.is_owner or kind.row_fields
         if name not in resource.spec and stays:
             continue
@@ -196,10 +196,10 @@ def _is_written(
     new = run.secrets.get(key) if reference else None
     if not (old and old.is_mask and reference):
         # Sending a secret to another host requires its value: if it was not read here, apply reads it.
-        is_asked_for = bool(old and reference and new is None) and secret_changes.is_sent_elsewhere(
+        is_required = bool(old and reference and new is None) and secret_changes.is_sent_elsewhere(
             kind.secret_rows[name], fields
         )
-        return is_asked_for or _differs(old, new, reference)
+        return is_required or _differs(old, new, reference)
     if name not in kind.write_only_fields:
         return False
     is_another = run.unseen.is_another(key, new)

@@ -1,6 +1,6 @@
-"""Two bodies of one kind -> the fields that differ, and fields that the service does not have. The home of deepdiff.
+"""Two bodies of one kind -> the fields that differ, and fields that the service does not have.
 
-DeepDiff is imported and called only for objects (``xp``) that differ.
+The only module that uses DeepDiff, which is imported and called only for objects (``xp``) that differ.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -63,7 +63,7 @@ def _field_changes(field: Field, before: Body, after: Body) -> Iterator[FieldCha
 
 
 def _leaves(field: Field, before: Body, after: Body, direction: Direction) -> Iterator[FieldChange]:
-    """The members that differ, as each side writes them; another notation of a value is not a difference."""
+    """The members that differ, in the notation of each side; another notation of a value is not a difference."""
     old, new = _shown(field, before), _shown(field, after)
     known, members = (field.canonical(old), field.canonical(new)), field.members
     for path, was, becomes in explain(old, new) if isinstance(old, Mapping) and isinstance(new, Mapping) else ():
@@ -78,13 +78,13 @@ def _member(record: Json, member: Field) -> Json:
 
 
 def _shown(field: Field, body: Body) -> Json:
-    """The value as its side writes it (an id keeps its case), or the API's default if it is missing."""
+    """The value in the notation of its side (an id keeps its case), or the API's default if it is missing."""
     value = body.get(field.name)
     return field.default if value is None else value
 
 
 def _whole(field: Field, body: Body) -> Json:
-    """The same of a record that is added or removed as a whole, without null members."""
+    """The same for a record that is added or removed as a whole, without null members."""
     value = _shown(field, body)
     if not field.members or not isinstance(value, Mapping):
         return value
@@ -107,21 +107,21 @@ def explain(before: Mapping[str, Json], after: Mapping[str, Json]) -> list[Part]
         _comparable(after),
         view="tree",
         threshold_to_diff_deeper=0,  # else two quite different objects count as one change of the root
-        ignore_private_variables=False,  # else keys that begin with "__" are never looked at
+        ignore_private_variables=False,  # else keys that start with "__" are ignored
     )
     paths = {tuple(level.path(output_format="list")) for levels in found.values() for level in levels}
     return [(path, get_at(before, path), get_at(after, path)) for path in sorted(paths)]
 
 
 def _comparable(value: Json) -> object:
-    """Objects, and the canonical text of anything else: deepdiff takes ``true`` in a list for ``1``."""
+    """Objects, and the canonical text of anything else: DeepDiff treats ``true`` in a list as ``1``."""
     if isinstance(value, Mapping):
         return {key: _comparable(child) for key, child in value.items()}
     return canonical_text(with_whole_numbers(value))
 
 
 def faults_of(resources: Sequence[DesiredResource], live: LiveState) -> list[Diagnostic]:
-    """Walk all values below a path."""
+    """The fields and secret fields of manifests that this service does not have."""
     shown = _shown_secret_fields(live)
     unknown = _unknown_fields(live)
     return [
@@ -138,7 +138,7 @@ def faults_of(resources: Sequence[DesiredResource], live: LiveState) -> list[Dia
 def _unknown_fields(live: LiveState) -> Mapping[str, frozenset[str]]:
     """Kind -> the fields of a part of the API versions that this service does not have.
 
-    The answers of a service reveal this if they contain every older field, with or without a value.
+    The responses of a service reveal this if they contain every older field, with or without a value.
     """
     bodies: dict[str, list[LiveResource]] = {}
     for one in live.resources:
@@ -160,10 +160,10 @@ def _foreign_fields(resource: DesiredResource, unknown: frozenset[str]) -> Itera
     for name in sorted(unknown):
         if not kind.fields[name].equal(resource.spec.get(name), None):
             field, at = kind.fields[name], pointer("spec", name)
-            until = f"the API has it up to {field.until}" if field.until else f"the API has it since {field.since}"
+            version = f"{field.until} or earlier" if field.until else f"{field.since} or later"
             yield Diagnostic(
                 resource.places.get(at, resource.place),
-                f"this service has no {name} of {kind.noun}s: {until}",
+                f"{name} of {kind.noun}s requires API {version}",
                 rule="no-such-field",
                 pointer=at,
                 hint="remove it for this environment",
@@ -179,18 +179,17 @@ def _shown_secret_fields(live: LiveState) -> Mapping[str, frozenset[str]]:
 
 
 def _foreign_secret_fields(resource: DesiredResource, shown: Mapping[str, frozenset[str]]) -> list[Diagnostic]:
-    """Secret fields that a manifest names but this service does not have, with what to write instead."""
+    """Secret fields that a manifest names but this service does not have, with the replacement."""
     if resource.address.kind not in shown or not KINDS[resource.address.kind].named_secrets:
         return []
     return [
         Diagnostic(
             resource.places.get(pointer("spec", name), resource.place),
-            f"this service has no {name}: it is of the current generation, with named secrets next to the client",
+            f"{name} is not supported: the current API generation stores named secrets separately",
             rule="no-such-secret-field",
             pointer=pointer("spec", name),
             hint=f"remove {name} from the spec and declare a named secret: secrets: [{{name: primary, deliver: "
-            "[{file: PATH}]}]; apply creates and delivers it, and existing secrets of the client stay unchanged "
-            "(migration: docs/secrets.md)",
+            "[{file: PATH}]}]; apply creates and delivers it, and existing secrets of the client stay unchanged",
         )
         for name in resource.secrets
         if name not in shown[resource.address.kind]

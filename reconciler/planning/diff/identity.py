@@ -1,10 +1,10 @@
 """Manifests x live objects -> matches, resolved references, and the bindings that `adopt` proposes.
 
-Where users choose ids, a manifest matches the object with the id that the environment or the manifest has, otherwise
-with the manifest's name. Where the service creates ids, the first match wins:
+If users choose ids, a manifest matches the object with the id in the environment or in the manifest, otherwise with
+the manifest's name. If the service assigns ids, the first match wins:
 
 1. the id in the environment or in the manifest
-2. the manifest's own id, where the environment's id is not live
+2. the manifest's own id, if the environment's id is not live
 3. the only live object in scope with exactly the same name (an API client's ``AppName``)
 4. the derived id that the object would be created with: it was created earlier and renamed since
 
@@ -110,7 +110,7 @@ def _rivals(matched: Iterable[tuple[DesiredResource, LiveResource | None]]) -> M
                 resource.place,
                 f"{resource.address} is the same live object as {owner.address} ({owner.place})",
                 rule="same-object",
-                hint="give each manifest its own metadata.id, or remove one of them",
+                hint="set a different metadata.id in each manifest, or remove one of them",
             )
     return found
 
@@ -121,7 +121,7 @@ def _ambiguity(resource: DesiredResource, candidates: Sequence[LiveResource]) ->
     listed = ", ".join(f"{one.id} ({_looks(one)})" for one in map(_candidate, candidates))
     return Diagnostic(
         resource.places.get(pointer("spec", name), resource.place),
-        f"{resource.address} could be any of {len(candidates)} live objects of that {name}: {listed}",
+        f"{resource.address} matches {len(candidates)} live objects with that {name}: {listed}",
         rule="ambiguous-name",
         pointer=pointer("spec", name),
         hint="set the id of the right one in metadata.id, or under ids: of the environment",
@@ -198,7 +198,7 @@ class Finder:
 def resolved(
     desired: DesiredState, matches: Mapping[Address, LiveResource | None], marketplace: str
 ) -> tuple[DesiredResource, ...]:
-    """Every manifest with the ids of its references; an id that the service creates later is known after apply."""
+    """Every manifest with the ids of its references; an id that the service assigns later is known after apply."""
     resources = {resource.address: resource for resource in desired.resources}
 
     def id_of(to: Reference, value: Json) -> Json:
@@ -219,7 +219,7 @@ def resolved(
     def with_its_ids(one: DesiredResource) -> DesiredResource:
         spec = with_references(KINDS[one.address.kind], one.spec, id_of)
         if spec is one.spec and not one.assignments:
-            return one  # as nearly all do, and a copy costs more than the rest
+            return one  # nearly all, and a copy costs more than the rest
         return replace(
             one, spec=spec, assignments={at: tuple(map(row, texts)) for at, texts in one.assignments.items()}
         )
@@ -248,9 +248,9 @@ class _Case:
     kind: Kind
     look: Look
     in_environment: bool
-    """Its id is under ``ids`` of the environment."""
+    """Whether its id is under ``ids`` of the environment."""
     given: str | None = None
-    """The id that the user gave for it."""
+    """Its id from the command line."""
 
     @property
     def source(self) -> str:
@@ -272,7 +272,7 @@ def propose(
         desired: the manifests of one environment.
         live: the complete live state.
         bound: the ids of the environment by manifest, including manifests that are not in `desired`.
-        given: ids that the user gave, by manifest.
+        given: ids from the command line, by manifest.
     """
     finder = Finder(live, desired.scope)
     cases = [_case(one, finder, bound, given.get(one.address)) for one in desired.resources]
@@ -334,7 +334,7 @@ def _proposal(case: _Case) -> Proposal:
     address, known, look = case.resource.address, case.resource.id, case.look
     found = look.found
     if case.given and not (case.in_environment or _has_fixed_id(case.kind)) and found and look.way is MatchedBy.ID:
-        return Proposal(address, State.BIND, found.id, "as given")
+        return Proposal(address, State.BIND, found.id, "from the command line")
     if look.is_ambiguous:
         note = f"{len(look.candidates)} live objects have this {case.kind.name_field}"
         fault = _ambiguity(case.resource, look.candidates)
@@ -361,7 +361,7 @@ def _not_as_given(case: _Case) -> Proposal:
         "find IDs in the portal or with: reconciler export",
     )
     if _has_fixed_id(case.kind):
-        message, hint = "its ID is fixed", "remove it: there is nothing to bind"
+        message, hint = "its ID is set by its manifest", "omit it: there is nothing to bind"
     elif case.in_environment:
         message, hint = (
             f"it is already bound to {known} under ids",

@@ -1,6 +1,6 @@
 """Changes x manifests x live objects -> assignments to change, notices and hints for the reader. Pure.
 
-What no manifest names is not changed: assignments that a manifest only watches, which are drift, and fields that a
+Unmanaged values are not changed: assignments that a manifest only watches, which are drift, and fields that a
 manifest does not own and whose live value is wider than the API's default, which get a notice.
 """
 
@@ -33,7 +33,7 @@ _COMMON: Final = 64
 _COMPARED: Final = 8
 """The most names that are compared letter by letter."""
 _LETTERS: Final = 100
-"""Characters of a name that are compared, from its beginning."""
+"""Characters of a name that are compared, from its start."""
 
 
 def likely_renames(changes: Sequence[Change]) -> Iterator[tuple[Change, Change]]:
@@ -156,16 +156,16 @@ def _without_secret(change: Change) -> str:
 
 
 def _is_another(change: Change, known: Mapping[Address, str]) -> bool:
-    """Warn that a manifest matches another live object than its known id, which is not live."""
+    """Whether a manifest matches another live object than its known id, which is not live."""
     expected = known.get(change.address)
     return bool(expected and change.before and change.id and not same_id(change.id, expected))
 
 
 def _other_id(change: Change, known: str, second: Mapping[Address, str | None]) -> str:
     is_second = same_id(change.id, second.get(change.address))
-    way = "metadata.id" if is_second else f"its {KINDS[change.address.kind].name_field}"
+    found_by = "metadata.id" if is_second else f"its {KINDS[change.address.kind].name_field}"
     return (
-        f"{change.address}: its known id {known} is not live here; {way} matches {change.id}: to confirm, "
+        f"{change.address}: its known id {known} is not live here; {found_by} matches {change.id}: to confirm, "
         f"write {short(change.address)}: {change.id} under ids: of the environment"
     )
 
@@ -191,7 +191,7 @@ def _pointless_assignments(change: Change, kind: Kind) -> Iterator[str]:
 
 
 def placed(fields: Iterable[FieldChange], resource: DesiredResource, kind: Kind) -> tuple[FieldChange, ...]:
-    """Give each field its place, if the manifest names it."""
+    """The fields, with the places of those that the manifest names."""
     return tuple(replace(field, place=_place(field.pointer, resource, kind)) for field in fields)
 
 
@@ -261,7 +261,7 @@ def _difference(kind: Kind, party: str, held: tuple[str, ...], wanted: tuple[str
 
 
 def _missing(wanted: tuple[str, ...], held: tuple[str, ...]) -> tuple[str, ...]:
-    """The members of the first that are not in the second; OrderCloud compares ids without case."""
+    """The members of the first that are not in the second; OrderCloud ignores the case of ids."""
     present = {one.casefold() for one in held}
     return tuple(sorted(one for one in wanted if one.casefold() not in present))
 
@@ -331,5 +331,5 @@ def _name(field: FieldChange) -> str:
 
 
 def _written(value: object) -> str:
-    """As YAML: JSON is, and a manifest doubles the dollar sign of a literal ``${``."""
+    """As YAML, of which JSON is a subset; a manifest doubles the dollar sign of a literal ``${``."""
     return json.dumps(value, ensure_ascii=False).replace("${", "$${")

@@ -1,6 +1,6 @@
 """Write-only and named secrets x manifests -> what is created, written and reported. Pure.
 
-A missing named secret is created if its manifest declares a delivery. Everything else (an expiry that comes near, a
+A missing named secret is created if its manifest declares a delivery. Everything else (a near expiry, a
 secret that no manifest lists) is reported: rotation is a separate command, and unlisted secrets are never deleted.
 
 Write-only fields are never compared. One is written when its object is created, when the body is PUT, when a field
@@ -150,7 +150,7 @@ def with_named_secrets(
         changes: of these manifests and this service.
         desired: the manifests.
         live: the secrets of every live object whose manifest lists secrets.
-        now: the present time.
+        now: the current time.
 
     Returns:
         The changes, findings that forbid one of them, and warnings.
@@ -195,7 +195,7 @@ def _due(address: Address, secret: NamedSecret, why: str) -> Finding:
 
 
 def _warnings_of(state: SecretState) -> Iterator[str]:
-    """Warnings about a secret. They name a moment, not the remaining days, so that equal states give equal plans."""
+    """Warnings about a secret. They name a moment, not the remaining days, so that equal states have equal plans."""
     secret, live, wanted = f"secret {state.name}", state.live, state.wanted
     expiry = moment_text(live.expires) if live and live.expires else "never"
     match state.standing:
@@ -214,7 +214,7 @@ def _warnings_of(state: SecretState) -> Iterator[str]:
             yield f"{secret} {unfinished}; it is deleted once a new one replaces it everywhere: {_ROTATE}"
         case Standing.UNTRIED:
             once = "" if state.is_active else "once the client is active, "
-            yield f"{secret} was delivered but never tested by a login: {once}{_ROTATE}"
+            yield f"{secret} was delivered but never verified by a login: {once}{_ROTATE}"
         case Standing.SUPERSEDED:
             yield f"{secret} exists twice after an unfinished rotation: {_ROTATE}"
         case Standing.OVER:
@@ -237,4 +237,4 @@ def _over_limit(change: Change, compared: Sequence[SecretState], new: Sequence[N
         oldest = unproven[-1].id
         yield f"{change.address}: to make room, secret {oldest} is deleted, which a failed run may have delivered"
     elif not any(one.ending == UNDELIVERED and one.base in names for one in there):
-        yield f"{change.address}: there would be {count} secrets, and the service allows at most {named.limit}"
+        yield f"{change.address}: there would be {count} secrets, but the service allows at most {named.limit}"

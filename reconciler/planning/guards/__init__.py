@@ -54,7 +54,7 @@ NEED_THE_WHOLE: Final = frozenset({"limit-changes-percent"}).union(
 
 
 TIMED: Final = frozenset({"freeze"})
-"""Rules that depend on the time: earlier findings no longer hold."""
+"""Rules that depend on the time: earlier findings are no longer valid."""
 
 
 def check(changes: Sequence[Change], context: Context) -> tuple[Finding, ...]:

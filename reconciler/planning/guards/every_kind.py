@@ -107,12 +107,12 @@ def _named(change: Change, changed: FieldChange | None = None) -> str:
 
 
 def freeze(changes: Sequence[Change], windows: Sequence[Window], now: datetime) -> Iterator[Finding]:
-    """A freeze window of the environment holds."""
+    """A freeze window of the environment is active."""
     held, writes = holding(windows, now), writing(changes)
     if held and writes:
         yield Finding(
             "freeze",
-            f"the environment is frozen: {'; '.join(map(_described, held))}; {_opening(windows, now, held[0])}",
+            f"the environment is frozen: {'; '.join(map(_described, held))}; {_ending(windows, now, held[0])}",
             "wait until then",
             addresses(writes),
         )
@@ -122,13 +122,13 @@ def _described(window: Window) -> str:
     return f"{window.reason} ({window})" if window.reason else str(window)
 
 
-def _opening(windows: Sequence[Window], now: datetime, window: Window) -> str:
+def _ending(windows: Sequence[Window], now: datetime, window: Window) -> str:
     """The end of the freeze, in the window's time zone and in UTC."""
     moment = opening(windows, now)
     if moment is None:
-        return "no known end"
+        return "the freeze has no known end"
     local = moment.astimezone(window.zone)
-    return f"the next opening is {local:%Y-%m-%d %H:%M} {window.zone.key} ({moment:%Y-%m-%dT%H:%MZ})"
+    return f"the freeze ends at {local:%Y-%m-%d %H:%M} {window.zone.key} ({moment:%Y-%m-%dT%H:%MZ})"
 
 
 def protected(changes: Sequence[Change], _context: Context) -> Iterator[Finding]:
@@ -141,7 +141,7 @@ def protected(changes: Sequence[Change], _context: Context) -> Iterator[Finding]
                 "protected",
                 f"{change.address} is protected, and would be {'deleted' if not change.after else 'deactivated'}",
                 "first remove policy.protected from its manifest, and its line under protected: of this environment, "
-                "in a change of its own",
+                "in a separate change",
                 (change.address,),
                 can_be_acknowledged=False,
             )
@@ -215,7 +215,7 @@ def out_of_scope(changes: Sequence[Change], context: Context) -> Iterator[Findin
         if was:
             message = f"{change.address} is live as {change.id}, which is out of scope: {was}"
             ours = "if it belongs to this repository, correct it in the portal or acknowledge this"
-            fix = f"{ours}; otherwise give the manifest another ID, or another name if it has no ID"
+            fix = f"{ours}; otherwise set another ID in the manifest, or another name if it has no ID"
         elif becomes:
             message, fix = (
                 f"{change.address} would be out of scope: {becomes}",

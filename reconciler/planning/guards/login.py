@@ -1,7 +1,7 @@
 """Changes of every kind x the login of this run -> findings: roles and objects that the run must not lose. Pure.
 
-A plan cannot tell which profiles the user of the run has. So the stricter reading holds, since a wrong finding can be
-acknowledged: a role that one profile loses counts as lost, even if another profile gives it. What the client of the
+A plan cannot determine which profiles the user of the run has. So it assumes the worst, since a wrong finding can be
+acknowledged: a role that one profile loses counts as lost, even if another profile grants it. What the client of the
 run itself must not lose is in `api_client`.
 """
 
@@ -38,7 +38,7 @@ def own_roles(changes: Sequence[Change], context: Context) -> Iterator[Finding]:
                 "own-roles",
                 f"{change.address} may remove {', '.join(sorted(held))}{whose}, without which this run "
                 f"cannot write {', '.join(f'{noun}s' for noun in nouns)}",
-                "ensure that another profile gives the user of this run the role, then acknowledge it",
+                "ensure that another profile grants the role to the user of this run, then acknowledge it",
                 (change.address,),
             )
 
@@ -60,14 +60,14 @@ class _Parties:
             before = names(change.before, kind.gives)
             if any(self._may_be_own_party(step.party, step.id) for step in gone):
                 return before
-            return before - names(change.after, kind.gives) if self._may_give(change) else frozenset()
+            return before - names(change.after, kind.gives) if self._may_grant(change) else frozenset()
         if kind.members and any(step.party == kind.members and same_id(step.id, user) for step in gone):
-            return self._given(change) if self.profiles else self.context.access.roles or _every_role()
+            return self._granted(change) if self.profiles else self.context.access.roles or _every_role()
         is_gone = kind.members and change.action is Action.DELETE and self._may_contain_own_user(change)
-        return self._given(change) if is_gone else frozenset()
+        return self._granted(change) if is_gone else frozenset()
 
-    def _given(self, group: Change) -> frozenset[str]:
-        """The roles that a group may give: those of profiles possibly assigned to it."""
+    def _granted(self, group: Change) -> frozenset[str]:
+        """The roles that a group may grant: those of profiles possibly assigned to it."""
         of_group = [
             one
             for one in self.profiles
@@ -75,7 +75,7 @@ class _Parties:
         ]
         return frozenset[str]().union(*(names(one.before, KINDS[one.address.kind].gives) for one in of_group))
 
-    def _may_give(self, profile: Change) -> bool:
+    def _may_grant(self, profile: Change) -> bool:
         """Whether a profile may be assigned to the user of the run; true if its assignments were not read."""
         held = self._held(profile)
         return held is None or any(self._may_be_own_party(level, row) for level in held for row in held[level])

@@ -1,15 +1,15 @@
 """Plan <-> JSON document; and the checks of its binding and of acknowledgements before it is applied.
 
-The document is deterministic: equal plans give equal bytes apart from ``created_at`` and the digest over it. Its core
+The document is deterministic: equal plans have equal bytes apart from ``created_at`` and the digest over it. Its core
 is shaped like Terraform's plan representation, so that policy tools written for ``resource_changes[].change.actions``
 read it. Values at secret paths are absent from it, not masked.
 
-A file is read only if it has exactly the bytes that `dumps` gives: a document that two readers could read differently
+A file is read only if it has exactly the bytes that `dumps` writes: a document that two readers could read differently
 (with a duplicate key) is not a plan. With a key, the document is signed, and an unsigned one is refused.
 
 `changes_digest` acknowledges changes and findings, independent of who plans them and when. It covers the environment,
 the writes and the findings of guards. Commit, time, lines of manifests, fingerprints and unchanged values are excluded,
-so that an acknowledgement on a pull request still holds for an equal plan after the merge.
+so that an acknowledgement on a pull request is still valid for an equal plan after the merge.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -52,8 +52,8 @@ def changes_not_in(plan: Plan, other: Plan) -> tuple[Change, ...]:
 
 def objection(finding: Finding) -> tuple[str, str]:
     """The identity of a finding, without the line of the manifest, which may have moved."""
-    place, address, said = finding.message.partition(f"{next(iter(finding.addresses), '')}: ")
-    return finding.rule, address + said if place.endswith(": ") else finding.message
+    place, address, rest = finding.message.partition(f"{next(iter(finding.addresses), '')}: ")
+    return finding.rule, address + rest if place.endswith(": ") else finding.message
 
 
 def _key_finding(finding: Finding) -> Json:
@@ -78,7 +78,7 @@ def _key_change(change: Change) -> Json:
 
 
 def _key_field(change: FieldChange, fields: Mapping[str, Field]) -> Json:
-    """Both sides in canonical form: the service may answer in another case or order."""
+    """Both sides in canonical form: the service may return another case or order."""
     known = {pointer(name): field for name, field in fields.items()}.get(change.pointer)
     sides = [_side(side, known) for side in (change.before, change.after)]
     return [change.pointer, *sides, change.sensitive]
@@ -141,7 +141,7 @@ def _about(plan: Plan) -> dict[str, Json]:
         "snapshot": plan.snapshot,
         "login": {"kind": plan.login.kind, "id": plan.login.id} if plan.login else None,
         "complete": plan.selection.is_everything,
-        "errored": False,  # where a read fails there is no plan
+        "errored": False,  # if a read fails, there is no plan
         "summary": {name: count for name, count in asdict(plan.summary).items() if count or name != "out_of_scope"},
         "guards": [_finding(finding) for finding in plan.guards],
         "warnings": list(plan.warnings),
@@ -228,13 +228,13 @@ def _finding(finding: Finding) -> Json:
 
 
 def check_binding(plan: Plan, now: Binding, moment: datetime, checkout: Checkout) -> None:
-    """Refuse a plan that does not match the present target.
+    """Refuse a plan that does not match the current target.
 
     Args:
         plan: the saved plan.
         now: the binding of a plan made now.
-        moment: the present time.
-        checkout: why git does not know more, if it does not.
+        moment: the current time.
+        checkout: has the reason, if git cannot determine its state.
 
     Raises:
         PlanRefused: with a separate reason for each mismatch, the most severe first.

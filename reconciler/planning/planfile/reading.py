@@ -32,7 +32,7 @@ from reconciler.planning import seal as sealed
 from reconciler.planning.planfile import FORMAT_VERSION, NOUN, changes_digest, pieces_of
 
 SCHEMA: Final = "plan.v2.schema.json"
-_NO_PLAN_HINT: Final = "name a file that plan --out wrote"
+_NO_PLAN_HINT: Final = "give a file written by plan --out"
 _NOT_DIGESTED: Final = frozenset({"digest", "signature"})
 
 
@@ -44,7 +44,7 @@ def read(path: Path, key: bytes | None = None) -> Plan:
         key: the key it must be signed with; None: it must not be signed, since the signature could not be checked.
 
     Raises:
-        PlanRefused: as `content` and `loads` do, it is signed and there is no key, or it was made from a snapshot.
+        PlanRefused: as in `content` and `loads`; it is signed and there is no key; or it was made from a snapshot.
     """
     text = content(path)
     plan = loads(text, str(path), key)
@@ -53,7 +53,7 @@ def read(path: Path, key: bytes | None = None) -> Plan:
         raise PlanRefused("snapshot", message, hint="plan again with credentials, and apply that plan")
     if key is None and "signature" in json.loads(text):
         message = f"{path} is signed, but no key is set to check its signature"
-        raise PlanRefused("no-key", message, hint="set RECONCILER_PLAN_KEY to the key that plan had")
+        raise PlanRefused("no-key", message, hint="set RECONCILER_PLAN_KEY to the key that plan used")
     return plan
 
 
@@ -134,7 +134,7 @@ def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
-def _check_format(document: Any, name: str) -> None:  # noqa: ANN401  # whatever JSON the file holds
+def _check_format(document: Any, name: str) -> None:  # noqa: ANN401  # any JSON
     version = document.get("format_version") if isinstance(document, Mapping) else None
     if not isinstance(version, str) or "resource_changes" not in document:
         raise PlanRefused("no-plan", f"{name} is not a plan", hint=_NO_PLAN_HINT)
@@ -189,11 +189,11 @@ def _read_change(document: Mapping[str, Any]) -> Change:
     change, place = document["change"], document["place"]
     address = Address(document["kind"], document["name"])
     if address.kind not in KINDS or str(address) != document["address"]:
-        raise ValueError(f"it has a change of {document['address']}, which is no {document['kind']} of this version")
+        raise ValueError(f"it has a change of {document['address']}, which is not a {document['kind']} of this version")
     steps = tuple(AssignmentChange(**step) for step in document["assignments"])
     assignments = KINDS[address.kind].assignments
     if not all(assignments and assignments.has(step.party, step.id) for step in steps):
-        raise ValueError(f"{address} has an assignment that no {address.kind} can have")
+        raise ValueError(f"{address} has an assignment that is not valid for {address.kind}")
     return Change(
         address,
         Action(change["actions"][0]),

@@ -64,7 +64,7 @@ CLIENTS: Final = KINDS[LOGIN_KIND]
 SOON: Final = timedelta(days=7)
 """How long before its expiry a secret is a warning."""
 _MINUTE: Final = 60.0
-_GRANT: Final = "give the user a security profile with such a role, and let the API client grant it"
+_GRANT: Final = "assign the user a security profile with a required role, and allow the API client to grant it"
 
 
 def user(known: Known) -> Result:

@@ -34,10 +34,10 @@ def drift(drift: Drift, digest: str, style: Style) -> str:
 
 
 def _document(found: Plan | Drift, tone: str, digest: str, style: Style) -> str:
-    seen, moved = view(found), set[str]()
+    seen, sources = view(found), set[str]()
     has_changes = found.has_drift if isinstance(found, Drift) else found.has_changes
     for sides in seen.sides.values():
-        moved |= {words.replace(" ", "-") for words in sides.values()}
+        sources |= {words.replace(" ", "-") for words in sides.values()}
     return html(
         Page(
             f"{seen.title} {seen.environment}",
@@ -46,7 +46,7 @@ def _document(found: Plan | Drift, tone: str, digest: str, style: Style) -> str:
             join(_origin(seen.plan), _receipt(found)),
             wording.counts(found),
             join(page.timeline(style.history), _refused(seen.plan.guards)),
-            {**page.kinds_of(seen), "moved": sorted(moved)} if has_changes else None,
+            {**page.kinds_of(seen), "source": sorted(sources)} if has_changes else None,
             join(*page.changes(seen)),
             join(_notes(seen), _how_to_apply(found, digest, style)),
         )
@@ -89,7 +89,7 @@ def _notes(seen: View) -> Html:
     return join(
         page.bullets("Warnings", [brief(text, LONGEST_MESSAGE) for text in seen.plan.warnings]),
         page.bullets("Notices", [brief(text, LONGEST_MESSAGE) for text in seen.notices]),
-        page.bullets("Unmanaged: live, in no manifest, left alone", [name for _, name in seen.unmanaged]),
+        page.bullets("Unmanaged: live, not in any manifest, unchanged", [name for _, name in seen.unmanaged]),
     )
 
 
@@ -251,7 +251,7 @@ def _section(group: Group, style: Style) -> Html:
         before,
         *shown,
         after,
-        page.bullets("In the others", [*group.others(style)]),
+        page.bullets("In the other environments", [*group.others(style)]),
         _error(one.error) if one.error else None,
         data_group=bool(shown),
     )

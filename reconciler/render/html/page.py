@@ -170,7 +170,7 @@ def timeline(history: Sequence[Moment]) -> Html:
     """The runs of the journal, the oldest first; empty if there are none."""
     if not history:
         return NOTHING
-    return join(el("h2", "Runs of the journal"), el("ol", *map(_moment, history), class_="timeline"))
+    return join(el("h2", "Runs in the journal"), el("ol", *map(_moment, history), class_="timeline"))
 
 
 def _moment(one: Moment) -> Html:
@@ -220,7 +220,7 @@ def _change(change: Change, seen: View, environments: str, *, is_open: bool) -> 
         data_name=heading(change),
         data_action=verb.replace(" ", "-"),
         data_direction=_direction(change, words),
-        data_moved=" ".join(sorted({side.replace(" ", "-") for side in sides.values()})) or None,
+        data_source=" ".join(sorted({side.replace(" ", "-") for side in sides.values()})) or None,
         data_environment=environments or None,
     )
 
@@ -276,7 +276,7 @@ def _side(tag: str, label: str, members: Sequence[str], value: str, row: Row) ->
     """One side of a field: its members, or its value, collapsed if the differences are shown."""
     shown = [el(tag, member) for member in members]
     if row.differences and value:
-        whole = el("summary", f"the whole value ({len(value):,} characters)")
+        whole = el("summary", f"full value ({len(value):,} characters)")
         shown += [el("details", whole, el(tag, value))]
     elif value:
         shown += [el(tag, value)]

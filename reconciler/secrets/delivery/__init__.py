@@ -54,7 +54,7 @@ class Deliverer:
     """Writes the line that masks a value to the log of the CI job."""
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     withheld: Collection[str] = ()
-    """Variables that commands do not get: the reconciler's own credentials. They do not get `RECONCILER_*` either."""
+    """Variables that are not passed to commands: the reconciler's own credentials. Neither is `RECONCILER_*`."""
 
     def check(self, deliveries: Sequence[Delivery]) -> None:
         """Check that all deliveries are possible. Writes nothing.
@@ -88,8 +88,8 @@ class Deliverer:
         """Make one delivery; returns a function that undoes it, or None if that is not possible.
 
         Raises:
-            ReconcilerError: the delivery was not made.
-            PartlyDelivered: the delivery failed, but may have been made.
+            ReconcilerError: the delivery failed.
+            PartlyDelivered: the delivery failed, but the value may have been stored.
         """
         match delivery:
             case ToFile(path):
@@ -140,7 +140,7 @@ Order: TypeAlias = tuple[NewSecret, Delivery]
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """A delivery that was made before the service got the value."""
+    """A delivery that was completed before the service got the value."""
 
     new: NewSecret
     delivery: Delivery
@@ -224,7 +224,7 @@ def _command(argv: Sequence[str], environ: Mapping[str, str], folder: Path) -> l
     found = shutil.which(str(folder / name) if is_path else name, path=environ.get("PATH"))
     if found is None:
         hint = "correct the command, or PATH"
-        raise ReconcilerError(f"there is no program {name} to deliver a secret to", hint=hint)
+        raise ReconcilerError(f"program {name} not found (delivery of a secret)", hint=hint)
     if any("\0" in one for one in argv):
         message = f"the arguments of {name} contain a null character, so it cannot be started to deliver a secret"
         raise ReconcilerError(message, hint="correct the command")

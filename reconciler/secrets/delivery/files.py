@@ -156,8 +156,8 @@ def _with_variable(path: Path, variable: str, value: Secret) -> tuple[list[str],
     text = _with_lines(before, variable, new)
     found = _value(text, variable)
     if found is None or not found.equals(value):
-        message = f"{path} is not a dotenv file: {variable} would have another value than it is set to"
-        raise ReconcilerError(message, hint="look for a quote that is not closed")
+        message = f"{path} is not a valid dotenv file: {variable} would not get the value that is set"
+        raise ReconcilerError(message, hint="look for an unclosed quote")
     return old, new, text
 
 

@@ -1,11 +1,11 @@
 """Carry out the steps of a rotation in order, up to the first failure.
 
-    create -> prove by a login -> deliver, deleting unproven ones that are replaced -> confirm -> expire the old one
+    create -> verify by a login -> deliver, deleting unproven ones that are replaced -> confirm -> expire the old one
     after the overlap -> (a later run) delete it
 
 The progress is stored in the service (see `model.named_secret`), so the next run continues from there, on any machine.
 Only values that work are delivered, and the secret in use is not changed before the new one is confirmed. If no user
-can log in through the client yet, the proof is postponed: the secret is delivered and marked as untried.
+can log in through the client yet, verification is postponed: the secret is delivered and marked as untried.
 """
 
 import secrets
@@ -58,7 +58,7 @@ class Done:
     interrupted: bool = False
     error: ReconcilerError | None = None
     postponed: str = ""
-    """Why the new secret could not be tried; empty if it was, or if there is none."""
+    """Why the new secret could not be verified; empty if it was, or if there is none."""
     has_written: bool = False
     """Whether anything was or may have been changed or delivered."""
 
@@ -121,7 +121,7 @@ class Provider:
             if done.error:
                 return Provided("; ".join(notes), done.error, has_written)
             if done.postponed:
-                notes.append(f"secret {wanted.name} was delivered, but cannot be tried yet: {done.postponed}")
+                notes.append(f"secret {wanted.name} was delivered, but cannot be verified yet: {done.postponed}")
         return Provided("; ".join(notes), has_written=has_written)
 
 
@@ -208,7 +208,7 @@ class _Execution:
         return self.subject.named.of(self.subject.kind.path, self.subject.client_id)
 
     def _try(self) -> None:
-        """Check that the service rejects a wrong secret; otherwise a login proves nothing."""
+        """Check that the service rejects a wrong secret; otherwise a login verifies nothing."""
         proof = self.tools.remote.proves(self.subject.client_id, Secret(secrets.token_urlsafe(32)))
         self.done.postponed = "" if proof.is_tried else proof.reason
 
@@ -250,10 +250,10 @@ class _Execution:
         subject, holders = self.subject, ", ".join(sorted(map(str, self.holders)))
         message = f"secret {self.new_id} of {subject.address} was deleted by another run or in the portal"
         if not holders:
-            return ReconcilerError(message, hint="run only one rotation at a time; run it again")
+            return ReconcilerError(message, hint="run one rotation at a time, then repeat this one")
         hint = f"delete secret {subject.wanted.name} in the portal, if it exists, and run apply"
         message = f"{message}, and its value is in {holders}"
-        return ReconcilerError(message, hint=f"run only one rotation at a time; {hint}")
+        return ReconcilerError(message, hint=f"run one rotation at a time; {hint}")
 
     def _deliver(self, step: Step) -> None:
         assert step.delivery  # noqa: S101  # see due
@@ -305,7 +305,7 @@ class _Execution:
             raise ReconcilerError(message, hint="check the client's secrets with reconciler secrets status")
 
     def _delete(self, secret_id: str) -> None:
-        with self._role_hints(), suppress(NotFound):  # already deleted, perhaps by a request whose answer was lost
+        with self._role_hints(), suppress(NotFound):  # already deleted, perhaps by a request whose response was lost
             _with_retries(lambda: self.tools.remote.delete(self._path, secret_id))
 
     def _role_hints(self) -> AbstractContextManager[None]:

@@ -56,7 +56,7 @@ def due(subject: Subject, now: datetime, begin: Begin = Begin.ANYWAY) -> tuple[S
         continuation = _continuation(subject, related, resumable, cleanup)
         return (*cleanup, *continuation, *_retirement(subject, related, resumable, cleanup, now))
     if current and not subject.is_active and _starts_new(subject, related, now, begin):
-        text = f"{subject.address} is not active, so no secret can be tried: run this again once it is"
+        text = f"{subject.address} is not active, so no secret can be verified: run this again once it is active"
         return (*cleanup, Step(StepKind.WAIT, text))
     if not _starts_new(subject, related, now, begin):
         advice = _advice(subject, related) if begin is Begin.ANYWAY else ()
@@ -92,7 +92,7 @@ def _starts_new(subject: Subject, related: Family, now: datetime, begin: Begin) 
 
 
 def _cleanup(related: Family, now: datetime) -> Iterator[Step]:
-    """First, delete expired and undelivered secrets, to make room."""
+    """First, delete expired and undelivered secrets, to free slots."""
     yield from (_delete(one, "has expired") for one in (*related.retired, *related.pending) if one.is_over(now))
     yield from (_delete(one, "was not delivered") for one in related.undelivered)
 
@@ -117,7 +117,7 @@ def _deliveries(subject: Subject, related: Family, kept: LiveSecret | None, dele
         done.add(delivery)
         for one in [each for each, holders in left.items() if holders <= done]:
             del left[one]
-            yield _delete(one, "was not delivered everywhere and is replaced where it was")
+            yield _delete(one, "was not delivered everywhere, and is replaced where it was delivered")
 
 
 def _ids(steps: Sequence[Step]) -> set[str]:
@@ -142,7 +142,7 @@ def _advice(subject: Subject, related: Family) -> Iterator[Step]:
 
 def _continuation(subject: Subject, related: Family, resumable: LiveSecret, deleted: Sequence[Step]) -> Iterator[Step]:
     """Continue with a secret whose value is known. Deliver it again if there are unproven ones."""
-    yield Step(StepKind.PROVE, f"prove secret {resumable.id} by a login through {subject.address}", resumable)
+    yield Step(StepKind.PROVE, f"verify secret {resumable.id} with a login through {subject.address}", resumable)
     if related.pending:
         yield from _deliveries(subject, related, resumable, deleted)
     yield Step(StepKind.CONFIRM, f"confirm it as {subject.wanted.name}", resumable)
@@ -151,13 +151,13 @@ def _continuation(subject: Subject, related: Family, resumable: LiveSecret, dele
 def _creation(subject: Subject, related: Family, deleted: Sequence[Step], now: datetime) -> Iterator[Step]:
     current = related.current
     if _is_untried(current):
-        yield Step(StepKind.TRY, f"check whether a secret of {subject.address} can be tried")
+        yield Step(StepKind.TRY, f"check whether a secret of {subject.address} can be verified")
     expiry = subject.wanted.expiry(now)
     until = f", valid until {moment_text(expiry)}" if expiry else ", without an expiry"
     lost = " and ".join(map(str, subject.lost_deliveries)) if current else ""
-    why = f", since it is gone from {lost}" if lost else ""
+    why = f", because it is missing from {lost}" if lost else ""
     yield Step(StepKind.CREATE, f"create a new secret {subject.wanted.name}{until}{why}", until=expiry)
-    yield Step(StepKind.PROVE, f"prove it by a login through {subject.address}")
+    yield Step(StepKind.PROVE, f"verify it with a login through {subject.address}")
     yield from _deliveries(subject, related, None, deleted)
     yield Step(StepKind.CONFIRM, f"confirm it as {subject.wanted.name}")
 
@@ -178,7 +178,7 @@ def _retirement(
             text = f"let the old secret {one.id} expire at {moment_text(last)}, after {overlap}"
             yield Step(StepKind.EXPIRE, text, one, last)
         elif one.ending != named_secret.RETIRED:
-            text = f"let the old secret {one.id} expire at {moment_text(one.expires)}, as it already does"
+            text = f"let the old secret {one.id} expire at {moment_text(one.expires)} (unchanged)"
             yield Step(StepKind.EXPIRE, text, one, one.expires)
         else:
             text = f"the old secret {one.id} is valid until {moment_text(one.expires)}"

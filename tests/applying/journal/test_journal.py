@@ -206,7 +206,7 @@ def test_a_journal_that_ends_anywhere_is_read_as_far_as_it_goes(
 def test_a_run_that_was_killed_before_its_first_line_is_told_apart(folder: Path) -> None:
     path = written(folder)
     path.write_bytes(path.read_bytes()[:20])
-    with pytest.raises(ReconcilerError, match="has no line"):
+    with pytest.raises(ReconcilerError, match="is empty"):
         read(path)
     second = written(folder, "end", day=1)
     assert [isinstance(one, ReconcilerError) for one in runs(folder).values()] == [True, False]
@@ -237,7 +237,7 @@ def test_removed_lines_are_named(five: Path) -> None:
 def test_a_first_line_that_was_removed_is_missed(five: Path) -> None:
     five.write_text("".join(lines(five)[1:]))
     assert [fault.split(":")[0] for fault in faults(five)] == ["1", "1"]
-    assert "this is not the first line of a run" in faults(five)[1]
+    assert "the first line of the run is missing" in faults(five)[1]
 
 
 @pytest.mark.parametrize(
@@ -253,7 +253,7 @@ def test_a_line_that_is_none_is_named(five: Path, line: str) -> None:
     kept = lines(five)
     five.write_text("".join([*kept[:2], line, *kept[3:]]))
     assert [fault.split(":")[:2] for fault in faults(five)] == [["3", " this line was altered"]]
-    with pytest.raises(ReconcilerError, match=":3: this is not a line of a journal"):
+    with pytest.raises(ReconcilerError, match=":3: invalid journal line"):
         read(five)
 
 
@@ -281,7 +281,7 @@ def test_a_run_that_was_removed_is_missed_by_the_one_after_it(folder: Path) -> N
     middle.unlink()
     (fault,) = check_all(folder)
     assert (fault.path, fault.line) == (newest, 1)
-    assert str(fault).endswith(f"the run before it, {middle.stem}, is missing: its journal was removed")
+    assert str(fault).endswith(f"the journal of the previous run, {middle.stem}, is missing")
     oldest.unlink()
     assert check_all(folder) == ()
 
@@ -291,14 +291,14 @@ def test_the_last_lines_of_a_run_are_missed_by_the_one_after_it(folder: Path, fi
     five.write_text("".join(lines(five)[:-1]))
     (fault,) = check_all(folder)
     assert fault.path == newest
-    assert "had 5 lines when this run began, and has 4" in fault.message
+    assert "truncated from 5 to 4 lines" in fault.message
 
 
 def test_a_run_that_was_written_anew_is_missed_by_the_one_after_it(folder: Path, five: Path) -> None:
     written(folder, "end", day=1)
     five.write_text(written(folder.parent / "elsewhere", "other", "other", "other", "end").read_text())
     (fault,) = check_all(folder)
-    assert "line 5 of the run before it" in fault.message
+    assert "line 5 of the previous run" in fault.message
 
 
 def test_a_run_that_goes_on_while_the_next_begins_is_no_fault(folder: Path) -> None:

@@ -45,7 +45,7 @@ def test_in_the_wrong_marketplace_nothing_more_is_read(tmp_path: Path) -> None:
         diagnosis = examined(emulator)
         assert set(requests(emulator)) == {"POST /oauth/token", "GET /v1/me"}
     one = check(diagnosis, "marketplace")
-    assert "configured for marketplace shop, but the credentials open other" in one.found
+    assert "configured for marketplace shop, but the credentials are for other" in one.found
     assert one.fix == "correct `marketplace:` or `auth:` of this environment"
     assert verdicts(diagnosis)["roles-for-plan"] == verdicts(diagnosis)["roles-for-apply"] == "skipped"
 
