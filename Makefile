@@ -4,9 +4,9 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-# Else each of the many processes that the tests start would compile the program anew, or write as no user's does.
+# With these, each process that the tests start would compile the program again, and not buffer its output as a user's does.
 unexport PYTHONDONTWRITEBYTECODE PYTHONUNBUFFERED
-# What calls other libraries most, in a quarter of the time of all tests.
+# The tests that use third-party libraries most; they take a quarter of the time of all tests.
 LOWEST_TESTS := tests/manifests tests/kinds tests/remote tests/cli/test_main.py tests/cli/test_failures.py tests/cli/test_schema.py tests/cli/test_emulator.py tests/cli/test_apply.py tests/cli/test_export.py tests/cli/test_import.py tests/secrets/test_delivery.py tests/applying/journal
 
 .DEFAULT_GOAL := help
@@ -25,13 +25,13 @@ $(READY): pyproject.toml constraints.txt
 demo: $(READY)  ## watch validate, plan, apply and drift against the built-in emulator
 	@$(BIN)/python demo/run.py
 
-test: $(READY)  ## run the tests, less those of `make sweep`
+test: $(READY)  ## run the tests except those of `make sweep`
 	@HYPOTHESIS_EXAMPLES=$${HYPOTHESIS_EXAMPLES:-10} $(BIN)/python -m pytest -q -n auto --dist worksteal -m "not sweep"
 
-sweep: $(READY)  ## run the tests that try every fault at every request and a kill at each, and properties with all examples
+sweep: $(READY)  ## run the tests with a fault or a kill at every request, and properties with all examples
 	@$(BIN)/python -m pytest -q -n auto --dist worksteal -m "sweep or hypothesis"
 
-lowest: $(READY)  ## run the tests of parsing, validation, login and the command line with the lowest versions that are allowed
+lowest: $(READY)  ## run the tests of parsing, validation, login and the command line with the lowest allowed versions
 	@PYTHON="$(PYTHON)" tools/compat.sh "$(abspath $(VENV))/compat" lowest "$(LOWEST_TESTS)"
 
 compat: $(READY)  ## run all tests, and the demo on the wheel, on each Python from 3.11 on, with lowest and newest versions
@@ -45,50 +45,50 @@ check: $(READY)  ## lint, format check, types, architecture, workflows
 	@$(BIN)/zizmor --offline --quiet --no-progress action.yml ci/github/*.yml
 	@tools/actionlint/run.sh $(VENV)/actionlint ci/github/*.yml
 
-mutants: $(READY)  ## change one thing at a time in what decides, and list what no test notices; a quarter of an hour
+mutants: $(READY)  ## run mutation tests of the deciding packages, and list the mutations that no test detects (15 minutes)
 	@nice $(BIN)/python tools/mutants.py
 
 cover: $(READY)  ## run all tests and require 95 % branch coverage
 	@$(BIN)/python -m coverage erase
 	@$(BIN)/python -m pytest -q -n auto --cov --cov-report=term
 
-contract: $(READY)  ## judge the emulator, the schemas and the formats by what is not ours: make contract SPEC=openapi.json
+contract: $(READY)  ## check emulator, schemas and formats against external tools: make contract SPEC=openapi.json
 	@test -f "$(SPEC)" || { echo "usage: make contract SPEC=openapi.json (OrderCloud serves it at /v1/openapi/v3)" >&2; exit 1; }
 	@PYTHON="$(PYTHON)" tools/judges.sh "$(abspath $(VENV))/judges"
 	@OPENAPI_SPEC="$(abspath $(SPEC))" JUDGES="$(abspath $(VENV))/judges" $(BIN)/python -m pytest -q -rs tests/emulator/test_emulator_contract.py tests/judges
 
-bench: $(READY)  ## measure, as ratios to what bounds each command and to other tools; writes benchmarks/results.md
+bench: $(READY)  ## measure speed and memory, relative to lower bounds and to other tools; writes benchmarks/results.md
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	@$(BIN)/python benchmarks/bench.py
 
-docs: $(READY)  ## write the pages and the picture in docs/ that are made of the program
+docs: $(READY)  ## regenerate the schemas, the workflows, and the generated pages and picture in docs/
 	@$(BIN)/python tools/generate.py
 
 site: $(READY)  ## build the documentation as a web site, with search, into site/
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[site]'
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
-requirements: $(READY)  ## write requirements.txt anew: what CI jobs install, at the versions of constraints.txt, with hashes
+requirements: $(READY)  ## regenerate requirements.txt: what CI jobs install, at the versions of constraints.txt, with hashes
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[lock]'
 	@$(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --build-deps-for wheel --no-annotate \
 	  --no-header --no-emit-index-url --no-emit-options --constraint constraints.txt --output-file .requirements pyproject.toml
 	@{ sed -n '/^#/p' requirements.txt; cat .requirements; } > .requirements.new
 	@mv .requirements.new requirements.txt && rm .requirements
 
-constraints-lowest: $(READY)  ## write constraints-lowest.txt anew: the lowest versions that pyproject.toml allows
+constraints-lowest: $(READY)  ## regenerate constraints-lowest.txt: the lowest versions that pyproject.toml allows
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[lock]'
 	@{ sed -n '/^#/p' constraints-lowest.txt; $(BIN)/uv pip compile --quiet --resolution lowest-direct --python-version 3.11 \
 	  --no-header --extra emulator --extra test pyproject.toml | \
 	  awk '/^[^ #]/ {name = $$0} /pyproject.toml/ {print name}'; } > .lowest && mv .lowest constraints-lowest.txt
 
-wheel: $(READY)  ## write the wheel, and the requirements that install it and nothing else, into dist/
+wheel: $(READY)  ## write the wheel, and requirements that install exactly it, into dist/
 	@rm -rf dist
 	@$(BIN)/python -m build --wheel --no-isolation --outdir dist . > /dev/null
 	@{ echo "ordercloud-reconciler==$$($(BIN)/reconciler --version | cut -d' ' -f2) \\"; \
 	  $(BIN)/python -m pip hash dist/*.whl | sed -n 's/^--hash/    --hash/p'; cat requirements.txt; } > dist/requirements.txt
 	@ls dist/*
 
-dist: wheel  ## write the source archive, too, judge both, and write their checksums
+dist: wheel  ## also write the source archive, check both, and write their checksums
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dist]'
 	@$(BIN)/python -m build --sdist --no-isolation --outdir dist . > /dev/null
 	@$(BIN)/twine check --strict dist/*.whl dist/*.tar.gz
@@ -97,7 +97,7 @@ dist: wheel  ## write the source archive, too, judge both, and write their check
 	@cd dist && sha256sum *.whl *.tar.gz requirements.txt > SHA256SUMS
 	@cat dist/SHA256SUMS
 
-fix: $(READY)  ## format, and mend what ruff can mend
+fix: $(READY)  ## format, and apply ruff fixes
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 

@@ -1,8 +1,8 @@
-"""The working set of this repository -> the daily work with it, from first plan to corrected drift, as a user sees it.
+"""The manifests of this repository -> a demo of the daily workflow, from the first plan to corrected drift.
 
 Runs the real commands in a temporary copy of `reconciler.yaml`, `marketplace.yaml` and `manifests/`, against the
-emulator that is embedded in it: no server, no network, nothing left behind. Ends with an error as soon as a command
-does not end as it should.
+embedded emulator: no server, no network, no files left behind. Fails at the first command with another exit code
+than expected.
 """
 
 import os
@@ -26,7 +26,7 @@ BOLD, DIM, PLAIN = (
 
 
 def main() -> None:
-    """Play the story in a temporary copy."""
+    """Run the demo in a temporary copy."""
     with tempfile.TemporaryDirectory(prefix="reconciler-demo-") as folder:
         for name in ("reconciler.yaml", "marketplace.yaml", "manifests", "schemas"):
             copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
@@ -35,36 +35,33 @@ def main() -> None:
 
 
 def play(folder: Path) -> None:
-    """Run the story in this folder."""
-    say("A team keeps the API clients of its shop in git: three manifests. Are they well-formed? (offline)")
+    """Run the demo in this folder."""
+    say("A team keeps the API clients of its shop in git: three manifests. Validate them, offline:")
     run(folder, "validate")
-    say("What would change in the marketplace? It has two of the three clients, made by hand. Nothing is written yet.")
+    say("Plan the changes. The marketplace has two of the three clients, created by hand. Nothing is written yet.")
     run(folder, "plan")
-    say(
-        "Carry it out. In a terminal, apply asks first; in CI, --auto-approve answers, and --quiet does not show the "
-        "plan once more."
-    )
+    say("Apply it. In a terminal, apply asks for approval; --auto-approve skips that, and --quiet hides the plan.")
     run(folder, "apply", "--auto-approve", "--quiet")
-    say("Is everything in step now?")
+    say("Plan again: no changes are left.")
     run(folder, "plan", "--detailed-exitcode")
     say("At night, a user in the portal allows every seller in the storefront, and removes its checkout.")
     edit_in_the_portal(
         folder, "Storefront", AllowSeller=True, OrderCheckoutIntegrationEventID=None, MaximumGrantedRoles=[]
     )
-    say("The nightly drift job notices, and its exit code 2 raises the alarm:")
+    say("The nightly drift job detects the change, and exit code 2 fails the job:")
     run(folder, "drift", exits=2)
     say(
-        "Note that AllowSeller is not among it: no manifest names that field, so it is not managed. To own every field,"
+        "AllowSeller is no drift: no manifest names that field, so it is not managed. `policy: {fields: exclusive}` "
+        "manages all fields. Correct the managed ones:"
     )
-    print("a manifest says `policy: {fields: exclusive}`. Correct what is managed:")
     run(folder, "apply", "--auto-approve")
-    say("And all is in step again:")
+    say("No drift again:")
     run(folder, "drift")
-    say("That was all. To play with it here:  .venv/bin/reconciler plan")
+    say("Done. To try it yourself:  .venv/bin/reconciler plan")
 
 
 def say(text: str) -> None:
-    """Print a paragraph of the story."""
+    """Print a paragraph of the demo."""
     print(f"\n{BOLD}{textwrap.fill(text, 110)}{PLAIN}", flush=True)
 
 
@@ -81,7 +78,7 @@ def run(folder: Path, *arguments: str, exits: int = 0) -> None:
 
 
 def edit_in_the_portal(folder: Path, app_name: str, **fields: object) -> None:
-    """Change an API client without the reconciler: open the emulator's data and speak OrderCloud's API to it."""
+    """Change an API client without the reconciler: open the emulator's data and call OrderCloud's API."""
     emulator = Emulator(Settings(state=folder / STATE))
     try:
         with httpx.Client(transport=httpx.WSGITransport(app=emulator), base_url="http://127.0.0.1") as http:

@@ -24,7 +24,8 @@ from tests.render.test_render_golden import PLANS
 from tools import generate
 
 ROOT = Path(__file__).parents[1]
-PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
+AT_TOP = ("README.md", "CONTRIBUTING.md", "SECURITY.md")
+PAGES = sorted([*(ROOT / name for name in AT_TOP), *(ROOT / "docs").rglob("*.md")])
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 INVOCATION = re.compile(r"(?:^|run: |\$ |&& )reconciler ([^\n|>]*)", re.MULTILINE)
 

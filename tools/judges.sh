@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# A folder -> the judges in it, pinned: those of npm (the official JavaScript SDK, the YAML language server, ajv, the
+# A folder -> external tools installed in it, pinned: those of npm (the official JavaScript SDK, the YAML language server, ajv, the
 # multitool of SARIF), those of PyPI (schemathesis, a reader of XSD, an interpreter of Rego), and the XSD of Jenkins.
-# One that cannot be installed is named on stderr, and the tests that need it are skipped.
+# One that cannot be installed is reported on stderr, and the tests that need it are skipped.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 folder=$1

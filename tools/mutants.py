@@ -1,8 +1,8 @@
-"""The deciding packages -> the mutations of their functions that their tests do not notice: `make mutants`.
+"""The deciding packages -> the mutations of their functions that their tests do not detect: `make mutants`.
 
-A mutation is one changed condition, constant, returned value or left out statement. Each is tried in a fork of this
-process, in which the function has the changed code, with the tests of its package. Time is bounded: mutations are tried
-in a shuffled order that is always the same, until it is over.
+A mutation changes one condition, constant or returned value, or removes one statement. For each, the affected tests run
+in a fork of this process in which the function has the changed code. Time is limited: mutations are tried in a shuffled
+order that is always the same, until it is over.
 
 No maintained tool fits: mutmut copies the sources away from adjacent files, such as the schemas, and cosmic-ray
 starts Python for each mutation; neither accepts a time budget.
@@ -112,9 +112,9 @@ DECIDING: Final[Mapping[str, Sequence[str]]] = {
     ],
     "applying/rollback": ["applying/test_rollback.py", "applying/test_rollback_kinds.py", "cli/test_rollback.py"],
 }
-"""Package or module -> the tests that must notice what becomes of it, in a few seconds."""
+"""Package or module -> affected tests, which take a few seconds."""
 PATIENCE: Final = 120
-"""Seconds for the tests of one mutation; one that makes them longer is noticed."""
+"""Seconds for the tests of one mutation; a timeout counts as detected."""
 
 _OTHER: Final[Mapping[type[ast.AST], type[ast.AST]]] = {
     ast.Eq: ast.NotEq,
@@ -137,7 +137,7 @@ _NAMES: Final = {"any": "all", "all": "any", "min": "max", "max": "min"}
 
 @dataclass(frozen=True, slots=True)
 class Mutation:
-    """A function with one thing changed."""
+    """A function with one mutation."""
 
     module: str
     function: str
@@ -162,11 +162,11 @@ def mutations(module: str, source: str) -> Iterator[Mutation]:
             if node is function or isinstance(node, ast.FunctionDef):
                 continue
             for change in _changes(node):
-                yield _made(module, source, tree, qualified, node, change)
+                yield _mutation(module, source, tree, qualified, node, change)
 
 
 def _functions(node: ast.AST, prefix: str) -> Iterator[tuple[str, ast.FunctionDef]]:
-    """Functions and methods; what is defined inside of one belongs to it."""
+    """Functions and methods; nested functions belong to the outer one."""
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.FunctionDef):
             yield f"{prefix}{child.name}", child
@@ -175,7 +175,7 @@ def _functions(node: ast.AST, prefix: str) -> Iterator[tuple[str, ast.FunctionDe
 
 
 Change = Callable[[ast.AST], ast.AST]
-"""Makes of a copy of a node what takes its place."""
+"""Builds the replacement node from a copy of the node."""
 
 
 def _changes(node: ast.AST) -> Iterator[Change]:
@@ -228,7 +228,7 @@ def _is_none(node: ast.AST) -> bool:
 
 
 class _Replacing(ast.NodeTransformer):
-    """Changes the one node that is marked."""
+    """Replaces the marked node."""
 
     def __init__(self, change: Change) -> None:
         self.change = change
@@ -239,7 +239,7 @@ class _Replacing(ast.NodeTransformer):
         return super().visit(node)  # type: ignore[no-any-return]  # typeshed has no type for it
 
 
-def _made(module: str, source: str, tree: ast.Module, qualified: str, node: ast.AST, change: Change) -> Mutation:
+def _mutation(module: str, source: str, tree: ast.Module, qualified: str, node: ast.AST, change: Change) -> Mutation:
     was = (ast.get_source_segment(source, node) or "").split("\n")[0]
     becomes = ast.unparse(change(copy.deepcopy(node))).split("\n")[0]
     return Mutation(
@@ -263,7 +263,7 @@ def _codes(code: CodeType) -> Iterator[CodeType]:
 
 
 def function_of(module: ModuleType, qualified: str) -> FunctionType | None:
-    """The function of this name, beneath what decorates it; None where it cannot be reached."""
+    """The function of this name, without its decorators; None if it is not accessible."""
     found: object = module
     for part in qualified.split("."):
         found = vars(found).get(part) if hasattr(found, "__dict__") else None
@@ -280,14 +280,14 @@ def function_of(module: ModuleType, qualified: str) -> FunctionType | None:
 # ------------------------------------------------------------------------------------------------------------- testing
 
 
-def is_noticed(mutation: Mutation, tests: Sequence[str]) -> bool:
+def is_detected(mutation: Mutation, tests: Sequence[str]) -> bool:
     """Whether a test fails with the mutation."""
     function = function_of(import_module(mutation.module), mutation.function)
     return function is None or fails(tests, lambda: setattr(function, "__code__", mutation.code()))
 
 
 def fails(tests: Sequence[str], prepare: Callable[[], None] = lambda: None) -> bool:
-    """Whether a test fails, or all take too long, in a fork of this process that is prepared so."""
+    """Whether a test fails, or all take too long, in a fork of this process after `prepare`."""
     child = os.fork()
     if child == 0:
         signal.alarm(PATIENCE)
@@ -300,12 +300,12 @@ def fails(tests: Sequence[str], prepare: Callable[[], None] = lambda: None) -> b
 
 
 def run_tests(tests: Sequence[str]) -> int:
-    """Run them up to the first that fails."""
+    """Run them, and stop at the first failure."""
     return int(pytest.main(["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:cov", *tests]))
 
 
 def warm_up(tests: Sequence[str]) -> None:
-    """Do once for all forks what takes long: import the tests, and make the key that the emulator signs with."""
+    """Do the slow steps once for all forks: import the tests, and generate the signing key of the emulator."""
     with contextlib.redirect_stdout(io.StringIO()):
         run_tests(["--collect-only", *tests])
     Emulator(Settings()).close()
@@ -320,7 +320,7 @@ def modules(name: str) -> Iterator[tuple[str, Path]]:
 
 
 def main() -> int:
-    """Try mutations until the time is over, and list those that no test has noticed."""
+    """Try mutations until the time is over, and list those that no test detects."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=15)
     parser.add_argument("packages", nargs="*", choices=[[], *DECIDING], default=[])
@@ -338,20 +338,20 @@ def main() -> int:
 
 
 def report(found: Sequence[tuple[Mutation, Sequence[str]]], until: float) -> int:
-    """Try them, and print what is left over."""
+    """Try them, and print the survivors."""
     warm_up(sorted({test for _, tests in found for test in tests}))
     if any(fails(tests) for tests in {tuple(tests) for _, tests in found}):
-        print("the tests fail, or take too long, without any mutation", file=sys.stderr)
+        print("the tests fail or time out without a mutation", file=sys.stderr)
         return 1
     tried = survived = 0
     for mutation, tests in found:
         if time.monotonic() > until:
             break
         tried += 1
-        if not is_noticed(mutation, tests):
+        if not is_detected(mutation, tests):
             survived += 1
             print(mutation, flush=True)
-    print(f"{tried} of {len(found)} mutations tried, {survived} not noticed")
+    print(f"{tried} of {len(found)} mutations tried, {survived} not detected")
     return 0
 
 

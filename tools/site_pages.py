@@ -1,6 +1,6 @@
 """The pages of docs/ and the README -> the pages of the site: mkdocs calls these hooks (`make site`).
 
-The README becomes the first page. A link to a file outside of docs/ becomes the name of that file.
+The README becomes the first page. Other links to files outside of docs/ become the names of the files.
 """
 
 import re
@@ -21,16 +21,18 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:  # noqa: ANN401  # mkdocs passes more than we take
-    """Give each link the way that it has in the site."""
+    """Rewrite links for the site."""
     is_first = page.file.src_uri == "index.md"
     source = ROOT / "README.md" if is_first else ROOT / "docs" / page.file.src_uri
 
     def link(found: re.Match[str]) -> str:
         image, text, target, anchor = found[1], found[2], found[3], found[4] or ""
         file = (source.parent / target).resolve()
+        if file == ROOT / "README.md":
+            return f"[{text}]({'../' * page.file.src_uri.count('/')}index.md{anchor})"
         if not file.is_relative_to(ROOT / "docs") or file.is_dir():
             return f"{text} (`{file.relative_to(ROOT)}`)"
-        way = target.removeprefix("docs/") if is_first else target
-        return f"{image}[{text}]({way}{anchor})"
+        path = target.removeprefix("docs/") if is_first else target
+        return f"{image}[{text}]({path}{anchor})"
 
     return _LINK.sub(link, markdown)

@@ -187,7 +187,7 @@ def test_the_first_review_is_green_and_says_that_there_is_no_snapshot_yet(forge:
     forge.change(300)
     forge.commit("shorter", "shorter")
     review = forge.review("shorter")
-    assert (review.is_green, review.document.count("There is no snapshot of ")) == (True, 2), review.log
+    assert (review.is_green, review.document.count("No snapshot of ")) == (True, 2), review.log
 
 
 def test_nothing_of_a_checkout_is_executed(project: Forges) -> None:

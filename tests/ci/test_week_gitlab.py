@@ -44,7 +44,7 @@ def test_who_approves_nothing_is_told_so_and_jobs_keep_the_state_for_people(shop
     run = project.merge("shorter", "squash")
     assert list((run.artifacts["reconciler:apply production"] / "state-production" / "runs").glob("*.jsonl"))
     run.approve("production")
-    assert (run.failed, "There is nothing to approve in production." in run.log) == (set(), True), run.log
+    assert (run.failed, "Nothing to approve in production." in run.log) == (set(), True), run.log
     assert shop.minutes() == [300, 300]
 
 
@@ -72,7 +72,7 @@ def test_a_merge_request_whose_plan_is_no_longer_there_waits_for_approval(shop: 
     for plan in project.reviewed:
         plan.unlink()
     run = project.merge("shorter")
-    assert (run.waiting, "there is no plan of staging" in run.log) == ({"staging", "production"}, True), run.log
+    assert (run.waiting, "no plan of staging found" in run.log) == ({"staging", "production"}, True), run.log
     run.approve("staging")
     assert (run.failed, shop.minutes()) == (set(), [300, 600]), run.log
 

@@ -27,7 +27,7 @@ def test_the_first_pull_request_is_green_and_says_that_there_is_no_snapshot_yet(
     assert review.results == {"review": "success"}, review.log
     (comment,) = shop.hub.comments
     for name in NAMES:
-        assert f"There is no snapshot of `{name}` yet" in comment
+        assert f"No snapshot of `{name}` yet" in comment
     run = shop.hub.merge(pull)
     assert (run.waiting, shop.minutes()) == (set(NAMES), [600, 600]), run.log
     run.approve("staging")
@@ -41,7 +41,7 @@ def test_a_first_run_by_hand_keeps_snapshots_although_there_is_nothing_to_apply(
     change(shop, 300)
     shop.hub.propose("shorter")
     (comment,) = shop.hub.comments
-    assert ("There is no snapshot" in comment, "AccessTokenDuration" in comment) == (False, True)
+    assert ("No snapshot of " in comment, "AccessTokenDuration" in comment) == (False, True)
     assert all(name in comment for name in NAMES)
 
 
@@ -57,7 +57,7 @@ def test_a_pull_request_that_adds_an_environment_is_green_and_one_that_removes_i
     pull, review = watched.hub.propose("production")
     assert review.results == {"review": "success"}, review.log
     (comment,) = watched.hub.comments
-    assert "There is no snapshot of `production` yet" in comment
+    assert "No snapshot of `production` yet" in comment
     assert "AccessTokenDuration" in comment
     run = watched.hub.merge(pull)
     assert (run.waiting, watched.minutes()) == ({"production"}, [300, 600]), run.log
@@ -104,9 +104,9 @@ def test_a_schedule_that_a_team_has_moved_looks_for_drift_and_applies_nothing(wa
 def test_a_failed_installation_replaces_the_comment_of_an_older_head(watched: Shop) -> None:
     change(watched, 300)
     pull, _ = watched.hub.propose("shorter")
-    watched.hub.failing.add("Fetch what earlier runs have kept")
+    watched.hub.failing.add("Download state of earlier runs")
     assert watched.hub.review(pull).results == {"review": "failure"}
-    assert watched.hub.comments == ["<!-- api-clients -->\nThere is no plan: the job failed, see its log.\n"]
+    assert watched.hub.comments == ["<!-- api-clients -->\nNo plan: the job failed, see its log.\n"]
 
 
 @pytest.mark.sweep
@@ -115,7 +115,7 @@ def test_a_job_that_could_not_fetch_the_state_keeps_none(watched: Shop) -> None:
     pull, _ = watched.hub.propose("shorter")
     watched.hub.merge(pull)
     before = watched.hub.kept("api-clients-runs-production")
-    watched.hub.failing.add("Fetch the plan of this run, and the tip of the branch")
+    watched.hub.failing.add("Download the plan of this run, and fetch the branch")
     change(watched, 400)
     pull, _ = watched.hub.propose("longer")
     run = watched.hub.merge(pull)
@@ -187,7 +187,7 @@ def test_a_renamed_environment_has_no_credentials_until_somebody_sets_it_up(watc
     configure(watched, {"staging": known["staging"], "prod": known["production"]})
     watched.manifest(AccessTokenDuration=300)
     pull, review = watched.hub.propose("renamed")
-    assert ("There is no snapshot of `prod` yet" in watched.hub.comments[0], review.results) == (
+    assert ("No snapshot of `prod` yet" in watched.hub.comments[0], review.results) == (
         True,
         {"review": "success"},
     )

@@ -71,7 +71,7 @@ def test_a_pull_request_cannot_give_protected_jobs_a_state(watched: Shop) -> Non
     planted.mkdir(parents=True)
     (planted / "notified.json").write_text("planted")
     night = watched.hub.nightly()
-    assert "no run of main has kept api-clients-watch-production" in night.jobs["drift production"].log
+    assert "no artifact api-clients-watch-production on branch main" in night.jobs["drift production"].log
     assert pull.fork
 
 

@@ -19,9 +19,9 @@ MEANINGS = {
     ExitCode.REFUSED: "a guard refuses; nothing was written. `plan` shows and saves the plan all the same",
     ExitCode.PLAN_REFUSED: "the saved plan is stale, altered, expired, unsigned, no plan at all, or made for another "
     "target; nothing was written",
-    ExitCode.PARTLY_APPLIED: "partly applied: some changes failed, the journal says which; or some environments were "
+    ExitCode.PARTLY_APPLIED: "partly applied: some changes failed, the journal lists them; or some environments were "
     "written, and the next one was not",
-    ExitCode.NOT_CONVERGED: "written, but the service does not hold what was sent",
+    ExitCode.NOT_CONVERGED: "written, but the service does not have what was sent",
     ExitCode.USAGE: "wrong usage; nothing was contacted",
     ExitCode.INTERRUPTED: "interrupted; in-flight writes were finished and recorded",
 }

@@ -263,7 +263,7 @@ def test_a_client_with_blanks_around_its_name_is_left_out_with_the_reason(servic
     service.edit("Store", AppName="Store ")
     made = exported(service, tmp_path / "m", LoadContext())
     reasons = [one.left_out[0].reason for one in made.objects if one.status is ExportStatus.LEFT]
-    assert reasons == ['AppName must be a string without leading and trailing spaces, got "Store " [format]']
+    assert reasons == ['AppName must be a string without leading or trailing spaces, got "Store " [format]']
 
 
 def test_roles_that_a_rule_only_warns_of_are_kept(service: Shop, tmp_path: Path) -> None:

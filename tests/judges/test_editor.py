@@ -137,7 +137,7 @@ def test_an_editor_completes_roles(editor: Editor) -> None:
 
 
 def test_an_editor_explains_a_field(editor: Editor) -> None:
-    assert "The roles that it gives." in editor.hovered(f"{PROFILE}  Roles: []\n", "Roles")
+    assert "The roles that it grants." in editor.hovered(f"{PROFILE}  Roles: []\n", "Roles")
 
 
 def test_an_editor_reports_what_the_kind_does_not_have(editor: Editor) -> None:

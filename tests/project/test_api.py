@@ -105,12 +105,12 @@ def test_the_task_of_a_scheduler_runs_in_threads(tasks: Project, capsys: pytest.
 
 
 def test_the_task_raises_what_somebody_has_to_look_at(tasks: Project) -> None:
-    from marketplaces import bring_in_step  # type: ignore[import-not-found]  # the page's
+    from marketplaces import reconcile  # type: ignore[import-not-found]  # the page's
 
     tasks.manifest("one", AccessTokenDuration=600)
     tasks.manifest("two", AccessTokenDuration=600)
     with pytest.raises(reconciler.GuardRefusal):
-        bring_in_step("staging")
+        reconcile("staging")
     assert tasks.writes() == []
 
 
