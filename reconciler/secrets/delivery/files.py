@@ -7,17 +7,20 @@ the file that GITHUB_OUTPUT names.
 
 import base64
 import io
-import json
 import os
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from reconciler.errors import PartlyDelivered, ReconcilerError
+from reconciler.manifests.edit.text import Style, block
 from reconciler.manifests.replacing import open_regular, replace_file, take_over, temporary_in
 from reconciler.model.secret import Secret, ToKubernetesSecret
+
+if TYPE_CHECKING:
+    from reconciler.model.json import Json
 
 Undo: TypeAlias = Callable[[], None]
 """Undoes a delivery, or raises a `ReconcilerError`. Not a `partial`, whose repr would show the value."""
@@ -72,24 +75,22 @@ def write(path: Path, text: str) -> Undo:
 
 def kubernetes_secret(wanted: ToKubernetesSecret, value: Secret) -> str:
     """The manifest of a Secret. Source: Kubernetes documentation, "Secrets": values below `data` are base64."""
-    place = [f"  namespace: {json.dumps(wanted.namespace)}"] if wanted.namespace else []
-    lines = [
-        "apiVersion: v1",
-        "kind: Secret",
-        "metadata:",
-        f"  name: {json.dumps(wanted.name)}",
-        *place,
-        "type: Opaque",
-        "data:",
-        f"  {json.dumps(wanted.key)}: {base64.b64encode(value.reveal().encode()).decode('ascii')}",
-    ]
-    return "\n".join(lines) + "\n"
+    metadata = {"name": wanted.name} | ({"namespace": wanted.namespace} if wanted.namespace else {})
+    data = {wanted.key: base64.b64encode(value.reveal().encode()).decode("ascii")}
+    entries: dict[str, Json] = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": metadata,
+        "type": "Opaque",
+        "data": data,
+    }
+    return "".join(f"{line}\n" for line in block(entries, 0, Style()))
 
 
 def kubernetes_value_in(path: Path) -> Secret:
     """The value in a file of `kubernetes_secret`, on its last line; raises as `text_in`."""
     _, _, encoded = text_in(path).rstrip().rpartition(": ")
-    return Secret(base64.b64decode(encoded, validate=True).decode("utf-8"))
+    return Secret(base64.b64decode(encoded.strip('"'), validate=True).decode("utf-8"))
 
 
 def text_in(path: Path) -> str:
