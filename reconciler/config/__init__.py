@@ -121,7 +121,7 @@ def select_environment(config: Config, name: str | None) -> Environment:
             return next(iter(config.environments.values()))
         raise UsageError("there are several environments", hint=f"choose one with --env: {known}")
     if name not in config.environments:
-        hint = f"{did_you_mean(name, config.environments)} environments are: {known}".lstrip()
+        hint = f"{did_you_mean(name, config.environments)} choose one of: {known}".lstrip()
         raise UsageError(f"there is no environment {name!r} in {shown(config.path)}", hint=hint)
     return config.environments[name]
 

@@ -130,7 +130,7 @@ def read_seeds(content: bytes, file: str) -> Seeds:
     for data in _documents(content, file):
         found.walk(data, "", depth=0)
     if not found.objects:
-        sections = ", ".join(f"{name}s" for name in KINDS)
+        sections = ", ".join(kind.section or f"{name}s" for name, kind in KINDS.items())
         hint = f"a seeding file has Objects: with some of these sections: {sections}"
         message = "this file has no objects that can be managed"
         raise InputError([Diagnostic(Place(file), message, "no-objects", hint=hint)])

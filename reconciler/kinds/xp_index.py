@@ -13,7 +13,7 @@ _OBJECT_TYPES: Final = """
 
 XP_INDEX: Final = Kind(
     name="XpIndex",
-    noun="XP index",
+    noun="XP index set",
     description="All indices of extended properties, by object type.",
     path="/xpindices",
     source='API reference, "Xp Indices"',

@@ -348,7 +348,7 @@ def _hint(problem: _Problem) -> str:
         return "in YAML 1.2 yes, no, on and off are strings"
     if types & {"boolean", "integer", "number"} and isinstance(value, str):
         is_typed = value in {"true", "false"} or re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", value)
-        return "remove the quotes" if is_typed else ""
+        return "write it without quotes" if is_typed else ""
     return "put quotes around it" if "string" in types and isinstance(value, bool | int | float) else ""
 
 

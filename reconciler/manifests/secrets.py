@@ -104,7 +104,7 @@ def _has_secret(found: Diagnostic, secret_fields: frozenset[str]) -> bool:
 
 
 def _unquoted(found: Diagnostic) -> Diagnostic:
-    message = _OF_A_KEY.get(found.rule, "invalid value")
+    message = _OF_A_KEY.get(found.rule, "this value has a finding")
     hint = found.hint if found.rule == "unknown-field" and found.hint else _TAIL
     return replace(found, message=message, pointer="", hint=hint)
 

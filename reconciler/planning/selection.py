@@ -45,7 +45,7 @@ def check(selection: Selection, desired: DesiredState) -> None:
         if not any(matches(glob, one) for one in _addresses(desired)) and (
             selection.selector or not _may_be_an_id(glob)
         ):
-            hint = meant_address(glob, desired) or "list addresses with: reconciler show --resolved"
+            hint = meant_address(glob, desired) or "give KIND/NAME of a manifest"
             raise UsageError(f"--only {glob} matches no manifest", hint=hint)
     for label, value in selection.selector.items():
         _check_label(label, value, desired)
@@ -71,8 +71,8 @@ def _check_write_secret(text: str, desired: DesiredState, selection: Selection) 
     named = [one for one, reference in found.secrets.items() if reference and one in fields]
     if name not in named:
         why = "its manifest does not name it" if name in fields else "it is not a write-only secret"
-        there_are = f"there are: {', '.join(named)}" if named else ""
-        raise UsageError(f"--write-secret {text}: {why}", hint=did_you_mean(name, named) or there_are)
+        known = f"choose one of: {', '.join(named)}" if named else ""
+        raise UsageError(f"--write-secret {text}: {why}", hint=did_you_mean(name, named) or known)
     if not is_selected(selection, found.address, found.labels):
         raise UsageError(f"--write-secret {text}: {found.address} is excluded by {selection}")
 
@@ -180,9 +180,9 @@ def _check_label(label: str, value: str, desired: DesiredState) -> None:
         message = f"--selector {label}={value}: no manifest has this label"
         raise UsageError(message, hint=did_you_mean(label, values))
     if value not in values[label]:
-        there_are = f"there are: {', '.join(sorted(values[label]))}"
+        known = f"choose one of: {', '.join(sorted(values[label]))}"
         message = f"--selector {label}={value}: no manifest has this value"
-        raise UsageError(message, hint=did_you_mean(value, values[label]) or there_are)
+        raise UsageError(message, hint=did_you_mean(value, values[label]) or known)
 
 
 def _disarmed(resource: DesiredResource, selection: Selection) -> DesiredResource:

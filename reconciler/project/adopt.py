@@ -52,7 +52,7 @@ def _addresses(given: Mapping[str, str], session: Session) -> dict[Address, str]
         meant = [address for address in known if name in {str(address), address.name}]
         if len(meant) != 1:
             names = [str(address) if "/" in name else address.name for address in meant or known]
-            hint = did_you_mean(name, names) or f"there are: {', '.join(names)}"
+            hint = did_you_mean(name, names) or f"choose one of: {', '.join(names)}"
             raise UsageError(f"there is {'no' if not meant else 'more than one'} manifest {name}", hint=hint)
         found[meant[0]] = object_id
     return found

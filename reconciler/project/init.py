@@ -61,7 +61,7 @@ def config_to_extend(path: Path, name: str) -> Config:
         raise UsageError(f"there is no {shown(path)} to add an environment to", hint=f"reconciler init --env {name}")
     config = load_config(path)
     if name in config.environments:
-        hint = f"there are: {', '.join(config.environments)}"
+        hint = f"choose another name than {', '.join(config.environments)}"
         raise UsageError(f"environment {name} already exists", hint=hint)
     return config
 

@@ -303,11 +303,13 @@ def _secret(resource: DesiredResource, name: str | None) -> NamedSecret:
         raise _nothing_listed(resource)
     if name is None and len(listed) == 1:
         return next(iter(listed.values()))
-    available = f"there are: {', '.join(listed)}"
+    known = ", ".join(listed)
     if name is None:
-        raise UsageError(f"{resource.address} has several secrets", hint=f"choose one with --secret; {available}")
+        raise UsageError(f"{resource.address} has several secrets", hint=f"choose one with --secret: {known}")
     if name not in listed:
-        raise UsageError(f"{resource.address} lists no secret {name}", hint=did_you_mean(name, listed) or available)
+        raise UsageError(
+            f"{resource.address} lists no secret {name}", hint=did_you_mean(name, listed) or f"choose one of: {known}"
+        )
     return listed[name]
 
 

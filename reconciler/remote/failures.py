@@ -284,7 +284,7 @@ def _rejected(trouble: Trouble) -> RemoteError:
     if not trouble.errors:
         return _not_the_api(trouble)
     about = _object_name(trouble.errors[0].data)
-    advice = trouble.advice("correct the values in the message, then plan again")
+    advice = trouble.advice("correct what the service reports, then plan again")
     return trouble.as_error(Rejected, about, hint=advice)
 
 

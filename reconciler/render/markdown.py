@@ -243,7 +243,7 @@ def review_markdown(review: Review, digest: str, style: Style) -> str:
     if review.is_reviewed:
         return joined([f"{environment}: reviewed, {code(review.reason)}."])
     gone = [f"- reviewed, and no longer planned: {code(name)}" for name in review.gone]
-    head = joined([f"## {environment}: not reviewed", "", f"{code(review.reason)}.", "", *gone, ""])
+    head = joined([f"## {environment}: differs from what was reviewed", "", f"{code(review.reason)}.", "", *gone, ""])
     return head + plan(review.unseen, digest, style)
 
 

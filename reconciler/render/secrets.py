@@ -236,7 +236,9 @@ def rotated_text(rotated: Rotated, style: Style) -> str:
 def _turn(turned: Turned, style: Style) -> Iterator[str]:
     client = f" (client {escape(turned.client_id)})"
     yield f"{escape(turned.address)}, secret {escape(turned.secret)}{client}:"
-    yield from (f"  {style.paint(Tone.CREATE, _word(step, 'done '))}  {escape(step.text)}" for step in turned.done)
+    for step in turned.done:
+        is_unverified = turned.postponed and step.kind is StepKind.PROVE
+        yield f"  {style.paint(Tone.CREATE, _word(step, 'tried' if is_unverified else 'done '))}  {escape(step.text)}"
     word = "would" if turned.ended is None else "left "
     yield from (f"  {style.paint(Tone.UPDATE, _word(step, word))}  {escape(step.text)}" for step in turned.left)
     yield from (f"  {line}" for line in _result_lines(turned, style))

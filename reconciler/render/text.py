@@ -319,7 +319,12 @@ def _verdict(report: Report, style: Style) -> str:
 
 def failure(name: str, error: ReconcilerError, style: Style) -> str:
     """The error in place of the document with this name."""
-    return f"{name.capitalize()} failed:\n{error_text(error, style)}"
+    title = _TITLES.get(name, name.capitalize())
+    return f"{title} failed:\n{error_text(error, style)}"
+
+
+_TITLES: Final = {"result": "Rollback", "secrets": "Secret status"}
+"""Document -> its title, where its name is not one."""
 
 
 def error_text(error: ReconcilerError, style: Style) -> str:

@@ -71,7 +71,7 @@ def test_a_run_that_was_dropped_is_caught_up_by_the_next_one_which_shows_what_it
     watched.hub.merge_only(one)
     run = watched.hub.merge(two)
     assert (run.waiting, watched.minutes()) == (set(NAMES), [600, 600])
-    assert "`production`: not reviewed" in run.jobs["apply production/plan"].summary
+    assert "`production`: differs from what was reviewed" in run.jobs["apply production/plan"].summary
     run.approve("production")
     assert (run.waiting, watched.minutes()) == ({"staging"}, [600, 300])
     run.approve("staging")
@@ -95,7 +95,7 @@ def test_a_portal_edit_in_between_is_shown_and_waits_for_approval(watched: Shop)
     run = watched.hub.merge(pull)
     assert (run.waiting, watched.minutes()) == ({"production"}, [300, 500]), run.log
     summary = run.jobs["apply production/plan"].summary
-    assert "`production`: not reviewed" in summary
+    assert "`production`: differs from what was reviewed" in summary
     assert "reviewed, and no longer planned: `update ApiClient/front`" in summary
     run.approve("production")
     assert watched.minutes() == [300, 300], run.log

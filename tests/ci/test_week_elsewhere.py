@@ -281,7 +281,7 @@ def test_a_portal_edit_in_between_is_shown_and_waits_for_approval(shop: Shop, pr
     shop.portal("production", AccessTokenDuration=500)
     run = project.merge("shorter")
     assert (run.waiting, shop.minutes()) == ({"production"}, [300, 500]), run.log
-    assert "`production`: not reviewed" in run.summary
+    assert "`production`: differs from what was reviewed" in run.summary
     assert "reviewed, and no longer planned: `update ApiClient/front`" in run.summary
     run.approve("production")
     assert shop.minutes() == [300, 300], run.log

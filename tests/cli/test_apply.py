@@ -139,7 +139,7 @@ def test_a_plan_is_refused_when_the_manifests_moved_on(project: Project, run: Ru
     project.manifest("front", Active=False, AccessTokenDuration=60)
     done = run("apply", saved)
     assert (done.code, done.out, project.writes()) == (4, "", [])
-    assert "the plan was made for set of manifests " in done.err
+    assert "the plan was made for manifests " in done.err
 
 
 def test_an_altered_plan_is_refused(project: Project, run: Runner, saved: str) -> None:

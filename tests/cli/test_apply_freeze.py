@@ -31,7 +31,7 @@ def refused(project: Project, done: Run) -> None:
     assert (done.code, done.out, project.writes()) == (3, "", [])
     assert "freeze: the environment is frozen: the Christmas trade (" in done.err
     assert f"the freeze ends at {days_from_now(4)} 00:00 UTC ({days_from_now(4)}T00:00Z)" in done.err
-    assert "fix: wait until then" in done.err
+    assert "fix: wait until it ends, or change freeze: of the environment" in done.err
 
 
 def test_nothing_is_applied_while_a_window_holds(holiday: Project, run: Runner) -> None:

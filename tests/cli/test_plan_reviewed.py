@@ -42,7 +42,7 @@ def test_a_portal_edit_in_between_is_shown_and_needs_approval(reviewed: Project,
     assert "Not reviewed: the changes differ from the reviewed plan." in done.out
     assert "AccessTokenDuration  60 -> 600" in done.out
     assert "update ApiClient/front" not in done.out
-    assert "## `test`: not reviewed" in Path("difference.md").read_text()
+    assert "## `test`: differs from what was reviewed" in Path("difference.md").read_text()
 
 
 def test_what_was_reviewed_and_is_no_longer_planned_is_named(reviewed: Project, run: Runner) -> None:

@@ -60,9 +60,9 @@ def test_the_only_environment_is_the_default() -> None:
         (
             "stagin",
             "there is no environment 'stagin' in reconciler.yaml",
-            "did you mean staging? environments are: sandbox, staging",
+            "did you mean staging? choose one of: sandbox, staging",
         ),
-        ("qa", "there is no environment 'qa' in reconciler.yaml", "environments are: sandbox, staging"),
+        ("qa", "there is no environment 'qa' in reconciler.yaml", "choose one of: sandbox, staging"),
     ],
 )
 def test_an_environment_must_be_named_and_exist(name: str | None, message: str, hint: str) -> None:

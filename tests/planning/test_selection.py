@@ -19,7 +19,7 @@ from reconciler.planning.diff import diff
 from tests.builders import body, desired, live, manifest
 from tests.service import NO_LIMITS, Shop, client_id, shop
 
-LISTING = "list addresses with: reconciler show --resolved"
+LISTING = "give KIND/NAME of a manifest"
 WEB, DESK = {"team": "web", "tier": "1"}, {"team": "desk", "tier": "1"}
 
 
@@ -77,7 +77,7 @@ def test_addresses_and_labels_select(only: list[str], selector: dict[str, str], 
         (["*/old", "*/zzz"], {}, "--only */zzz matches no manifest", LISTING),
         (["*/0b"], {"team": "web"}, "--only */0b matches no manifest", LISTING),
         ([], {"taem": "web"}, "--selector taem=web: no manifest has this label", "did you mean team?"),
-        ([], {"team": "wbe"}, "--selector team=wbe: no manifest has this value", "there are: desk, web"),
+        ([], {"team": "wbe"}, "--selector team=wbe: no manifest has this value", "choose one of: desk, web"),
         ([], {"team": "dusk"}, "--selector team=dusk: no manifest has this value", "did you mean desk?"),
         ([], {"team": "web", "tier": "2"}, "no manifest matches all of --selector team=web,tier=2", ""),
         (["*/old"], {"team": "web"}, "no manifest matches all of --only */old --selector team=web", ""),

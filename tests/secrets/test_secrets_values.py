@@ -318,6 +318,7 @@ def test_a_secret_field_against_the_current_generation_spells_out_the_migration(
         one.plan(desired(with_secret(FROM_ENV)))
     hint = caught.value.diagnostics[0].hint
     assert "secrets: [{name: primary, deliver: [{file: PATH}]}]" in hint
+    assert "docs/secrets.md" in hint
 
 
 def test_both_generations_live_side_by_side_where_the_service_has_both(tmp_path: Path) -> None:

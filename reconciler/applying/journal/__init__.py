@@ -190,9 +190,8 @@ def read(path: Path) -> Run:
         message = f"the journal {path} has format {other}, but this version reads format {FORMAT_VERSION}"
         raise ReconcilerError(message, hint="read it with the version that wrote it, or move it out of this folder")
     if not entries:
-        raise ReconcilerError(
-            f"the journal {path} is empty", hint="its run stopped before the first write; delete the file"
-        )
+        hint = "it was emptied, or its run stopped before it began; check it with: reconciler history verify"
+        raise ReconcilerError(f"the journal {path} is empty", hint=hint)
     return Run(path, tuple(entries), torn)
 
 
@@ -376,10 +375,11 @@ def _succession(path: Path, lines: list[str], hashes: Mapping[str, list[str]]) -
             yield JournalFault(path, 1, f"the journal of the previous run, {run}, is missing")
         return
     there = hashes[run]
-    if not isinstance(line, int) or not 0 < line <= len(there):
-        yield JournalFault(
-            path, 1, f"the journal of the previous run {run} was truncated from {line} to {len(there)} lines"
-        )
+    if not isinstance(line, int) or line < 1:
+        yield JournalFault(path, 1, f"it does not record the last line of the previous run, {run}")
+    elif line > len(there):
+        message = f"the previous run, {run}, had {line} lines when this run began; its journal now has {len(there)}"
+        yield JournalFault(path, 1, message)
     elif there[line - 1] != known:
         yield JournalFault(path, 1, f"line {line} of the previous run, {run}, was changed after this run began")
 

@@ -189,7 +189,8 @@ def _foreign_secret_fields(resource: DesiredResource, shown: Mapping[str, frozen
             rule="no-such-secret-field",
             pointer=pointer("spec", name),
             hint=f"remove {name} from the spec and declare a named secret: secrets: [{{name: primary, deliver: "
-            "[{file: PATH}]}]; apply creates and delivers it, and existing secrets of the client stay unchanged",
+            "[{file: PATH}]}]; apply creates and delivers it, and existing secrets of the client stay unchanged "
+            "(migration: docs/secrets.md)",
         )
         for name in resource.secrets
         if name not in shown[resource.address.kind]

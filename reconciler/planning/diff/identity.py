@@ -110,7 +110,7 @@ def _rivals(matched: Iterable[tuple[DesiredResource, LiveResource | None]]) -> M
                 resource.place,
                 f"{resource.address} is the same live object as {owner.address} ({owner.place})",
                 rule="same-object",
-                hint="set a different metadata.id in each manifest, or remove one of them",
+                hint="give each manifest a different ID, or remove one of them",
             )
     return found
 

@@ -113,7 +113,7 @@ def freeze(changes: Sequence[Change], windows: Sequence[Window], now: datetime) 
         yield Finding(
             "freeze",
             f"the environment is frozen: {'; '.join(map(_described, held))}; {_ending(windows, now, held[0])}",
-            "wait until then",
+            "wait until it ends, or change freeze: of the environment",
             addresses(writes),
         )
 

@@ -273,7 +273,7 @@ def _other_target(saved: Binding, now: Binding) -> Iterator[tuple[str, str]]:
         ("base-url", "base URL", saved.base_url, now.base_url),
         ("marketplace", "marketplace", saved.marketplace, now.marketplace),
         ("tool-version", "version of reconciler", saved.tool_version, now.tool_version),
-        ("manifests", "set of manifests", saved.manifest_digest[:12], now.manifest_digest[:12]),
+        ("manifests", "manifests", saved.manifest_digest[:12], now.manifest_digest[:12]),
     ):
         if was != is_now:
             yield reason, f"the plan was made for {noun} {was}, not {is_now}"

@@ -153,7 +153,7 @@ def _count(known: Known, kind: Kind) -> str:
     if kind in _assigned(known):
         with_assignments(known.connection, live)
     if kind.name not in live.kinds:
-        return f"no {kind.noun}s, which this service does not have"
+        return f"no {kind.noun}s (not supported by this service)"
     return number(len(live.resources), kind.noun)
 
 

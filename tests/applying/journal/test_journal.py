@@ -291,7 +291,7 @@ def test_the_last_lines_of_a_run_are_missed_by_the_one_after_it(folder: Path, fi
     five.write_text("".join(lines(five)[:-1]))
     (fault,) = check_all(folder)
     assert fault.path == newest
-    assert "truncated from 5 to 4 lines" in fault.message
+    assert "had 5 lines when this run began; its journal now has 4" in fault.message
 
 
 def test_a_run_that_was_written_anew_is_missed_by_the_one_after_it(folder: Path, five: Path) -> None:
