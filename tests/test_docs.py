@@ -145,7 +145,7 @@ def test_the_messages_of_the_troubleshooting_page_are_those_of_the_program() -> 
     messages = re.findall(r"^### `(.+)`$", page, re.MULTILINE)
     texts = _texts_of_the_program()
     parts = [part.strip(" ,;:") for message in messages for part in message.split("…")]
-    assert len(messages) == len(re.findall(r"^### ", page, re.MULTILINE)) == 21
+    assert len(messages) == len(re.findall(r"^### ", page, re.MULTILINE)) == 19
     assert [part for part in parts if part not in texts] == []
 
 

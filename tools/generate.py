@@ -360,11 +360,13 @@ PAGES: Final[Mapping[str, Callable[[], str]]] = {
 
 
 def main() -> None:
-    """Write all of them."""
+    """Write those that have changed, and print their names."""
     os.environ.pop("RECONCILER_ENV", None)
     for name, make in PAGES.items():
-        (ROOT / name).write_text(make(), encoding="utf-8")
-        sys.stdout.write(f"{name}\n")
+        text = make()
+        if text != (ROOT / name).read_text(encoding="utf-8"):
+            (ROOT / name).write_text(text, encoding="utf-8")
+            sys.stdout.write(f"{name}\n")
 
 
 if __name__ == "__main__":

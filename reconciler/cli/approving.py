@@ -105,19 +105,16 @@ def _answer() -> str:
         return sys.stdin.readline()
 
 
-def with_terminal(options: "ApplyOptions", common: Common, *, ask: bool, about: str = "") -> "ApplyOptions":
+def with_terminal(options: "ApplyOptions", common: Common, *, ask: bool) -> "ApplyOptions":
     """Return the options with approval, progress and interruption on the terminal.
 
     Args:
         options: the options of apply.
         common: the global options.
         ask: whether approval is required.
-        about: a line to show before the plan.
     """
 
     def approve(plan: Plan, objections: Sequence[Finding]) -> bool:
-        if about and not common.quiet:
-            write_stderr(joined([about]))
         _require_approval(common, plan, options.ack, objections, ask=ask)
         return ask
 

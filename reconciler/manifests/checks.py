@@ -47,7 +47,8 @@ def recognise(data: Json) -> Unrecognised | None:
             "a manifest is a mapping, with apiVersion, kind, metadata and spec"
         )
     version, name = data.get("apiVersion"), data.get("kind")
-    if isinstance(name, str) and name in KINDS and (version is None or str(version).startswith("reconciler/")):
+    is_foreign = isinstance(version, str) and "/" in version and not version.startswith("reconciler/")
+    if isinstance(name, str) and name in KINDS and not is_foreign:
         return None
     if version is None and name is None:
         return _without_kind(data)

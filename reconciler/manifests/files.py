@@ -19,7 +19,7 @@ from stat import S_ISDIR, S_ISREG
 from typing import Final, Self
 
 from reconciler.errors import ReconcilerError
-from reconciler.kinds import DEFAULT_KIND
+from reconciler.kinds import DEFAULT_KIND, KINDS
 from reconciler.manifests.yaml import shown, unreadable
 from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Diagnostic, Place, Severity
@@ -117,7 +117,8 @@ class _Search:
         except OSError as error:
             fault = unreadable(error, path, name)
             is_folder = isinstance(error, FileNotFoundError) and not os.path.splitext(path)[1]  # noqa: PTH122  # see above
-            self.faults.append(replace(fault, hint=EMPTY_FOLDER_HINT) if is_folder and not fault.hint else fault)
+            hint = f"to select a resource, use --only {path}" if path.partition("/")[0] in KINDS else EMPTY_FOLDER_HINT
+            self.faults.append(replace(fault, hint=hint) if is_folder and not fault.hint else fault)
             return
         if (status.st_dev, status.st_ino) in self._apart:
             message = "this is an overlay or a file of ids, not a manifest"

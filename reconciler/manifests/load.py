@@ -162,7 +162,9 @@ def _check_all(
             candidates += checked.candidates
             waived += checked.waived
     if is_whole:
-        diagnostics += [*overlays.without_manifest(), *unclaimed_ids(candidates, context)]
+        diagnostics += overlays.without_manifest()
+        has_errors = any(each.severity is Severity.ERROR for each in diagnostics)
+        diagnostics += () if has_errors else unclaimed_ids(candidates, context)  # its manifest may be faulty
     return candidates, diagnostics, waived
 
 

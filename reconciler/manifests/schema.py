@@ -341,15 +341,24 @@ def _hint(problem: _Problem) -> str:
     value, wanted = problem.value, problem.wanted
     if problem.keyword == "enum" and isinstance(value, str):
         return did_you_mean(value, [choice for choice in wanted if isinstance(choice, str)])
-    if problem.keyword != "type":
-        return ""
-    types = {wanted} if isinstance(wanted, str) else set(wanted)
+    if problem.keyword == "type":
+        return _hint_on_type(problem, {wanted} if isinstance(wanted, str) else set(wanted))
+    return ""
+
+
+def _hint_on_type(problem: _Problem, types: set[str]) -> str:
+    value = problem.value
     if "boolean" in types and isinstance(value, str) and value.casefold() in _OLD_BOOLEANS:
         return "in YAML 1.2 yes, no, on and off are strings"
     if types & {"boolean", "integer", "number"} and isinstance(value, str):
         is_typed = value in {"true", "false"} or re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", value)
         return "write it without quotes" if is_typed else ""
-    return "put quotes around it" if "string" in types and isinstance(value, bool | int | float) else ""
+    if "array" in types:
+        return "start each entry with '- '" if isinstance(value, dict) else "write a list: [...]"
+    if "string" in types and isinstance(value, bool | int | float):
+        form, pattern = problem.schema.get("x-pattern"), problem.schema.get("pattern", "")
+        return f"write {form}" if form and not re.search(pattern, json.dumps(value)) else "put quotes around it"
+    return ""
 
 
 def _types(wanted: str | Sequence[str]) -> str:

@@ -124,7 +124,7 @@ def out_of_scope(candidates: Iterable[Candidate], scope: Scope) -> Iterator[Diag
 
 
 def unclaimed_ids(candidates: Iterable[Candidate], context: LoadContext) -> Iterator[Diagnostic]:
-    """Find ids of the environment without a manifest; only called when all manifests are loaded."""
+    """Find ids of the environment without a manifest; only called when all manifests are loaded and valid."""
     known = {candidate.address for candidate in candidates}
     for number, address in enumerate(one for one in context.ids if one not in known):
         name = short(address)

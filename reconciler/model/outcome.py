@@ -226,6 +226,8 @@ class RecordedChange:
     """The service's response to its last write, without secret values; None: not recorded."""
     made: tuple[LiveSecret, ...] = ()
     """The named secrets that it created, in their final state."""
+    has_begun_secrets: bool = False
+    """Whether a step for a named secret may have been executed."""
     fingerprints: Mapping[str, str] = field(default_factory=dict)
     """Fingerprints of the secret values that it set, by field, keyed with the plan key of the run."""
     not_held: tuple[str, ...] = ()
@@ -238,11 +240,11 @@ class RecordedChange:
             return Certainty.NOT_STARTED
         if self.status is not None and not self.uncertain:
             return Certainty.ENDED
-        if not self.writes:
-            return Certainty.UNCERTAIN if self.uncertain else Certainty.NOT_STARTED
         if self.uncertain or self.open_writes:
             return Certainty.UNCERTAIN
-        return Certainty.WRITTEN if any(write.may_be_carried_out for write in self.writes) else Certainty.REFUSED
+        if self._may_have_writes:
+            return Certainty.WRITTEN
+        return Certainty.REFUSED if self.writes else Certainty.NOT_STARTED
 
     @property
     def open_writes(self) -> tuple[RecordedWrite, ...]:
@@ -252,7 +254,11 @@ class RecordedChange:
     @property
     def may_be_written(self) -> bool:
         """Whether a part of it may have been written."""
-        return any(write.may_be_carried_out for write in self.writes) and not self.restored
+        return self._may_have_writes and not self.restored
+
+    @property
+    def _may_have_writes(self) -> bool:
+        return self.has_begun_secrets or any(write.may_be_carried_out for write in self.writes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.applying import journal
 from tests.cli.conftest import BACK, Project, Runner
 
 
@@ -78,11 +79,11 @@ def test_what_guards_refuse_is_accepted_by_the_command_that_they_print(project: 
 def test_a_rollback_that_guards_refuse_prints_a_rollback(project: Project, run: Runner) -> None:
     for name in "ab":
         project.manifest(name, AccessTokenDuration=600)
-    assert run("apply", "--auto-approve").code == 0
+    run_id = json.loads(run("apply", "--auto-approve", "--format", "json").out)["run"]
     refused = run("rollback", "last", "--only", "ApiClient/a", "--auto-approve")
     assert refused.code == 3
     words = printed(refused.err, "rollback")
-    assert words[:-1] == ["rollback", "last", "--env", "test", "--only", "ApiClient/a", "--ack"]
+    assert words[:-1] == ["rollback", run_id, "--env", "test", "--only", "ApiClient/a", "--ack"]
     assert run(*words, "--auto-approve").code == 0
 
 
@@ -155,7 +156,8 @@ def test_the_command_that_shows_a_rollback_or_drift_again_is_about_the_same(proj
         project.manifest(f"new-{number:02}", AccessTokenDuration=600)
     assert run("apply", "--auto-approve", "--receipt", "receipt.json").code == 0
     preview = run("rollback", "last", "--dry-run", "--only", "*/new*", "--format", "github").out
-    assert re.findall("full output: (.*)", preview) == ["reconciler rollback last --only '*/new*' --dry-run"]
+    run_id = journal.find(Path(".reconciler/runs"), "last").stem
+    assert re.findall("full output: (.*)", preview) == [f"reconciler rollback {run_id} --only '*/new*' --dry-run"]
     for number in range(11):
         project.manifest(f"new-{number:02}", AccessTokenDuration=500)
     drift = run("drift", "--receipt", "receipt.json", "--format", "github").out

@@ -38,9 +38,11 @@ def test_a_run_is_taken_back_and_that_is_a_run_as_well(project: Project, run: Ru
 
 def test_a_dry_run_of_a_rollback_shows_its_plan_and_writes_nothing(project: Project, run: Runner, applied: str) -> None:
     shown = run("rollback", "last", "--dry-run", "--auto-approve")
-    assert (shown.code, shown.err, project.writes()) == (0, "", [])
+    assert (shown.code, project.writes()) == (0, [])
+    assert shown.err.startswith(f"Rollback of run {applied}: apply to test by ")
     assert "Active  false -> true" in shown.out
-    assert "\n    reconciler rollback last --env test\n" in shown.out
+    assert f"\n    reconciler rollback {applied} --env test\n" in shown.out
+    assert run("--quiet", "rollback", "last", "--dry-run").err == ""
     refused = run("rollback", "last", "--dry-run", "--format", "json")
     assert (refused.code, "format json is not available for plans" in refused.err) == (64, True)
 
@@ -121,6 +123,21 @@ def test_last_is_the_newest_run_that_has_written_to_the_environment(
     done = run("rollback", "last", "--auto-approve", "--env", "test")
     assert (done.code, project.writes()) == (0, ["PUT"])
     assert f"Rollback of run {applied}: apply to test by " in done.err
+
+
+@pytest.mark.usefixtures("applied")
+def test_last_is_also_a_run_that_has_only_created_a_named_secret(project: Project, run: Runner) -> None:
+    project.manifest("front", Active=True)
+    assert run("apply", "--auto-approve").code == 0
+    path = project.manifest("front", Active=True)
+    secrets = [{"name": "primary", "deliver": [{"file": "../secret"}]}]
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"secrets": secrets}))
+    secret_run = json.loads(run("apply", "--auto-approve", "--format", "json").out)["run"]
+    project.writes()
+    done = run("rollback", "last", "--auto-approve")
+    assert (done.code, project.writes()) == (0, [])
+    assert f"Rollback of run {secret_run}: " in done.err
+    assert "ApiClient/front: secrets are not rolled back; that run set or cleared primary" in done.err
 
 
 def test_a_rollback_says_that_the_manifests_still_ask_for_what_it_takes_back(

@@ -149,10 +149,26 @@ def test_an_id_under_a_name_that_no_manifest_has_is_a_warning_at_its_own_line(ru
 def test_a_part_of_the_manifests_says_nothing_about_ids_of_others(run: Runner) -> None:
     Path("reconciler.yaml").write_text(IDS, encoding="utf-8")
     assert run("validate", "m/a.yaml").out == "Valid: 1 document in 1 file.\n"
-    write("m/b.yaml", [])
+    write("m/b.yaml", manifest(AppName="b") | {"metadata": {"name": "b"}})  # type: ignore[operator]  # a mapping
     assert "id-without-manifest" in run("validate").out
     Path("m/b.yaml").write_text("a: [", encoding="utf-8")
     assert "id-without-manifest" not in run("validate").out
+
+
+def test_an_id_whose_manifest_may_be_the_faulty_one_is_not_to_be_removed(run: Runner) -> None:
+    Path("reconciler.yaml").write_text(IDS, encoding="utf-8")
+    write("m/b.yaml", manifest(AppName="b") | {"kind": "APIClient"})  # type: ignore[operator]  # a mapping
+    assert "id-without-manifest" not in run("validate").out
+
+
+def test_an_address_in_place_of_a_path_is_told_the_option(project: Project, run: Runner) -> None:
+    project.manifest("back", AccessTokenDuration=600)
+    assert "to select a resource, use --only ApiClient/back" in run("plan", "ApiClient/back").err
+
+
+def test_a_kind_of_this_program_with_another_version_is_not_taken_for_that_of_another_program(run: Runner) -> None:
+    write("m/a.yaml", manifest(AppName="a") | {"apiVersion": "v1"})  # type: ignore[operator]  # a mapping
+    assert "apiVersion must be reconciler/v1, got v1" in run("validate", "m").out
 
 
 def test_what_is_counted_is_what_was_read(project: Project, run: Runner) -> None:

@@ -15,6 +15,7 @@ from reconciler.model.plan import Limits
 from reconciler.model.resource import Address, Scope
 from reconciler.model.secret import SecretReference, SecretSource
 from tests.builders import by_address
+from tests.golden import golden
 
 SCENARIOS = Path(__file__).parents[1] / "scenarios" / "config"
 HEAD = "apiVersion: reconciler/v1\nkind: Config\nmanifests: [manifests/]\n"
@@ -48,7 +49,7 @@ def test_a_faulty_configuration_is_told_what_it_is_expected_to(file: Path, monke
     with pytest.raises(InputError) as caught:
         load_config(Path("reconciler.yaml"))
     told = "".join(f"{diagnostic}\n" for diagnostic in caught.value.diagnostics)
-    assert told == (file.parent / "expected.txt").read_text()
+    assert told == golden(file.parent / "expected.txt", told)
 
 
 def test_every_key_of_an_environment_is_read(tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """What is live, brought into ugly manifests: only the lines that must change do, and then there is no drift."""
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from reconciler.model.resource import LiveResource, LiveState
 from reconciler.planning import diff as differ
 from reconciler.planning import drift as drifts
 from tests.builders import BINDING, by_address, live
+from tests.golden import golden
 from tests.manifests.test_edit_values import layouts
 from tests.service import client_id
 
@@ -75,11 +75,8 @@ def test_what_is_live_is_brought_into_the_files_that_own_it(folder: Path, monkey
     shown = {f"{Path(file).stem.replace('before', 'after')}": text.decode() for file, text in contents.items()}
     faults = sorted(one.diagnostic for one in refused)
     shown |= {"refused": "".join(f"{one.place}: {one.message}; {one.hint}\n" for one in faults)} if refused else {}
-    golden = {name: folder / f"{name}{'.txt' if name == 'refused' else '.golden'}" for name in shown}
-    if os.environ.get("RECONCILER_GOLDEN") == "write":
-        for name, path in golden.items():
-            path.write_bytes(shown[name].encode())
-    assert {name: path.read_bytes().decode() for name, path in golden.items()} == shown
+    files = {name: folder / f"{name}{'.txt' if name == 'refused' else '.golden'}" for name in shown}
+    assert {name: golden(path, shown[name]) for name, path in files.items()} == shown
     left = {(one.address, f"/spec{one.pointer}") for one in case.drift(case.loaded(contents)).deviations}
     assert left == {(one.address, one.at) for one in refused}
 

@@ -14,6 +14,7 @@ from reconciler.errors import InputError
 from reconciler.manifests.load import LoadContext, Loaded, load
 from reconciler.model.json import Json
 from reconciler.model.resource import spec_digest
+from tests.golden import golden
 
 SCENARIOS = Path(__file__).parents[1] / "scenarios" / "loader"
 
@@ -43,7 +44,8 @@ def contents(loaded: Loaded) -> list[str]:
 @pytest.mark.parametrize("folder", sorted(SCENARIOS.iterdir()), ids=lambda folder: folder.name)
 def test_a_folder_of_manifests_comes_to_what_it_is_expected_to(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
-    assert outcome(folder) == (folder / "expected.txt").read_text()
+    found = outcome(folder)
+    assert found == golden(folder / "expected.txt", found)
 
 
 def write(folder: Path, *names: str) -> None:

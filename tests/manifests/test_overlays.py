@@ -1,7 +1,6 @@
 """Overlays: what a manifest is in each environment, in which file each value stands, and what is refused."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from reconciler.manifests.load import LoadContext, Loaded, load
 from reconciler.manifests.yaml import parse
 from reconciler.manifests.yaml.tree import Layered, merge_patch, overlaid_by, removals
 from reconciler.model.json import Json, get_at, pointer_parts
+from tests.golden import golden
 from tests.manifests.test_load import contents
 
 SCENARIOS = Path(__file__).parents[1] / "scenarios" / "overlays"
@@ -52,10 +52,8 @@ def places(loaded: Loaded) -> list[str]:
 @pytest.mark.parametrize("folder", sorted(SCENARIOS.iterdir()), ids=lambda folder: folder.name)
 def test_a_folder_with_overlays_comes_to_what_it_is_expected_to(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
-    found, expected = outcome(), folder / "expected.txt"
-    if os.environ.get("RECONCILER_GOLDEN") == "write":
-        expected.write_text(found)
-    assert found == expected.read_text()
+    found = outcome()
+    assert found == golden(folder / "expected.txt", found)
 
 
 # -- parts of the manifests --

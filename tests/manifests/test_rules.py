@@ -14,6 +14,7 @@ from reconciler.kinds.checks import RuleLevel
 from reconciler.manifests.load import Inspected, LoadContext, inspect, load
 from reconciler.manifests.rules import RULES, rules_of
 from reconciler.manifests.schema import read_schema
+from tests.golden import golden
 
 ROOT = Path(__file__).parents[2]
 SCENARIOS = Path(__file__).parents[1] / "scenarios" / "rules"
@@ -50,7 +51,8 @@ def test_a_rule_finds_what_is_broken_leaves_alone_what_is_fine_and_can_be_waived
 ) -> None:
     monkeypatch.chdir(SCENARIOS / rule)
     found = inspect([Path()], context(**dict.fromkeys(RULES.keys() - {rule}, "off")))
-    assert "".join(f"{line}\n" for line in told(found)) == Path("expected.txt").read_text()
+    shown = "".join(f"{line}\n" for line in told(found))
+    assert shown == golden(Path("expected.txt"), shown)
     assert {one.rule for one in found.diagnostics} == {rule}
     by_file = {(one.place.file, one.severity.value) for one in found.diagnostics}
     assert by_file - {("unsure.yaml", "warning")} == {("broken.yaml", RULES[rule].level.value)}

@@ -3,7 +3,6 @@
 `RECONCILER_GOLDEN=write pytest tests/render` writes the files anew; read the difference before committing it.
 """
 
-import os
 import re
 from dataclasses import replace
 from datetime import date
@@ -23,6 +22,7 @@ from reconciler.model.secret import SecretReference, SecretSource
 from reconciler.planning import drift as drifts
 from reconciler.render import FORMATS, Format
 from reconciler.render.style import PLAIN, Style
+from tests.golden import golden
 
 GOLDEN: Final = Path(__file__).parent / "golden"
 DIGEST: Final = "0123456789abcdef" * 4
@@ -251,9 +251,7 @@ PLAIN_DOCUMENTS: Final = documents(LOOK)
 @pytest.mark.parametrize("name", PLAIN_DOCUMENTS)
 def test_a_document_reads_as_its_golden_file(name: str) -> None:
     path = GOLDEN / f"{name.replace('.text', '.txt')}"
-    if os.environ.get("RECONCILER_GOLDEN") == "write":
-        path.write_text(PLAIN_DOCUMENTS[name], encoding="utf-8")
-    assert PLAIN_DOCUMENTS[name] == path.read_text(encoding="utf-8")
+    assert PLAIN_DOCUMENTS[name] == golden(path, PLAIN_DOCUMENTS[name])
 
 
 def test_no_golden_file_is_left_over() -> None:

@@ -1,5 +1,4 @@
 import json
-import os
 import re
 from pathlib import Path
 from typing import Final
@@ -11,6 +10,7 @@ from reconciler.model.reports import Adoption, Candidate, Check, Diagnosis, Prop
 from reconciler.model.resource import Address
 from reconciler.render.reports import ADOPTIONS, DIAGNOSES, Adopted
 from reconciler.render.style import PLAIN, Style
+from tests.golden import golden
 from tests.render.test_escape import TEXTS, is_harmless
 
 FRONT = Address("ApiClient", "front")
@@ -93,9 +93,7 @@ DOCUMENTS: Final = documents(PLAIN)
 
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_a_diagnosis_reads_as_its_golden_file(name: str) -> None:
-    if os.environ.get("RECONCILER_GOLDEN") == "write":
-        (GOLDEN / name).write_text(DOCUMENTS[name], encoding="utf-8")
-    assert DOCUMENTS[name] == (GOLDEN / name).read_text(encoding="utf-8")
+    assert DOCUMENTS[name] == golden(GOLDEN / name, DOCUMENTS[name])
 
 
 def test_no_golden_file_is_left_over() -> None:

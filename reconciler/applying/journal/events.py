@@ -131,9 +131,14 @@ def _changes(run: Run, planned: Sequence[Mapping[str, Any]]) -> tuple[RecordedCh
     for intent in _facts_of_events(run, "intent"):
         writes[intent["address"]].append(_write(intent, endings.get(intent["number"])))
     outcomes = {outcome["address"]: outcome for outcome in _facts_of_events(run, "outcome")}
-    made = _created_secrets(run)
+    made, begun = _created_secrets(run), {step["address"] for step in _facts_of_events(run, "secret-step-begun")}
     return tuple(
-        replace(_change(one, outcomes.get(address, {})), writes=tuple(writes[address]), made=made.get(address, ()))
+        replace(
+            _change(one, outcomes.get(address, {})),
+            writes=tuple(writes[address]),
+            made=made.get(address, ()),
+            has_begun_secrets=address in begun,
+        )
         for one in planned
         for address in [one["address"]]
     )

@@ -9,9 +9,10 @@ from reconciler.cli.documents import PLANS, RESULTS, require_formats, write_resu
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.options import Common, ack_option, common_options, completed_from, text, value_option
 from reconciler.cli.outputs import Outputs, outputs_option
+from reconciler.cli.streams import write_stderr
 from reconciler.model.outcome import RecordedRun
 from reconciler.project.api import text_of
-from reconciler.render.escape import escape
+from reconciler.render.escape import escape, joined
 
 
 @click.command(
@@ -59,6 +60,9 @@ def command(  # noqa: PLR0913  # one for each option
 
     settings = settings_of(common)
     recorded = run_to_roll_back(settings, run)
+    click.get_current_context().params["run"] = recorded.id  # in printed commands: `last` may be another run by then
+    if not common.quiet:
+        write_stderr(joined([f"Rollback of {_about(recorded)}"]))
     options = ApplyOptions(ack=ack, keep_going=keep_going)
     if dry_run:
         require_formats(outputs, {*PLANS} - {"json"})  # the JSON of a plan is a file for apply
@@ -67,7 +71,7 @@ def command(  # noqa: PLR0913  # one for each option
         if refused:
             raise refused
         return codes.of_plan(plan, ack, detailed=False)
-    options = with_terminal(options, common, ask=not auto_approve, about=f"Rollback of {_about(recorded)}")
+    options = with_terminal(options, common, ask=not auto_approve)
     result = roll_back(settings, recorded, only, options)
     write_result(outputs, lambda name, style: text_of(result, name, style))
     return codes.of_result(result)

@@ -12,7 +12,7 @@ from typing import Final
 
 from reconciler.config.settings import Environment
 from reconciler.errors import ReconcilerError
-from reconciler.kinds import DEFAULT_KIND
+from reconciler.kinds import DEFAULT_KIND, KINDS
 from reconciler.manifests.yaml.parser import Parser, SlowParser
 from reconciler.model.dataclass import dataclass
 from reconciler.model.json import Body
@@ -120,7 +120,9 @@ def watching(known: Known) -> Result:
     """Report whether every change in the service counts as drift."""
     unwatched = list(_unwatched(known.subject.environment))
     if not unwatched:
-        return Result(Verdict.OK, "every change in the service counts as drift")
+        used = len(known.subject.kinds)
+        others = f"; {len(KINDS) - used} are not read: no manifest, and not under manage:" if used < len(KINDS) else ""
+        return Result(Verdict.OK, f"every change of {number(used, 'kind')} counts as drift{others}")
     fix = (
         "run reconciler export --write first, or the next apply resets fields that no manifest names; then add "
         "defaults: {policy: {fields: exclusive}} and drift: {unmanaged: fail} (docs/exclusive.md)"
