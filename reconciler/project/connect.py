@@ -15,7 +15,7 @@ from reconciler.project import Settings
 from reconciler.project.files import own_folder
 from reconciler.remote.auth import ClientCredentials, Credentials, PasswordGrant
 from reconciler.remote.hosts import ALLOWED_HOSTS_VARIABLE, Origin, allowed_origin, require_allowed
-from reconciler.secrets import Resolve, value_of
+from reconciler.secrets import Resolve, hint_on_missing, value_of
 
 if TYPE_CHECKING:
     import httpx
@@ -151,9 +151,8 @@ def _resolved(environment: str, auth: Auth, resolve: Resolve) -> Mapping[str, Se
         except SecretMissing as error:
             missing.append(f"auth.{key}: {error.message}")
     if missing:
-        them = "it" if len(missing) == 1 else "them"
-        hint = f"set {them} where this runs; in CI, pass {them} to the step"
-        raise ReconcilerError(f"environment {environment} is missing credentials: {'; '.join(missing)}", hint=hint)
+        message = f"environment {environment} is missing credentials: {'; '.join(missing)}"
+        raise ReconcilerError(message, hint=hint_on_missing(len(missing)))
     return values
 
 

@@ -114,6 +114,12 @@ Resolve: TypeAlias = Callable[[SecretReference], Secret]
 """Returns the value of a reference, or raises a `ReconcilerError` that names the reference."""
 
 
+def hint_on_missing(count: int) -> str:
+    """How to provide so many values."""
+    them = "it" if count == 1 else "them"
+    return f"set {them} where this runs; in CI, pass {them} to the step"
+
+
 @dataclass(frozen=True, slots=True)
 class ResolvedSecrets:
     """The values of secret references."""
@@ -129,7 +135,8 @@ class ResolvedSecrets:
             SecretMissing: lists all that are missing.
         """
         if self.unresolved:
-            raise SecretMissing("; ".join(f"{address}: {why}" for address, why in self.unresolved))
+            message = "; ".join(f"{address}: {why}" for address, why in self.unresolved)
+            raise SecretMissing(message, hint=hint_on_missing(len(self.unresolved)))
 
     def warnings(self, changes: Iterable[Change]) -> Iterator[str]:
         """The warnings of a plan about missing values."""

@@ -193,6 +193,7 @@ def test_a_plan_goes_on_without_a_secret_and_an_apply_does_not(project: Project,
     assert (plan.code, "FRONT_SECRET is not set" in plan.out) == (0, True)
     applied = run("apply", "--auto-approve")
     assert (applied.code, "FRONT_SECRET is not set" in applied.err) == (1, True)
+    assert "hint: set it where this runs" in applied.err
 
 
 def test_our_own_credentials_are_refused_from_files_too(project: Project, run: Runner, tmp_path: Path) -> None:
