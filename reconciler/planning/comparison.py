@@ -17,7 +17,7 @@ from reconciler.kinds import DEFAULT_KIND, KINDS, Kind
 from reconciler.kinds.checks import RuleLevel
 from reconciler.live import Related, unexpected_fields
 from reconciler.model.dataclass import dataclass
-from reconciler.model.diagnostic import Diagnostic
+from reconciler.model.diagnostic import Diagnostic, listed
 from reconciler.model.inputs import Access, Checkout, Selection, Window
 from reconciler.model.named_secret import LiveSecret
 from reconciler.model.plan import Action, Binding, Change, Creation, Finding, Limits, Notice, Plan
@@ -284,6 +284,13 @@ def diff_offline(sides: Sides, target: Target) -> Comparison:
     return _compared(sides, changes, target, lambda _planned, _seen: ())
 
 
+def _limits_of_pruning(live: LiveState, target: Target) -> Iterator[str]:
+    """Warn that pruning does not see objects of a kind that has lost its last manifest."""
+    if target.prunes and len(live.kinds) < len(KINDS):
+        read = listed(sorted(live.kinds))
+        yield f"--prune covers only the kinds in use ({read}); list others under manage: in reconciler.yaml"
+
+
 def _compared(
     sides: Sides,
     changes: Sequence[Change],
@@ -308,6 +315,7 @@ def _compared(
         *about_secrets(selected.changes, seen),
         *unexpected_fields(seen),
         *about_kept,
+        *_limits_of_pruning(live, target),
         *selection.left_scope(selected.changes, desired.scope),
         *hints(selected.whole, desired),
         *copied(selected.changes),

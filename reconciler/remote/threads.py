@@ -5,15 +5,17 @@ still run the call if one of its threads is free later.
 """
 
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import partial
 from threading import Lock
-from typing import Generic, ParamSpec, TypeVar
+from typing import Final, Generic, ParamSpec, TypeVar
 
 from reconciler.errors import is_no_thread
 
 _T = TypeVar("_T")
 _P = ParamSpec("_P")
+_SIGNAL_SECONDS: Final = 0.5
+"""The maximum delay of a signal."""
 
 
 class Threads(ThreadPoolExecutor):
@@ -33,11 +35,21 @@ class Threads(ThreadPoolExecutor):
         return job.future
 
 
+class _Result(Future[_T]):
+    """A future whose `result` also handles signals that arrive right before it waits, which do not end the wait."""
+
+    def result(self, timeout: float | None = None) -> _T:
+        """Wait for the result and return it, or raise the error of the call."""
+        while timeout is None and not self.done():
+            wait([self], _SIGNAL_SECONDS)
+        return super().result(timeout)
+
+
 class Job(Generic[_T]):
     """A call that runs once, in the first thread that runs it."""
 
     def __init__(self, call: Callable[[], _T]) -> None:
-        self.future: Future[_T] = Future()
+        self.future: Future[_T] = _Result()
         self._call = call
         self._lock = Lock()
         self._is_taken = False

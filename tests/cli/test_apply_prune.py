@@ -110,3 +110,11 @@ def test_several_environments_are_pruned_each_by_itself(project: Project, run: R
     project.configure(test=document, other=document)
     shown = run("plan", "--prune", "--env-all").out
     assert (shown.count("not in any manifest)"), len(set(re.findall("--env .* --prune --ack .*", shown)))) == (1, 2)
+
+
+def test_objects_of_a_kind_that_has_lost_its_last_manifest_are_not_seen_which_is_said(
+    project: Project, run: Runner
+) -> None:
+    said = "--prune covers only the kinds in use (ApiClient); list others under manage: in reconciler.yaml"
+    assert said in run("plan", "--prune").out
+    assert said not in run("plan").out

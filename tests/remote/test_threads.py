@@ -1,6 +1,10 @@
 """A pool on a machine that starts few threads, or none: every call is made once all the same."""
 
+import linecache
+import signal
+import sys
 from concurrent.futures import CancelledError
+from contextlib import ExitStack
 from threading import Event, get_ident
 
 import pytest
@@ -41,3 +45,37 @@ def test_what_waits_when_the_pool_is_closed_is_cancelled_and_nothing_is_taken_an
         second.result()
     with pytest.raises(RuntimeError, match="shutdown"):
         pool.submit(get_ident)
+
+
+class Signalled(Exception):
+    """Raised by the handler of a signal."""
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="the system has no signals of threads")
+def test_a_signal_that_does_not_end_a_wait_is_handled_all_the_same() -> None:
+    def stop(_number: int, _frame: object) -> None:
+        raise Signalled
+
+    begun, over = Event(), Event()
+
+    def signal_this_thread(waiting: int) -> None:
+        begun.wait(20)
+        seen = 0
+        while seen < 1000:  # certainly blocked, not about to be
+            frame = sys._current_frames()[waiting]
+            is_blocked = "waiter.acquire(" in linecache.getline(frame.f_code.co_filename, frame.f_lineno)
+            seen = seen + 1 if is_blocked else 0
+        signal.pthread_kill(get_ident(), signal.SIGUSR1)  # its handler runs in the thread that waits
+        over.wait(20)
+
+    before = signal.signal(signal.SIGUSR1, stop)
+    try:
+        with Threads(1) as pool, ExitStack() as stack:
+            stack.callback(over.set)
+            future = pool.submit(signal_this_thread, get_ident())
+            begun.set()
+            with pytest.raises(Signalled):
+                future.result()
+            assert not future.done()
+    finally:
+        signal.signal(signal.SIGUSR1, before)
