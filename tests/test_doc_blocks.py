@@ -73,7 +73,7 @@ def example(tmp_path: Path) -> Playground:
 
 @pytest.fixture
 def marketplace(tmp_path: Path) -> Iterator[Playground]:
-    """An empty folder, and the sample marketplace, which the pages tell newcomers to use, at an address."""
+    """An empty folder, and the sample marketplace, which the pages tell new_objects to use, at an address."""
     with running(emulator := Emulator(Settings(seed=ROOT / "reconciler" / "emulator" / "sample.yaml"))) as url:
         words = {"https://useast-sandbox.ordercloud.io": url, "my-marketplace": "emulator"}
         yield Playground(tmp_path, words)

@@ -18,7 +18,7 @@ from typing import TypeAlias
 
 from reconciler.applying import verify
 from reconciler.applying.task import Conflict, Provide, Task, Writer
-from reconciler.applying.write import Appeared, write
+from reconciler.applying.write import NewObjects, write
 from reconciler.errors import AnswerLost, ReconcilerError, RemoteError
 from reconciler.kinds import login_key
 from reconciler.model.dataclass import dataclass
@@ -88,12 +88,12 @@ class Controls:
 def apply(plan: Plan, remote: WriteRemote, secrets: Values, controls: Controls, provide: Provide) -> ApplyResult:
     """Write every change of the plan. Errors become outcomes; none is raised."""
     known = frozenset(change.key for change in plan.changes if change.key and change.before is not None)
-    newcomers = Appeared(remote, known)
+    new_objects = NewObjects(remote, known)
     todo = [change for change in plan.changes if change.action.writes]
     mine, others = _split(todo, lambda change: change.key == login_key(remote.client_id))
     deletes, rest = _split(others, lambda change: change.action is Action.DELETE)
     with Threads(controls.concurrency) as pool:
-        writer = Writer(remote, secrets, newcomers, controls.recorder, provide, controls.creation, pool)
+        writer = Writer(remote, secrets, new_objects, controls.recorder, provide, controls.creation, pool)
         run = _Run(writer, controls)
         for wave in _waves(rest):
             run.carry_out(wave, write)

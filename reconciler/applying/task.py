@@ -32,7 +32,7 @@ from reconciler.model.secret import Secret
 from reconciler.remote import ReadRemote, WriteRemote
 
 if TYPE_CHECKING:
-    from reconciler.applying.write import Appeared
+    from reconciler.applying.write import NewObjects
 
 ALREADY: Final = "already up to date"
 """The message for a body that needs no write."""
@@ -136,7 +136,7 @@ class Writer:
     remote: WriteRemote
     secrets: Values
     """Secret values to send."""
-    newcomers: "Appeared"
+    new_objects: "NewObjects"
     recorder: Recorder
     provide: Provide
     creation: Creation

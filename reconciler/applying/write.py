@@ -111,13 +111,13 @@ def _may_be_the_id(error: RemoteError) -> bool:
 
 def _by_post(task: Task, lost: AnswerLost | None) -> Outcome:
     """Create exactly once: look for an object with the name before each attempt, regardless of who created it."""
-    newcomers, name = task.writer.newcomers, str(task.planned[task.kind.name_field])
-    look = newcomers.before_the_run
+    new_objects, name = task.writer.new_objects, str(task.planned[task.kind.name_field])
+    look = new_objects.before_the_run
 
     def step(lost: AnswerLost | None) -> Next:
         nonlocal look
-        found = (newcomers.now if lost else look)(task.kind, name)
-        look = newcomers.now
+        found = (new_objects.now if lost else look)(task.kind, name)
+        look = new_objects.now
         if not found:
             return lambda attempt: _post_again(task, name, attempt) if lost else _post(task, attempt)
         if len(found) > 1 or not (lost or task.is_done(found[0])):
@@ -144,7 +144,7 @@ def _post_again(task: Task, name: str, attempt: int) -> Outcome:
     outcome = _post(task, attempt)
     found: Sequence[LiveResource] = ()
     with suppress(RemoteError):  # unknown; the next plan reports two of one name
-        found = task.writer.newcomers.now(task.kind, name)
+        found = task.writer.new_objects.now(task.kind, name)
     if len(found) > 1:
         conflict = Conflict(f"it was created twice; delete one of them: {_ids(found)}")
         conflict.after_a_write = True
@@ -157,7 +157,7 @@ def _ids(found: Sequence[LiveResource]) -> str:
 
 
 @dataclass(slots=True)
-class Appeared:
+class NewObjects:
     """Tracks objects created since the plan. Thread-safe."""
 
     remote: ReadRemote

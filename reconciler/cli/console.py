@@ -279,7 +279,7 @@ class Console(Listener):
         """Show an error."""
         report_error(error)
 
-    def found_cut_off(self, run: RecordedRun, uncertain: Sequence["Uncertain"]) -> None:
+    def found_interrupted_run(self, run: RecordedRun, uncertain: Sequence["Uncertain"]) -> None:
         """Show what is certain and what is uncertain about the interrupted run."""
         from reconciler.render.history import cut_off  # noqa: PLC0415  # rarely needed
 

@@ -15,7 +15,7 @@ import click
 from reconciler.cli.exit import ExitCode
 from reconciler.cli.streams import wants_colour, width, write_stderr
 from reconciler.errors import ReconcilerError, UsageError, cut_off, is_no_thread
-from reconciler.manifests.schema import closest
+from reconciler.manifests.schema import did_you_mean, meant
 from reconciler.model.diagnostic import Checked
 from reconciler.render.escape import escape
 from reconciler.render.jsonl import diagnostic, error_events, fault
@@ -62,8 +62,7 @@ def _wrong_usage(error: click.ClickException) -> UsageError:
 
 def no_such_command(name: str, commands: Collection[str]) -> UsageError:
     """The error for an unknown command."""
-    close = closest(name, commands)
-    return UsageError(f"No such command: {name}", hint=f"did you mean {close}?" if close else "see reconciler --help")
+    return UsageError(f"No such command: {name}", hint=did_you_mean(name, commands) or "see reconciler --help")
 
 
 def _instead(option: str, context: click.Context | None) -> str:
@@ -73,8 +72,7 @@ def _instead(option: str, context: click.Context | None) -> str:
             return "remove it: without --write nothing is written"
         return "remove it: this command does not write to the service"
     named = next((one for one in _OPTIONS_OF_OTHER_TOOLS.get(option, ()) if one in known), None)
-    close = named or closest(option, set(known) - _NEVER_SUGGESTED)
-    return f"did you mean {close}?" if close else ""
+    return meant(named) if named else did_you_mean(option, set(known) - _NEVER_SUGGESTED)
 
 
 def _options(context: click.Context) -> Collection[str]:

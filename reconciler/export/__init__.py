@@ -17,7 +17,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from reconciler.errors import ReconcilerError
 from reconciler.export.manifest import (
     Choice,
     Comments,
@@ -33,7 +32,7 @@ from reconciler.export.manifest import (
 )
 from reconciler.export.overlaying import OverlayCollector, changes, differences
 from reconciler.kinds import KINDS, Kind, login_key
-from reconciler.manifests.edit import At, write_contents
+from reconciler.manifests.edit import At, create_file, write_contents
 from reconciler.manifests.edit.live import Contents, Names, with_changes
 from reconciler.manifests.load import LoadContext
 from reconciler.manifests.yaml import shown
@@ -86,12 +85,7 @@ class Export:
             ReconcilerError: a file cannot be written. Files before it are written.
         """
         for path, text in self.new.items():
-            try:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                with path.open("x", encoding="utf-8", newline="\n") as file:
-                    file.write(text)
-            except OSError as error:
-                raise ReconcilerError(f"cannot write {shown(path)}: {error.strerror}") from error
+            create_file(path, text)
         write_contents(self.changed)
 
 

@@ -24,6 +24,7 @@ from reconciler.model.json import Absent, Body, Json, get_at, is_array
 from reconciler.model.reports import LeftOut
 from reconciler.model.resource import LiveResource, LiveState
 from reconciler.model.secret import Secret
+from reconciler.render.wording import number
 
 _MEMBERS: Final[Mapping[str, tuple[str, str]]] = {
     "users": ("buyer", "user"),
@@ -251,8 +252,8 @@ def _resources(kind: Kind, entries: Sequence[tuple[str, Json]], found: _Sections
     used_ids: dict[str, str] = {}
     if kind.row_fields:
         entries = [(kind.section, _set_from_rows(kind, kind.row_fields, entries, found))]
-    for number, (place, entry) in enumerate(entries):
-        resource = _object(kind, place, entry, f"entry-{number}", found)
+    for index, (place, entry) in enumerate(entries):
+        resource = _object(kind, place, entry, f"entry-{index}", found)
         if resource is None:
             continue
         faults = [*found.seed_objects.faults(kind, resource.body, _MARKETPLACE)]
@@ -288,12 +289,12 @@ def _sections(others: Mapping[str, int]) -> str:
     other_sections = ordered[_MAX_SECTIONS_SHOWN:]
     if not other_sections:
         return ", ".join(shown)
-    sections = "1 more section" if len(other_sections) == 1 else f"{len(other_sections)} more sections"
+    sections = number(len(other_sections), "more section")
     return f"{', '.join(shown)} and {sections} ({_entries(sum(count for _, count in other_sections))})"
 
 
 def _entries(count: int) -> str:
-    return "1 entry" if count == 1 else f"{count} entries"
+    return number(count, "entry", "entries")
 
 
 def _object(kind: Kind, place: str, entry: Json, key: str, found: _Sections) -> LiveResource | None:

@@ -180,7 +180,7 @@ class DesiredResource:
     """The rules with valid waivers."""
     places: Mapping[str, Place] = field(default_factory=dict)
     """JSON pointer into the document (``/spec/Active``) -> its place."""
-    is_disarmed: bool = False
+    has_no_secrets_loaded: bool = False
     """Whether its secrets were removed because they are not selected, so that missing ones are unknown."""
 
 

@@ -113,7 +113,7 @@ def _dependents(context: LiveContext) -> Findings:
 
 
 def _dependents_everywhere(context: LiveContext) -> Findings:
-    """The objects to delete may be of kinds that are no longer in use."""
+    """Search all kinds for dependents, since a rollback may delete objects of kinds that are no longer in use."""
     compared = context.compared
     return deletion.check(compared.changes, context.remote, compared.live.marketplace, compared.whole, everywhere=True)
 
@@ -131,7 +131,7 @@ ROLLBACK_CHECKS: Final[tuple[Callable[[LiveContext], Findings], ...]] = (
     _references,
     _dependents_everywhere,
 )
-"""What a rollback deletes and creates is not a rename, and its manifests are not those of the run."""
+"""Without `_created` and `_renamed`: a rollback recreates earlier objects, and has no manifests for them."""
 
 
 def _plan(compared: Comparison, base_url: str, target: Target, checked: Sequence[Findings]) -> Plan:

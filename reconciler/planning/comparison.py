@@ -1,4 +1,4 @@
-"""A target x manifests x a service -> both sides -> the changes between them: matched, protected, pruned and selected.
+"""A target x manifests x a service -> both states -> the changes between them: matched, protected, pruned and selected.
 
 A target is an environment, its limits, and the user's selection.
 """

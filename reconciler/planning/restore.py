@@ -49,8 +49,8 @@ def copied(changes: Sequence[Change]) -> Iterator[str]:
     for change in changes:
         for was, becomes in _other_hosts(change):
             yield (
-                f"{change.address} points at {was}, but its manifest at {becomes}: it may be a copy of another "
-                "environment, as after a staging restore"
+                f"{change.address} uses host {was}, but its manifest has {becomes}: a staging restore may have copied "
+                "the live value from another environment"
             )
 
 

@@ -79,14 +79,16 @@ def _check_write_secret(text: str, desired: DesiredState, selection: Selection) 
 
 def without_secrets(desired: DesiredState) -> DesiredState:
     """The manifests without secrets, for a run that cannot read them."""
-    return replace(desired, resources=tuple(replace(one, secrets={}, is_disarmed=True) for one in desired.resources))
+    return replace(
+        desired, resources=tuple(replace(one, secrets={}, has_no_secrets_loaded=True) for one in desired.resources)
+    )
 
 
 def without_other_secrets(desired: DesiredState, selection: Selection) -> DesiredState:
     """The manifests without the secrets of excluded resources, which the run does not need."""
     if selection.is_everything:
         return desired
-    return replace(desired, resources=tuple(_disarmed(one, selection) for one in desired.resources))
+    return replace(desired, resources=tuple(_without_unselected_secrets(one, selection) for one in desired.resources))
 
 
 def parted(changes: Iterable[Change], scope: Scope) -> tuple[list[Change], list[Change]]:
@@ -185,7 +187,7 @@ def _check_label(label: str, value: str, desired: DesiredState) -> None:
         raise UsageError(message, hint=did_you_mean(value, values[label]) or known)
 
 
-def _disarmed(resource: DesiredResource, selection: Selection) -> DesiredResource:
+def _without_unselected_secrets(resource: DesiredResource, selection: Selection) -> DesiredResource:
     has_any = resource.secrets or resource.named_secrets is not None
     if not has_any or is_selected(selection, resource.address, resource.labels):
         return resource

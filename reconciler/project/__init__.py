@@ -65,8 +65,8 @@ class Listener:
     def failed(self, error: "ReconcilerError") -> None:
         """Something apart from the run itself has failed, such as writing its record."""
 
-    def found_cut_off(self, run: "RecordedRun", uncertain: "Sequence[Uncertain]") -> None:
-        """An earlier run did not finish; these of its writes are uncertain."""
+    def found_interrupted_run(self, run: "RecordedRun", uncertain: "Sequence[Uncertain]") -> None:
+        """An earlier run was interrupted; `uncertain` has its writes with an unknown result."""
 
     def masked(self, command: str) -> None:
         """A GitHub workflow command that masks a new secret in the log of the job. It contains the secret."""

@@ -156,7 +156,7 @@ def _targets(settings: Settings, options: ApplyOptions, named: Sequence[str], *,
     meant = {*named, *filter(None, [chosen])}
     if planned and (every or (meant and meant != set(planned))):
         hint = "remove --env, --env-all and RECONCILER_ENV; to apply some of the plans, give only their files"
-        raise UsageError("a saved plan has its own environment", hint=hint)
+        raise UsageError("saved plans cannot be combined with other environments", hint=hint)
     if len(set(planned)) < len(planned):
         hint = "give one plan for each environment"
         raise UsageError("two of the saved plans are for the same environment", hint=hint)

@@ -106,7 +106,7 @@ def _different_from_tip(folder: Path, inputs: Inputs, branch: str) -> list[str]:
     repository = Repository.around(folder)
     tip = repository.tip(branch) if repository else None
     if repository is None or tip is None:
-        raise GitFailed(f"the tip of {branch} is unknown here", f"fetch it first: git fetch origin {branch}")
+        raise GitFailed(f"cannot find the tip of branch {branch}", f"fetch it: git fetch origin {branch}")
     found = _compare(repository, tip, inputs)
     names = [os.fsencode(name) for name in found.unknown]
     head = repository.commit()

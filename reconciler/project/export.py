@@ -182,7 +182,7 @@ class Destination:
         ]
         left_out = [*found.left_out]
         if made.out_of_scope:
-            why = "out of scope: other repositories manage them"
+            why = "out of scope, managed by another repository"
             left_out.append(LeftOut(number(made.out_of_scope, "object"), why))
         not_named = _NOT_NAMED if made.new and self.context.defaults.fields is FieldsPolicy.MERGE else ()
         end = (*not_named, *found.end, *self._only_in_environment(made))

@@ -67,18 +67,6 @@ def _is_descriptor(path: Path) -> bool:
     return folder == Path("/dev") or folder.is_relative_to("/proc")
 
 
-def new_file(path: Path, text: str) -> None:
-    """Create a file with default permissions, and its folders.
-
-    Raises:
-        ReconcilerError: the file exists, or cannot be written.
-    """
-    with os_errors_as(f"cannot write {path}"):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("x", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-
-
 def remove_file(path: Path) -> None:
     """Remove a file if it exists.
 

@@ -11,14 +11,13 @@ from reconciler.config.settings import Config, Environment
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.export.init import CONFIG, SETTINGS, Answers, changed_workflows, files, files_at_top, with_environment
 from reconciler.kinds import DEFAULT_KIND
-from reconciler.manifests.edit import write_contents
+from reconciler.manifests.edit import create_file, write_contents
 from reconciler.manifests.files import repository_of, require_inside, resolved
 from reconciler.manifests.yaml import shown
 from reconciler.model.reports import ExportStatus
 from reconciler.model.secret import SecretSource
 from reconciler.project import Settings
 from reconciler.project.export import EVERYTHING, from_live
-from reconciler.project.files import new_file
 from reconciler.render.reports import Command, File, Started
 
 _SHARED: Final = (
@@ -115,7 +114,7 @@ def _written(files: Mapping[Path, str]) -> Iterator[File]:
         if path.exists():
             yield File(str(path), written=False, advice=_advice(path, content))
         else:
-            new_file(path, content)
+            create_file(path, content)
             yield File(str(path), written=True)
 
 

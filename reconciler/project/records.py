@@ -15,7 +15,14 @@ from reconciler.applying import journal as journals
 from reconciler.applying import receipt as receiptfile
 from reconciler.applying import verify
 from reconciler.applying.journal import Run, all_files, applied, last_run, newest, require_trusted, run_files, runs
-from reconciler.applying.journal.events import ApplyRecorder, facts_of, recorded, recorded_rotation, unfinished
+from reconciler.applying.journal.events import (
+    ApplyRecorder,
+    facts_of,
+    may_have_written,
+    recorded,
+    recorded_rotation,
+    unfinished,
+)
 from reconciler.applying.journal.write import Journal
 from reconciler.applying.verify import Condition, Looked
 from reconciler.config import select_environment
@@ -56,6 +63,16 @@ def history(settings: Settings, environments: Collection[str] = (), *, every: bo
         if all(run.environment != name for run in found):
             select_environment(config, name)
     return [run for run in found if run.environment in environments or not environments]
+
+
+_MOST: Final = 40
+"""The maximum number of journals that a completion reads."""
+
+
+def run_ids(settings: Settings, start: str, *, written: bool) -> list[str]:
+    """The ids of runs with this start; with `written`, the newest that may have written, which only journals tell."""
+    found = [path for path in run_files(configuration(settings).journal) if path.stem.startswith(start)]
+    return [path.stem for path in (filter(may_have_written, found[-_MOST:]) if written else found)]
 
 
 def run_of(settings: Settings, name: str) -> Listed:
@@ -103,7 +120,7 @@ def check_interrupted_runs(session: "Session", remote: ReadRemote, plan: Plan) -
         session.settings.listener.failed(problem)
     left = unfinished(_all_applied(found), plan.binding)
     for run in left:
-        session.settings.listener.found_cut_off(run, [_uncertain(one) for one in verify.look(run, remote)])
+        session.settings.listener.found_interrupted_run(run, [_uncertain(one) for one in verify.look(run, remote)])
     return tuple(run.id for run in left)
 
 

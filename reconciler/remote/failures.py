@@ -171,7 +171,7 @@ _Error = TypeVar("_Error", bound=RemoteError)
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class FailedCall:
     """A failed call: the call, its response, and the errors in the response."""
 
     call: Call
@@ -212,8 +212,8 @@ def accept(call: Call, result: Result, *, attempts: int = 1, hidden: tuple[Secre
         raise _unanswered(call, result, attempts) from result.cause
     if result.status in SUCCESS:
         return result
-    trouble = Trouble(call, result, messages.service_errors(result), attempts, (*call.secrets, *hidden))
-    raise _builder(trouble)(trouble)
+    failed = FailedCall(call, result, messages.service_errors(result), attempts, (*call.secrets, *hidden))
+    raise _builder(failed)(failed)
 
 
 def not_executed(call: Call) -> NotExecuted:
@@ -240,38 +240,38 @@ def _unanswered(call: Call, result: NoAnswer, attempts: int) -> RemoteError:
     return Unreachable(text, facts, hint=result.hint or "check the network, the proxy settings and the base URL")
 
 
-def _denied(trouble: Trouble) -> RemoteError:
-    if not trouble.errors:
+def _denied(failed: FailedCall) -> RemoteError:
+    if not failed.errors:
         hint = "the response is not from the API: check for a proxy or a firewall"
-        return trouble.as_error(AccessDenied, "access denied", hint=hint)
-    advice = trouble.advice("check the credentials of this environment and the roles of its user")
-    roles = roles_hint(trouble.errors[0].data)
-    error = trouble.as_error(AccessDenied, hint="; ".join(filter(None, [roles, advice])))
-    error.texts = tuple(clean(text, trouble.hidden) for text in messages.texts(trouble.answer))
+        return failed.as_error(AccessDenied, "access denied", hint=hint)
+    advice = failed.advice("check the credentials of this environment and the roles of its user")
+    roles = roles_hint(failed.errors[0].data)
+    error = failed.as_error(AccessDenied, hint="; ".join(filter(None, [roles, advice])))
+    error.texts = tuple(clean(text, failed.hidden) for text in messages.texts(failed.answer))
     return error
 
 
-def _login_refused(trouble: Trouble) -> RemoteError:
-    return _denied(trouble) if trouble.errors else _not_the_api(trouble)
+def _login_refused(failed: FailedCall) -> RemoteError:
+    return _denied(failed) if failed.errors else _not_the_api(failed)
 
 
-def _no_login_here(trouble: Trouble) -> RemoteError:
-    return trouble.as_error(BadAnswer, "this address has no login endpoint", hint="check the base URL")
+def _no_login_here(failed: FailedCall) -> RemoteError:
+    return failed.as_error(BadAnswer, "this address has no login endpoint", hint="check the base URL")
 
 
-def _absent(trouble: Trouble) -> RemoteError:
-    if not trouble.errors:
-        return _not_the_api(trouble)
-    if trouble.call.is_write and not _is_about_this(trouble):
-        return _rejected(trouble)
+def _absent(failed: FailedCall) -> RemoteError:
+    if not failed.errors:
+        return _not_the_api(failed)
+    if failed.call.is_write and not _is_about_this(failed):
+        return _rejected(failed)
     hint = "check the ID, and that the environment is the right marketplace"
-    return trouble.as_error(NotFound, _object_name(trouble.errors[0].data), hint=hint)
+    return failed.as_error(NotFound, _object_name(failed.errors[0].data), hint=hint)
 
 
-def _is_about_this(trouble: Trouble) -> bool:
+def _is_about_this(failed: FailedCall) -> bool:
     """Whether the path names the missing object. A write may also be refused for an object in its body."""
-    missing = trouble.errors[0].data.get("ObjectID")
-    named = {unquote(part).casefold() for part in trouble.call.path.split("/")}
+    missing = failed.errors[0].data.get("ObjectID")
+    named = {unquote(part).casefold() for part in failed.call.path.split("/")}
     return not isinstance(missing, str) or missing.casefold() in named
 
 
@@ -280,36 +280,36 @@ def _object_name(data: Mapping[str, Json]) -> str:
     return f"{kind} '{name}'" if kind and name else ""
 
 
-def _rejected(trouble: Trouble) -> RemoteError:
-    if not trouble.errors:
-        return _not_the_api(trouble)
-    about = _object_name(trouble.errors[0].data)
-    advice = trouble.advice("correct what the service reports, then plan again")
-    return trouble.as_error(Rejected, about, hint=advice)
+def _rejected(failed: FailedCall) -> RemoteError:
+    if not failed.errors:
+        return _not_the_api(failed)
+    about = _object_name(failed.errors[0].data)
+    advice = failed.advice("correct what the service reports, then plan again")
+    return failed.as_error(Rejected, about, hint=advice)
 
 
-def _redirected(trouble: Trouble) -> RemoteError:
+def _redirected(failed: FailedCall) -> RemoteError:
     hint = "redirects are not followed, since they would send the token to another host: check the base URL"
-    return trouble.as_error(_unusable_class(trouble), "the service redirects", hint=hint)
+    return failed.as_error(_unusable_class(failed), "the service redirects", hint=hint)
 
 
-def _throttled(trouble: Trouble) -> RemoteError:
-    return trouble.as_error(Unreachable, "too many requests", hint="lower `concurrency`, or try again later")
+def _throttled(failed: FailedCall) -> RemoteError:
+    return failed.as_error(Unreachable, "too many requests", hint="lower `concurrency`, or try again later")
 
 
-def _unavailable(trouble: Trouble) -> RemoteError:
-    if trouble.call.is_write:
-        return trouble.as_error(AnswerLost, "the service failed during the write", hint=LOOK_FIRST)
-    return trouble.as_error(Unreachable, "the service is not available", hint=WAIT)
+def _unavailable(failed: FailedCall) -> RemoteError:
+    if failed.call.is_write:
+        return failed.as_error(AnswerLost, "the service failed during the write", hint=LOOK_FIRST)
+    return failed.as_error(Unreachable, "the service is not available", hint=WAIT)
 
 
-def _not_the_api(trouble: Trouble) -> RemoteError:
-    message = f"expected a response of the API and found {_body_description(trouble.answer)}"
-    return trouble.as_error(_unusable_class(trouble), message, hint=LOOK_FIRST if trouble.call.is_write else REPORT)
+def _not_the_api(failed: FailedCall) -> RemoteError:
+    message = f"expected a response of the API and found {_body_description(failed.answer)}"
+    return failed.as_error(_unusable_class(failed), message, hint=LOOK_FIRST if failed.call.is_write else REPORT)
 
 
-def _unusable_class(trouble: Trouble) -> type[RemoteError]:
-    return AnswerLost if trouble.call.is_write else BadAnswer
+def _unusable_class(failed: FailedCall) -> type[RemoteError]:
+    return AnswerLost if failed.call.is_write else BadAnswer
 
 
 def _body_description(answer: Answer) -> str:
@@ -319,7 +319,7 @@ def _body_description(answer: Answer) -> str:
         return str(fault)
 
 
-Builder = Callable[[Trouble], RemoteError]
+Builder = Callable[[FailedCall], RemoteError]
 
 _LOGIN: Final[Mapping[int, Builder]] = {400: _login_refused, 404: _no_login_here}
 _BY_STATUS: Final[Mapping[int, Builder]] = {
@@ -332,7 +332,7 @@ _BY_STATUS: Final[Mapping[int, Builder]] = {
 _BY_CLASS: Final[Mapping[int, Builder]] = {3: _redirected, 4: _rejected, 5: _unavailable}
 
 
-def _builder(trouble: Trouble) -> Builder:
-    status = trouble.answer.status
-    special = _LOGIN if trouble.call.is_login else {}
+def _builder(failed: FailedCall) -> Builder:
+    status = failed.answer.status
+    special = _LOGIN if failed.call.is_login else {}
     return special.get(status) or _BY_STATUS.get(status) or _BY_CLASS.get(status // 100, _not_the_api)

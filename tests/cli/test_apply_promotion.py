@@ -153,8 +153,11 @@ def test_nothing_is_begun_where_one_cannot_be_loaded(chain: Project, run: Runner
     [
         (["--env-all", "--receipt", "r.json"], "--receipt takes one environment"),
         (["--env", "local", "--env", "sandbox"], "promote: in reconciler.yaml does not list local"),
-        (["--env-all", "plan.json"], "a saved plan has its own environment"),
-        (["--env", "staging", "--env", "production", "plan.json"], "a saved plan has its own environment"),
+        (["--env-all", "plan.json"], "saved plans cannot be combined with other environments"),
+        (
+            ["--env", "staging", "--env", "production", "plan.json"],
+            "saved plans cannot be combined with other environments",
+        ),
         (["plan.json", "plan.json"], "two of the saved plans are for the same environment"),
         (["manifests/", "plan.json"], "PLANFILEs must come before PATHs"),
     ],
@@ -226,7 +229,7 @@ def test_naming_one_environment_does_not_choose_among_saved_plans(
     monkeypatch.setenv("RECONCILER_ENV", "sandbox")
     for done in (by_option, run("apply", *plans)):
         assert (done.code, chain.writes()) == (64, [])
-        assert "a saved plan has its own environment" in done.err
+        assert "saved plans cannot be combined with other environments" in done.err
 
 
 def test_a_saved_plan_that_is_stale_begins_nothing(chain: Project, run: Runner, saved: list[str]) -> None:

@@ -267,7 +267,7 @@ def test_only_what_is_in_scope_is_exported(web: Repository, desk: Repository, tm
     assert desk("export", "--only", "ApiClient/web").code == 1
     document = json.loads(web("export", "--format", "json").out)
     assert [(one["address"], one["status"]) for one in document["objects"]] == [("ApiClient/web", "changed")]
-    assert document["left_out"] == [{"what": "3 objects", "reason": "out of scope: other repositories manage them"}]
+    assert document["left_out"] == [{"what": "3 objects", "reason": "out of scope, managed by another repository"}]
 
 
 def test_only_what_is_in_scope_is_imported(web: Repository, tmp_path: Path) -> None:

@@ -133,7 +133,7 @@ def test_whatever_came_from_production_is_named_and_put_back_within_the_limits(
     staging.http.post("/_emulator/staging-restore", params=parameters).raise_for_status()
     staging.transport = tap = Tap(staging.transport, "/v1/integrations/deliveryconfig/bus")
     plan = staging.plan(desired, TARGET)
-    told = "points at production.example.com, but its manifest at staging.example.com"
+    told = "uses host production.example.com, but its manifest has staging.example.com"
     assert [text.split()[0] for text in plan.warnings if told in text] == [str(HUB), str(LOGIN)]
     assert [one.pointer for one in change_of(plan, BUS).fields] == ["/DeliveryTargets/EventHub/ConnectionString"]
     assert plan.guards == ()

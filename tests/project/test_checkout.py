@@ -237,13 +237,13 @@ def test_a_file_under_a_filter_is_compared_by_what_was_committed(shallow: Path, 
 
 @pytest.mark.parametrize("branch", ["nowhere", "main~0", "-h", "../HEAD", "main:m"])
 def test_what_is_no_branch_has_no_tip(shallow: Path, branch: str) -> None:
-    with pytest.raises(PlanRefused, match="is unknown here") as error:
+    with pytest.raises(PlanRefused, match="cannot find the tip of branch") as error:
         required(shallow, branch)
     assert "git fetch origin" in error.value.hint
 
 
 def test_outside_of_a_repository_there_is_no_tip(tmp_path: Path) -> None:
-    with pytest.raises(PlanRefused, match="is unknown here"):
+    with pytest.raises(PlanRefused, match="cannot find the tip of branch"):
         require_tip(tmp_path, Inputs(), "main")
 
 

@@ -4,7 +4,7 @@ Values are completed offline; invalid input gives no values.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
+from functools import partial
 from typing import Final
 
 import click
@@ -62,28 +62,11 @@ def _addresses(ctx: click.Context, _incomplete: str) -> Iterable[str]:
     return addresses(settings_of(ctx.find_root().obj))
 
 
-def _runs(ctx: click.Context, _incomplete: str) -> Iterable[str]:
-    return ["last", *(path.stem for path in _journals(ctx))]
-
-
-_MOST: Final = 40
-"""The maximum number of journals that a completion reads."""
-
-
-def _written_runs(ctx: click.Context, incomplete: str) -> Iterable[str]:
-    """The newest runs that match and have written something, which is only known from their journals."""
-    from reconciler.applying.journal.events import may_have_written
-
-    newest = [path for path in _journals(ctx) if path.stem.startswith(incomplete)][-_MOST:]
-    return ["last", *(path.stem for path in newest if may_have_written(path))]
-
-
-def _journals(ctx: click.Context) -> list[Path]:
-    from reconciler.applying.journal import run_files
+def _runs(ctx: click.Context, incomplete: str, *, written: bool = False) -> Iterable[str]:
     from reconciler.cli.console import settings_of
-    from reconciler.project.environment import configuration
+    from reconciler.project.records import run_ids
 
-    return run_files(configuration(settings_of(ctx.find_root().obj)).journal)
+    return ["last", *run_ids(settings_of(ctx.find_root().obj), incomplete, written=written)]
 
 
 def _keys(_ctx: click.Context, _incomplete: str) -> Iterable[str]:
@@ -96,6 +79,6 @@ _VALUES: Final[Mapping[str, Callable[[click.Context, str], Iterable[str]]]] = {
     "environments": _environments,
     "addresses": _addresses,
     "runs": _runs,
-    "written-runs": _written_runs,
+    "written-runs": partial(_runs, written=True),
     "keys": _keys,
 }

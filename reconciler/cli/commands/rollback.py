@@ -54,7 +54,7 @@ def command(  # noqa: PLR0913  # one for each option
 
     RUN is its id, its start or end, or last: the newest run of apply or rollback that wrote to the environment. Fields
     that the run changed get their previous values, objects that it created are deleted, and objects that it deleted are
-    created again; secrets are kept. What has changed since is refused.
+    created again; secrets are kept. Refuses what has changed since the run.
     """
     from reconciler.project.apply import ApplyOptions, preview_rollback, roll_back, run_to_roll_back
 

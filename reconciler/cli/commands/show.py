@@ -32,7 +32,7 @@ Examples:
   reconciler show --resolved --env production
   reconciler show --resolved manifests/storefront.yaml --env staging --format json
 
-The YAML of --resolved is valid itself; comments give the file and line, or the value, that each part comes from.
+The output of --resolved is valid YAML; comments show where each value comes from.
 """,
 )
 @click.argument("paths", nargs=-1, type=input_file, metavar="PLANFILE | --resolved [PATH]...")

@@ -1,4 +1,4 @@
-"""Manifests and configuration -> every fault with its location, offline."""
+"""Manifests and configuration -> every error with its location, offline."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ Examples:
   reconciler validate                          # all environments of the configuration
   reconciler validate --env staging
   reconciler validate manifests/ --format json
-  reconciler validate --format github --into sarif=faults.sarif
+  reconciler validate --format github --into sarif=errors.sarif
 
 Without a configuration, only PATHs are checked, and values of environments are unknown.
 """,
@@ -32,7 +32,7 @@ Without a configuration, only PATHs are checked, and values of environments are 
 def command(common: Common, paths: tuple[Path, ...], *, outputs: Outputs, allow_unknown_roles: bool) -> ExitCode:
     """Check manifests and configuration, offline, for one environment or, without --env, for all.
 
-    Every fault of every file is shown, with its line and column.
+    Every error of every file is shown, with its line and column.
     """
     from reconciler.project.validate import check
 

@@ -2,7 +2,7 @@
 
 Sources: .NET SDK models (fields, lengths, required), its error codes (rules), OpenAPI document 1.0.260 (roles, and the
 legacy generation, in which webhooks and message senders require a URL and a key). Guesses: the clients in a webhook
-must exist; when an event is checked for a client of the seller (switch: `elevated-needs-seller-client`).
+must exist; an event with elevated roles needs no client of the seller (switch: `elevated-needs-seller-client`).
 """
 
 from collections.abc import Iterator

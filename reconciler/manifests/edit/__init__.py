@@ -275,6 +275,20 @@ def write_ids(path: Path, at: Sequence[str], ids: Mapping[Address, str]) -> None
     _rewrite(path, lambda content: with_ids(content, at, ids, shown(path)))
 
 
+def create_file(path: Path, text: str) -> None:
+    """Create a file with default permissions, and its folders.
+
+    Raises:
+        ReconcilerError: the file exists, or cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("x", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+    except OSError as error:
+        raise ReconcilerError(f"cannot write {shown(path)}: {error.strerror}") from error
+
+
 def write_contents(contents: Mapping[str, bytes]) -> None:
     """Write files atomically, as `write_ids` does.
 

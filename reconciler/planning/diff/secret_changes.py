@@ -76,7 +76,7 @@ def is_patch(kind: Kind, resource: DesiredResource, found: LiveResource, after: 
     if kind.initial_fields:
         return True
     hidden = [name for name in kind.write_only_fields if found.secrets.get(name) and kind.has_place_for(name, after)]
-    return not resource.is_disarmed and any(name not in resource.secrets for name in hidden)
+    return not resource.has_no_secrets_loaded and any(name not in resource.secrets for name in hidden)
 
 
 def goes_with(kind: Kind, name: str, fields: Iterable[FieldChange]) -> bool:

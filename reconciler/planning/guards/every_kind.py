@@ -15,6 +15,7 @@ from reconciler.model.inputs import Window, holding, opening
 from reconciler.model.json import Body, Json, pointer
 from reconciler.model.plan import Action, Change, Direction, FieldChange, Finding
 from reconciler.model.resource import DesiredResource, Scope
+from reconciler.render.wording import number
 
 
 def writing(changes: Sequence[Change]) -> list[Change]:
@@ -23,7 +24,7 @@ def writing(changes: Sequence[Change]) -> list[Change]:
 
 
 def incomplete_create(changes: Sequence[Change], context: Context) -> Iterator[Finding]:
-    """An object, a record in one, or one of two fields that go together would be created without a field that it needs.
+    """An object, a record in it or one of two paired fields would be created without a required field.
 
     An export leaves secrets out.
     """
@@ -214,8 +215,8 @@ def out_of_scope(changes: Sequence[Change], context: Context) -> Iterator[Findin
         other = namesakes.get((kind.name, (change.after or {}).get(kind.name_field))) if not change.before else None
         if was:
             message = f"{change.address} is live as {change.id}, which is out of scope: {was}"
-            ours = "if it belongs to this repository, correct it in the portal or acknowledge this"
-            fix = f"{ours}; otherwise set another ID in the manifest, or another name if it has no ID"
+            ours = "if this repository manages the object, correct it in the portal, or acknowledge the finding"
+            fix = f"{ours}; otherwise change the ID in the manifest, or its name if it has no ID"
         elif becomes:
             message, fix = (
                 f"{change.address} would be out of scope: {becomes}",
@@ -246,7 +247,7 @@ def limit_changes(changes: Sequence[Change], context: Context) -> Iterator[Findi
     if limit is not None and len(writes) > limit:
         yield Finding(
             "limit-changes",
-            f"{_resources(len(writes))} would change; {context.limits.name}.changes allows {limit}",
+            f"{number(len(writes), 'resource')} would change; {context.limits.name}.changes allows {limit}",
             f"split the change, or raise {context.limits.name}.changes of this environment",
             addresses(writes),
         )
@@ -272,7 +273,7 @@ def limit_deletes(changes: Sequence[Change], context: Context) -> Iterator[Findi
     unassigning = [change for change in changes if any(not step.assign for step in change.assignments)]
     rows = sum(not step.assign for change in unassigning for step in change.assignments)
     if limit is not None and len(deletes) + rows > limit:
-        counts = [_resources(len(deletes))] * bool(deletes) + [_number(rows, "assignment")] * bool(rows)
+        counts = [number(len(deletes), "resource")] * bool(deletes) + [number(rows, "assignment")] * bool(rows)
         kept = ", or name the assignments in the manifest, or only watch them (policy.assignments: watch)"
         yield Finding(
             "limit-deletes",
@@ -290,7 +291,7 @@ def limit_widens(changes: Sequence[Change], context: Context) -> Iterator[Findin
         fields = sum(field.direction is Direction.WIDENS for change in widening for field in change.fields)
         yield Finding(
             "limit-widens",
-            f"{_resources(len(widening))} would get wider access, by {_number(fields, 'field')}; "
+            f"{number(len(widening), 'resource')} would get wider access, by {number(fields, 'field')}; "
             f"{context.limits.name}.widens allows {limit}",
             f"split the change, or raise {context.limits.name}.widens of this environment",
             addresses(widening),
@@ -300,11 +301,3 @@ def limit_widens(changes: Sequence[Change], context: Context) -> Iterator[Findin
 def _counted(changes: Sequence[Change], context: Context) -> list[Change]:
     """The changes that count: all writes, except those that undo a restore if `limits.restore` is set."""
     return [change for change in writing(changes) if change.address not in context.exempt]
-
-
-def _resources(count: int) -> str:
-    return _number(count, "resource")
-
-
-def _number(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"

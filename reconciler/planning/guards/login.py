@@ -38,7 +38,7 @@ def own_roles(changes: Sequence[Change], context: Context) -> Iterator[Finding]:
                 "own-roles",
                 f"{change.address} may remove {', '.join(sorted(held))}{whose}, without which this run "
                 f"cannot write {', '.join(f'{noun}s' for noun in nouns)}",
-                "ensure that another profile grants the role to the user of this run, then acknowledge it",
+                "make sure that another profile grants the role to the user of this run, then acknowledge the finding",
                 (change.address,),
             )
 

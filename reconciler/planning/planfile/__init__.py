@@ -272,11 +272,12 @@ def _other_target(saved: Binding, now: Binding) -> Iterator[tuple[str, str]]:
         ("environment", "environment", saved.environment, now.environment),
         ("base-url", "base URL", saved.base_url, now.base_url),
         ("marketplace", "marketplace", saved.marketplace, now.marketplace),
-        ("tool-version", "version of reconciler", saved.tool_version, now.tool_version),
         ("manifests", "manifests", saved.manifest_digest[:12], now.manifest_digest[:12]),
     ):
         if was != is_now:
             yield reason, f"the plan was made for {noun} {was}, not {is_now}"
+    if saved.tool_version != now.tool_version:
+        yield "tool-version", f"the plan was made by reconciler {saved.tool_version}, but this is {now.tool_version}"
 
 
 def _other_checkout(saved: Binding, now: Binding) -> Iterator[tuple[str, str]]:

@@ -189,7 +189,7 @@ def _read_change(document: Mapping[str, Any]) -> Change:
     change, place = document["change"], document["place"]
     address = Address(document["kind"], document["name"])
     if address.kind not in KINDS or str(address) != document["address"]:
-        raise ValueError(f"it has a change of {document['address']}, which is not a {document['kind']} of this version")
+        raise ValueError(f"kind and name of {document['address']} differ from its address, or the kind is unknown")
     steps = tuple(AssignmentChange(**step) for step in document["assignments"])
     assignments = KINDS[address.kind].assignments
     if not all(assignments and assignments.has(step.party, step.id) for step in steps):

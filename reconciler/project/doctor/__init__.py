@@ -12,20 +12,18 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Final
-from urllib.parse import quote
 
 from reconciler.config.settings import Environment
-from reconciler.errors import GuardRefusal, ReconcilerError, RemoteError
-from reconciler.kinds import DEFAULT_KIND, KINDS, LOGIN_KIND, Kind
+from reconciler.errors import GuardRefusal, ReconcilerError
+from reconciler.kinds import DEFAULT_KIND, KINDS, LOGIN_KIND, Kind, login_key
 from reconciler.kinds.fields import FULL_ACCESS
-from reconciler.live import check_marketplace, read_objects, with_assignments
+from reconciler.live import check_marketplace, read_objects, read_secrets, with_assignments
 from reconciler.manifests.files import AllowedPaths
 from reconciler.manifests.load import inspect
 from reconciler.manifests.yaml import shown
 from reconciler.model.dataclass import dataclass
 from reconciler.model.inputs import LEAST_TOKEN_MINUTES
 from reconciler.model.json import Body
-from reconciler.model.named_secret import moment_of
 from reconciler.model.reports import Check, Diagnosis, Verdict
 from reconciler.model.resource import DesiredResource
 from reconciler.planning.guards.every_kind import unnamed_secrets
@@ -195,7 +193,7 @@ def own_client(known: Known) -> Result:
     own = next((one for one in known.clients if str(one.get("ID")).casefold() == wanted.casefold()), None)
     if own is None:
         found = f"API client {wanted} of this login is not among those that can be read"
-        return Result(Verdict.WARNING, found, "check by hand that no change removes this client's access")
+        return Result(Verdict.WARNING, found, "verify manually that no change removes this client's access")
     life, end = _token_life(known.claims), _first_end(known)
     words = [f"{own.get(CLIENTS.name_field)} ({own.get('ID')})"]
     words += [] if life is None else [f"its tokens last {number(int(life / _MINUTE), 'minute')}"]
@@ -222,19 +220,12 @@ def _now(known: Known) -> datetime:
 
 def _first_end(known: Known) -> datetime | None:
     """When the next secret of the client expires; which one is in use is unknown. None on older services."""
+    own = login_key(known.connection.client_id)
     try:
-        secrets = known.connection.list_all(f"{CLIENTS.path}/{quote(known.connection.client_id, safe='')}/secrets")
-    except RemoteError:
+        secrets = read_secrets(known.connection, [own])[own]
+    except ReconcilerError:
         return None
-    ends = [end for one in secrets if (end := _moment(one.get("Expiration"))) and end > _now(known)]
-    return min(ends, default=None)
-
-
-def _moment(value: object) -> datetime | None:
-    try:
-        return moment_of(str(value))
-    except (ValueError, OverflowError):
-        return None
+    return min((one.expires for one in secrets if one.expires and one.expires > _now(known)), default=None)
 
 
 @dataclass(frozen=True, slots=True)

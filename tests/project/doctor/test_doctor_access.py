@@ -154,7 +154,7 @@ def listing(*clients: dict[str, Any], secrets: Any = ()) -> Service:
         if request.url.path.endswith("/me"):
             return ok({"ID": "1", "Seller": {"ID": "shop"}})
         if request.url.path.endswith("/secrets"):
-            return page([{"ID": str(at), "Expiration": one} for at, one in enumerate(secrets)])
+            return page([{"ID": str(at), "Name": "a", "Expiration": one} for at, one in enumerate(secrets)])
         return page(list(clients))
 
     service = logging_in(role="FullAccess", usrtype="admin")
