@@ -100,3 +100,18 @@ def test_the_tests_that_other_files_name_are_there() -> None:
 )
 def test_this_is_how_tests_are_found(module: str, file: str) -> None:
     assert Path(file) in named_after(Path(module))
+
+
+def test_the_tree_and_its_functions_stay_easy_to_enter() -> None:
+    entries = {path.parts[0] for path in MODULES}
+    assert len(entries) <= 18
+    assert {name for name in entries if name.endswith(".py")} == {
+        "__init__.py",
+        "__main__.py",
+        "errors.py",
+        "pipeline.py",
+    }
+    assert len(MODULES) <= 215
+    trees = (ast.parse((PACKAGE / module).read_text(encoding="utf-8")) for module in MODULES)
+    functions = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    assert not [node.name for node in functions if (node.end_lineno or 0) - node.lineno >= 41]

@@ -283,8 +283,7 @@ def _check_rules(
     found = objections(kind, view)
     if found and "ignore" in policy:  # checked last: more open fields never add findings
         found = objections(kind, replace(view, open_fields=view.open_fields | _ignored(policy["ignore"])))
-    if faulty:
-        found = [(rule, objection) for rule, objection in found if objection.is_certain]
+    found = [(rule, objection) for rule, objection in found if objection.is_certain or not faulty]
     if not found and "waivers" not in policy:
         return _AfterWaivers()
 

@@ -321,18 +321,9 @@ def _compared(
         *copied(selected.changes),
     )
     noticed = notices(selected.changes, desired, live, selected.whole)
-    whole = (*selected.whole, *foreign)
+    hidden, whole = frozenset(sides.hidden), (*selected.whole, *foreign)
     return Comparison(
-        desired,
-        desired,
-        live,
-        selected.changes,
-        whole,
-        frozenset(sides.hidden),
-        findings,
-        warnings,
-        noticed,
-        len(foreign),
+        desired, desired, live, selected.changes, whole, hidden, findings, warnings, noticed, len(foreign)
     )
 
 

@@ -205,7 +205,11 @@ def each(  # noqa: PLR0913  # one for each choice
         ended(name, "failed" if found.error else "done")
         return found
 
-    workers = 1 if sequential else min(len(names), jobs or DEFAULT_JOBS)
+    return _concurrently(part, names, 1 if sequential else jobs or DEFAULT_JOBS)
+
+
+def _concurrently(part: "Callable[[str], Part[T]]", names: Sequence[str], jobs: int) -> "tuple[Part[T], ...]":
+    workers = min(len(names), jobs)
     if workers <= 1:
         return tuple(map(part, names))
     # Imported in this thread: threads that import a module at the same time can see it half-initialized.

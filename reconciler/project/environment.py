@@ -133,37 +133,42 @@ def load_context(
     """The context for loading the manifests of an environment; for `partial` see `LoadContext`."""
 
     def of_all() -> dict[str, LoadContext]:
-        resolved_inputs: dict[tuple[Path, ...], frozenset[str]] = {}
-        return {
-            name: LoadContext(
-                environment=name,
-                values=each.values,
-                marketplace=each.marketplace or (EMULATOR_MARKETPLACE if each.emulator else None),
-                ids=each.ids,
-                ids_at=each.ids_at,
-                defaults=each.defaults,
-                scope=each.scope,
-                allowed_secrets=each.allowed_secrets,
-                secret_folders=each.secret_folders,
-                own_credentials=each.own_credentials,
-                overlays=each.overlays,
-                rules=each.rules,
-                is_emulated=each.emulator is not None,
-                config_place=config.place,
-                allow_unknown_roles=allow_unknown_roles,
-                root=config.path.parent,
-                inputs=config.inputs,
-                resolved_inputs=resolved_inputs,
-                apart=config.apart,
-                memo=memo,
-                partial=partial,
-            )
-            for name, each in config.environments.items()
-        }
+        return _contexts(config, memo, allow_unknown_roles=allow_unknown_roles, partial=partial)
 
     contexts = memo.get(("contexts", partial, allow_unknown_roles), of_all) if memo else of_all()
     others = tuple(other for name, other in contexts.items() if name != environment.name)
     return replace(contexts[environment.name], ask_git=in_git, others=others)
+
+
+def _contexts(config: Config, memo: Memo | None, *, allow_unknown_roles: bool, partial: bool) -> dict[str, LoadContext]:
+    """The contexts of all environments, without git and without the others."""
+    resolved_inputs: dict[tuple[Path, ...], frozenset[str]] = {}
+    return {
+        name: LoadContext(
+            environment=name,
+            values=each.values,
+            marketplace=each.marketplace or (EMULATOR_MARKETPLACE if each.emulator else None),
+            ids=each.ids,
+            ids_at=each.ids_at,
+            defaults=each.defaults,
+            scope=each.scope,
+            allowed_secrets=each.allowed_secrets,
+            secret_folders=each.secret_folders,
+            own_credentials=each.own_credentials,
+            overlays=each.overlays,
+            rules=each.rules,
+            is_emulated=each.emulator is not None,
+            config_place=config.place,
+            allow_unknown_roles=allow_unknown_roles,
+            root=config.path.parent,
+            inputs=config.inputs,
+            resolved_inputs=resolved_inputs,
+            apart=config.apart,
+            memo=memo,
+            partial=partial,
+        )
+        for name, each in config.environments.items()
+    }
 
 
 def protect_inputs(settings: Settings, reads: Iterable[Path | str]) -> None:

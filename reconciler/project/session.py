@@ -94,11 +94,9 @@ class Session:
         key = plan_key(settings.variables)
         config = configuration(settings)
         environment = chosen_environment(config, settings, _environment_of(saved, config, settings))
-        sources = tuple(paths) or config.manifests
+        sources, more = tuple(paths) or config.manifests, allow_unknown_roles
         protect_manifests(settings, sources, config)
-        context = load_context(
-            config, environment, allow_unknown_roles=allow_unknown_roles, partial=bool(paths), memo=settings.memo
-        )
+        context = load_context(config, environment, allow_unknown_roles=more, partial=bool(paths), memo=settings.memo)
         return cls(
             settings,
             config,

@@ -1,7 +1,7 @@
 """Manifests and a service -> where the service differs, as a document and an exit code."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,7 +17,6 @@ from reconciler.cli.streams import write_stderr
 from reconciler.errors import InputError, UsageError
 from reconciler.model.secret import Secret
 from reconciler.project import NOTIFY_VARIABLE
-from reconciler.project.api import Project
 from reconciler.render.monitoring import NOTIFICATIONS
 from reconciler.render.text import edits
 from reconciler.render.wording import number
@@ -108,27 +107,27 @@ def command(  # noqa: PLR0913  # one for each option
     from reconciler.project.drift import DriftView, Notifier, written_back
     from reconciler.project.records import moments
 
-    if write and not write_back:
-        raise UsageError("--write requires --write-back", hint="drift --write-back --write")
-    if common.is_of_several and (write_back or receipt):
-        raise UsageError("--write-back and --receipt take one environment", hint="give one --env")
+    _check_options(common, write_back=write_back, receipt=receipt, write=write)
     notifier = Notifier.of(notify_url, notify_format)
     names = names_of(common)  # errors of the configuration are reported before those of other files
     view = DriftView.of_files(baseline, receipt, key(), since_receipt=since_receipt, strict=strict)
 
-    def find(project: Project) -> "Drift":
-        return project.drift(paths=paths, selection=selection, view=view, allow_unknown_roles=allow_unknown_roles)
-
-    def write_backs(project: Project) -> "WriteBack":
-        return written_back(project.settings, paths, selection, view, allow_unknown_roles=allow_unknown_roles)
-
+    chosen: Any = {"paths": paths, "selection": selection, "view": view, "allow_unknown_roles": allow_unknown_roles}
     if write_back:
-        parts = [_edited(common, one, write=write) for one in each(common, write_backs, outputs.noun, names=names)]
+        edits_of_each = each(common, lambda one: written_back(one.settings, **chosen), outputs.noun, names=names)
+        parts = [_edited(common, one, write=write) for one in edits_of_each]
     else:
-        parts = [*each(common, find, outputs.noun, codes.of_drift, names=names)]
+        parts = [*each(common, lambda one: one.drift(**chosen), outputs.noun, codes.of_drift, names=names)]
     metrics.count_all(parts)
     _notify(common, notifier, [one.found for one in parts if one.found])
     return show_planned(parts, outputs, history=lambda: moments(settings_of(common), names))
+
+
+def _check_options(common: Common, *, write_back: bool, receipt: Path | None, write: bool) -> None:
+    if write and not write_back:
+        raise UsageError("--write requires --write-back", hint="drift --write-back --write")
+    if common.is_of_several and (write_back or receipt):
+        raise UsageError("--write-back and --receipt take one environment", hint="give one --env")
 
 
 def _notify(common: Common, notifier: "Notifier", drifts: "Sequence[Drift]") -> None:
