@@ -84,8 +84,10 @@ def plan_from(snapshot: Snapshot, desired: DesiredState, base_url: str, target: 
     _require_usable(snapshot, desired, base_url, target)
     compared = diff_offline(Sides(desired, snapshot.live), target)
     planned = check_offline(compared, base_url, target)
-    said = f"from a snapshot taken at {snapshot.taken_at}: secrets were not compared, and references were not looked up"
-    return replace(planned, snapshot=snapshot.taken_at, warnings=(said, *planned.warnings))
+    warning = (
+        f"from a snapshot taken at {snapshot.taken_at}: secrets were not compared, and references were not looked up"
+    )
+    return replace(planned, snapshot=snapshot.taken_at, warnings=(warning, *planned.warnings))
 
 
 def _require_usable(snapshot: Snapshot, desired: DesiredState, base_url: str, target: Target) -> None:

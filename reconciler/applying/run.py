@@ -5,7 +5,7 @@
 2. Waves are written one after another, the changes of a wave concurrently; what depends on a failed change is
    skipped. Deletions come after all other changes, last wave first. Then everything that was written is read once
    more: each field that the service did not store as sent is reported (`verify`).
-3. The client that the run is logged in with is written last.
+3. The login client is written last.
 
 Each write is recorded before it is sent, and its result after it.
 """

@@ -72,7 +72,7 @@ def load_config(path: Path) -> Config:
 def structure_faults(data: Json) -> list[Fault]:
     """Find violations of the schema and secrets in clear text. No message quotes a secret."""
     if not isinstance(data, Mapping) or data.get("kind") != "Config":
-        message = "this is not a configuration: it starts with apiVersion: reconciler/v1, kind: Config"
+        message = "not a configuration: expected apiVersion: reconciler/v1 and kind: Config"
         return [Fault("", message, "kind")]
     secrets = list(_secrets_in_clear(data))
     places = {fault.pointer for fault in secrets}
@@ -128,7 +128,7 @@ def select_environment(config: Config, name: str | None) -> Environment:
 
 _IDS: Final = "ids"
 _FILE: Final = "file"
-_CREATE_HINT: Final = "create it: it may be empty, and adopt --write fills it"
+_CREATE_HINT: Final = "create an empty file; adopt --write adds the ids"
 
 
 @dataclass(slots=True)
@@ -212,7 +212,7 @@ def _misplaced(ids: Body, path: Path, folder: Path, others: Mapping[str, Path]) 
         yield Fault(at, f"{ids_path} {objection}", "written-path", "choose a place inside the repository")
     for name in ids:
         if name != _FILE:
-            message = "ids are in a file, but this one is not"
+            message = "ids.file is set, so this id must be in that file"
             yield Fault(pointer(name), message, "ids-file", f"move it to {ids_path}", at_key=True)
     target = resolved(path)
     other = next((name for name, one in others.items() if target and resolved(one) == target), None)

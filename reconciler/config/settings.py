@@ -186,7 +186,7 @@ def base_url(text: str) -> str | list[Fault]:
     scheme = url.scheme if port or is_loopback(host) else "https"
     if url.path.strip("/") or "?" in text or "#" in text or "@" in netloc or "\\" in text:
         hint = f"write {scheme}://{netloc.rpartition('@')[2]}"
-        return [Fault("", "the URL has more than scheme and host", "url", hint)]
+        return [Fault("", "the URL must have only a scheme and a host", "url", hint)]
     if scheme != url.scheme:
         hint = f"write https://{netloc}; plain http to an allowed host requires a port"
         return [Fault("", "http:// would send credentials unencrypted", "plain-http", hint)]
@@ -247,13 +247,13 @@ def _zone(name: str) -> ZoneInfo | Fault:
 
 def _period(days: Sequence[str] | None, start: str | None, end: str | None) -> Weekly | Dated | Fault:
     if not (days or start or end):
-        return Fault("", "the window has no time", "freeze", _WINDOW_HINT)
+        return Fault("", "the window has no days, hours or dates", "freeze", _WINDOW_HINT)
     if "-" in (start or "") or "-" in (end or ""):
         return _dated(days, start or "", end or "")
     chosen = frozenset(map(DAYS.index, days)) if days else frozenset(range(len(DAYS)))
     weekly = Weekly(chosen, _minutes(start or "00:00"), _minutes(end or "24:00"))
     if weekly.start == weekly.end:
-        return Fault("/to", "the window ends when it begins", "freeze", "remove both for a whole day")
+        return Fault("/to", "from and to are equal", "freeze", "remove both for a whole day")
     return weekly
 
 

@@ -41,7 +41,7 @@ class Choice:
     only: tuple[str, ...] = ()
     """Patterns of addresses; none: all objects."""
     own_client_id: str = ""
-    """The client of the login, which is omitted unless a manifest claims it; empty: none."""
+    """The login client, which is omitted unless a manifest claims it; empty: none."""
     overlay: Path | None = None
     """The folder of overlays for differences; None: they go into the manifests."""
     kinds: frozenset[str] = frozenset()
@@ -198,7 +198,7 @@ def _comment_lines(kind: Kind, live: LiveResource, manifest: Body, comments: Com
         if secret is not None:
             parent, _, name = path.rpartition("/")
             where = f" in {parent}" if parent else ""
-            yield f"# Its {name}{where} is not written here. An existing object keeps it;"
+            yield f"# Its {name}{where} is not exported. An existing object keeps it;"
             yield f"# {_reason_to_add(kind, path)} add:"
             yield f"#   {name}: {{fromEnv: {_variable(manifest, path)}}}"
     policy = manifest.get("policy")

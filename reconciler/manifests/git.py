@@ -106,10 +106,10 @@ class Repository:
         Raises:
             GitFailed: as for `commit`.
         """
-        asked = sorted(set(ids))
-        answer = self._ask("cat-file", "--batch", stdin=b"\n".join([*asked, b""])) if asked else b""
+        requested = sorted(set(ids))
+        answer = self._ask("cat-file", "--batch", stdin=b"\n".join([*requested, b""])) if requested else b""
         at = 0
-        for one in asked:
+        for one in requested:
             head = answer[at : answer.index(b"\n", at)]
             at += len(head) + 1
             if head.endswith(b" missing"):
@@ -125,8 +125,8 @@ class Repository:
         Raises:
             GitFailed: as for `commit`.
         """
-        asked = b"".join(name + b"\0" for name in names)
-        answer = self._ask("check-attr", "-z", "--stdin", *_CONVERTING, stdin=asked) if asked else b""
+        requested = b"".join(name + b"\0" for name in names)
+        answer = self._ask("check-attr", "-z", "--stdin", *_CONVERTING, stdin=requested) if requested else b""
         words = answer.split(b"\0")
         rows = zip(words[::3], words[1::3], words[2::3], strict=False)
         return {
@@ -149,8 +149,8 @@ class Repository:
         Raises:
             GitFailed: as for `commit`.
         """
-        asked = b"".join(b"./" + name + b"\0" for name in names)  # otherwise a name may be read as a pattern
-        found = self._ask("check-ignore", "-z", "--stdin", stdin=asked, may_fail=True) if asked else b""
+        requested = b"".join(b"./" + name + b"\0" for name in names)  # otherwise a name may be read as a pattern
+        found = self._ask("check-ignore", "-z", "--stdin", stdin=requested, may_fail=True) if requested else b""
         return frozenset(name.removeprefix(b"./") for name in found.split(b"\0"))
 
     def _ask(self, *arguments: str | bytes, stdin: bytes = b"", may_fail: bool = False) -> bytes:
@@ -196,11 +196,11 @@ def _environment(top: bytes) -> dict[str, str]:
     return {**kept, **here_only, **_OURS}
 
 
-def _failure(said: str, top: str) -> GitFailed:
-    if "safe.directory" in said or "dubious ownership" in said:
+def _failure(message: str, top: str) -> GitFailed:
+    if "safe.directory" in message or "dubious ownership" in message:
         fix = f"if you trust it: git config --global --add safe.directory {top}"
         return GitFailed("git refuses to read this checkout, which belongs to another user", fix)
-    first = next((line for line in said.splitlines() if line.strip()), "no error message")
+    first = next((line for line in message.splitlines() if line.strip()), "no error message")
     return GitFailed(f"git failed in this checkout: {first.removeprefix('fatal: ')}")
 
 

@@ -58,12 +58,12 @@ def _by_field(kind: str) -> Mapping[str, tuple[Rule, ...]]:
 def objections(kind: Kind, view: ManifestView) -> list[tuple[Rule, Objection]]:
     """Run the rules that apply to what the manifest names, usually one or two."""
     blocks = {"assignments": view.assignments, "secrets": view.has_named_secrets}
-    asked: dict[str, Rule] = {}
+    relevant: dict[str, Rule] = {}
     for name, rules in _by_field(kind.name).items():
         if name in view.spec or name in view.secrets or blocks.get(name):
-            asked |= {rule.name: rule for rule in rules}
-    asked |= {rule.name: rule for rule in _OF_EVERY_KIND if view.literals}
-    return [(rule, objection) for rule in asked.values() for objection in rule.check(view)]
+            relevant |= {rule.name: rule for rule in rules}
+    relevant |= {rule.name: rule for rule in _OF_EVERY_KIND if view.literals}
+    return [(rule, objection) for rule in relevant.values() for objection in rule.check(view)]
 
 
 def objections_if_new(kind: Kind, view: ManifestView) -> list[tuple[Rule, Objection]]:

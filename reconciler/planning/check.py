@@ -306,8 +306,8 @@ def _terse(plan: Plan) -> Plan:
     same: dict[str, list[str]] = defaultdict(list)
     for one in plan.warnings:
         same[_ABOUT.sub("", one)].append(one)
-    said = (one for ones in same.values() for one in (ones if len(ones) <= _MAX_LISTED else [_of_many(ones)]))
-    return replace(plan, warnings=tuple(said))
+    warnings = (one for ones in same.values() for one in (ones if len(ones) <= _MAX_LISTED else [_of_many(ones)]))
+    return replace(plan, warnings=tuple(warnings))
 
 
 def _of_many(warnings: Sequence[str]) -> str:

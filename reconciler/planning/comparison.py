@@ -133,7 +133,7 @@ class Sides:
     hidden: Mapping[SecretKey, bool] = field(default_factory=dict)
     """Secrets that exist although the service shows null; whether each has the desired value."""
     login: str = ""
-    """The id of the client that the run is logged in with; empty: no login."""
+    """The id of the login client; empty: no login."""
 
 
 def read(desired: DesiredState, remote: ReadRemote, target: Target, resolve: Resolve) -> Sides:

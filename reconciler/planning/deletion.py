@@ -264,7 +264,7 @@ def protect_and_prune(
 ) -> tuple[tuple[Change, ...], tuple[str, ...]]:
     """Mark protected objects, and delete unmanaged ones if pruning is requested.
 
-    Protected objects, objects with unexpected fields and the client that the run is logged in with are kept, each with
+    Protected objects, objects with unexpected fields and the login client are kept, each with
     a warning.
     """
     marked = protection.mark(changes)
@@ -284,7 +284,7 @@ def _why_kept(change: Change, own_client_id: str, unexpected_fields: Container[A
     if change.address in unexpected_fields:
         return "an object with fields of unexpected types"
     if change.key == login_key(own_client_id):
-        return "the client that this run is logged in with"
+        return "the login client"
     if KINDS[change.address.kind].row_fields:
         return "a set, which always exists"
     return "protected" if change.protected else ""

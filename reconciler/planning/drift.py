@@ -46,7 +46,7 @@ def find(  # one parameter for each option of drift
         baseline: fingerprints of known deviations, which are not shown.
         since_receipt: show only what changed, or may have changed, in the service since the receipt.
         strict: fields that no manifest owns are also drift if they are wider than the API's default.
-        unmanaged: objects in no manifest are also drift, except the client that the run is logged in with.
+        unmanaged: objects in no manifest are also drift, except the login client.
     """
     past = _Past(receipt, plan) if receipt else None
     if receipt and (changed := scope_changed(receipt, plan)):

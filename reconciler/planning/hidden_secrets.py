@@ -180,8 +180,8 @@ def _unpatchable(change: Change, name: str) -> Finding:
     removal = f"; or remove it: {name.rpartition('/')[2]}: null" if row.together and not row.required else ""
     return Finding(
         "hidden-secret",
-        f"{change.address}: this change must send {name}, which the service does not return: it is written "
-        "together with a changed field, or a member is removed, which requires a PUT",
+        f"{change.address}: this update requires {name}, which the service never returns: it is written "
+        "together with a changed field, or a member is removed by a PUT",
         _set_in_manifest(name) + removal,
         (change.address,),
         can_be_acknowledged=False,

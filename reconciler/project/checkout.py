@@ -77,7 +77,7 @@ def listed_commits(variables: Mapping[str, str]) -> tuple[str, ...]:
     name = variables.get(COMMITS_VARIABLE)
     if not name:
         return ()
-    hint = f"write it where the manifests are checked out: git rev-list HEAD > {name}"
+    hint = f"write it in the checkout of the manifests: git rev-list HEAD > {name}"
     try:
         commits = tuple(read_file(Path(name)).splitlines())
     except ReconcilerError as error:

@@ -141,11 +141,11 @@ def _conditions(folder: Path, answers: Answers, *, is_exported: bool) -> Iterato
 
 
 def _next(*, is_exported: bool, is_empty: bool, is_in_git: bool) -> Iterator[Command]:
-    """The commands to run next. `is_empty`: the marketplace has only the client of the login."""
+    """The commands to run next. `is_empty`: the marketplace has only the login client."""
     in_step = Command("reconciler plan", "no changes: git and the marketplace are in step")
     if is_empty:
         yield Command(f"reconciler explain {DEFAULT_KIND}", "how to write the first manifest, in manifests/")
-        yield Command("reconciler export --own-client --write", "or start with the client of the login")
+        yield Command("reconciler export --own-client --write", "or start with the login client")
     elif is_exported:
         yield in_step
         yield Command("git add --all" if is_in_git else "git init && git add --all", "then commit")

@@ -257,9 +257,9 @@ class Session:
 def _environment_of(saved: Plan | None, config: Config, settings: Settings) -> str | None:
     if saved is None:
         return None
-    name, asked = saved.binding.environment, environment_name(settings)
-    if asked and asked != name:
-        raise PlanRefused("environment", f"the plan was made for environment {name}, but {asked} was requested")
+    name, requested = saved.binding.environment, environment_name(settings)
+    if requested and requested != name:
+        raise PlanRefused("environment", f"the plan was made for environment {name}, but {requested} was requested")
     if name not in config.environments:
         raise PlanRefused("environment", f"the plan was made for environment {name}, which is not in {config.path}")
     return name

@@ -40,7 +40,7 @@ class ReadRemote(Protocol):
 
     @property
     def client_id(self) -> str:
-        """The API client of the login."""
+        """The login client."""
 
     def access(self) -> Access:
         """The access of the login; logs in if there is no token yet."""

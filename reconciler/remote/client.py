@@ -39,7 +39,7 @@ class ReadClient:
         self.base_url = exchange.connection.base_url
         """Scheme and host, without a trailing slash."""
         self.client_id = exchange.connection.credentials.client_id
-        """The API client of the login."""
+        """The login client."""
         self._exchange = exchange
         self._pool = pool
         self._greeting: Job[Body] | None = None

@@ -94,8 +94,8 @@ def require_allowed(base_url: str, allowed: Collection[Origin]) -> None:
     origin = origin_of(base_url)
     if not is_trusted(origin) and origin not in allowed:
         message = (
-            f"credentials are not sent to {origin}: without permission they go only to *.ordercloud.io over TLS and "
-            "to this machine"
+            f"credentials are not sent to {origin}: by default, only *.ordercloud.io over TLS and this machine are "
+            "allowed"
         )
         fix = (
             f"if this is the right host, allow it outside of the repository: --allow-host {origin}, or add {origin} "

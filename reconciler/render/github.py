@@ -96,8 +96,8 @@ def _document(found: Plan | Drift, seen: View, first: Iterable[str], style: Styl
 
 
 def _unmanaged(change: Change) -> str:
-    said = f"{wording.named(change)} is live, not in any manifest"
-    return annotation(AnnotationLevel.WARNING, f"unmanaged {change.address}", [said])
+    message = f"{wording.named(change)} is live, not in any manifest"
+    return annotation(AnnotationLevel.WARNING, f"unmanaged {change.address}", [message])
 
 
 def _last(subject: str, verdict: str) -> str:
@@ -134,7 +134,7 @@ def result(result: ApplyResult, style: Style) -> str:
 def _outcome(outcome: Outcome) -> str:
     level = AnnotationLevel.WARNING if outcome.status is Status.SKIPPED else AnnotationLevel.ERROR
     doubt = [wording.DOUBT] if outcome.uncertain else []
-    lost = [f"not kept: {line(row, wording.SENT_WORDS)}" for row in outcome_rows(outcome.fields)]
+    lost = [f"not stored as sent: {line(row, wording.SENT_WORDS)}" for row in outcome_rows(outcome.fields)]
     lines = [*([brief(outcome.message, LONGEST_MESSAGE)] if outcome.message else []), *doubt, *lost]
     title = f"{outcome.status}: {outcome.change.action} {heading(outcome.change)}"
     return annotation(level, title, lines or [outcome.status.value], outcome.change.place)

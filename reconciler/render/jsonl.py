@@ -133,8 +133,8 @@ def _range(place: Place | None) -> Json:
 def diagnostic(severity: str, summary: str, detail: str = "", **members: Json) -> Event:
     """An error or a warning."""
     level = {"error": "error", "notice": "info"}.get(severity, "warn")
-    said: dict[str, Json] = {"severity": severity, "summary": summary, "detail": detail, **members}
-    return event("diagnostic", summary, level, diagnostic=said)
+    diagnostic: dict[str, Json] = {"severity": severity, "summary": summary, "detail": detail, **members}
+    return event("diagnostic", summary, level, diagnostic=diagnostic)
 
 
 def _finding(finding: Finding) -> Event:

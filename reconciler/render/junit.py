@@ -91,7 +91,7 @@ def _outcome(outcome: Outcome) -> Element:
     change, status = outcome.change, outcome.status
     doubt = f"; {DOUBT}" if outcome.uncertain else ""
     message = f"{outcome.message or status.value}{doubt}"
-    lost = [f"not kept: {line(row, SENT_WORDS)}" for row in outcome_rows(outcome.fields)]
+    lost = [f"not stored as sent: {line(row, SENT_WORDS)}" for row in outcome_rows(outcome.fields)]
     name = f"{change.action} {heading(change)}"
     return _case(change.address.kind, name, _END_OF[status], message, lost, change.place)
 

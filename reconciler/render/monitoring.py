@@ -132,9 +132,9 @@ class Notice:
         """One line."""
         environment = brief(self.environment)
         if not self.new:
-            return f"{environment} is in step again"
+            return f"{environment} has no drift any more"
         found = f"{environment} has {number(len(self.new), 'new deviation')}"
-        return f"{found}, and {number(self.standing, 'known one')}" if self.standing else found
+        return f"{found}, and {number(self.standing, 'known deviation')}" if self.standing else found
 
     @property
     def lines(self) -> list[str]:
@@ -155,8 +155,8 @@ def _line(one: Deviation) -> str:
     side = SIDE_WORDS.get(one.side, "")
     marks = [*["wider than desired"] * is_wider(one), *[side] * bool(side), *["not changed by apply"] * one.is_left]
     at = f" {one.pointer}" if one.pointer else ""
-    said = f" ({', '.join(marks)})" if marks else ""
-    return brief(f"{one.address}{at}: {one.kind}{said}", _LONGEST_LINE)
+    note = f" ({', '.join(marks)})" if marks else ""
+    return brief(f"{one.address}{at}: {one.kind}{note}", _LONGEST_LINE)
 
 
 def plain(notice: Notice) -> Json:

@@ -34,7 +34,7 @@ _STATES: Final = {
     State.NOT_LIVE: ("not live", Tone.STRONG),
     State.STALE: ("bound to an id that is not live", Tone.UPDATE),
     State.AMBIGUOUS: ("ambiguous", Tone.ALARM),
-    State.TAKEN: ("matching an object bound to another manifest", Tone.ALARM),
+    State.TAKEN: ("with an object bound to another manifest", Tone.ALARM),
 }
 """The words for each state in the totals, and its tone."""
 _STATE_WIDTH: Final = max(map(len, State))

@@ -35,8 +35,8 @@ def status_text(report: SecretReport, style: Style) -> str:
 
 def _less_empty(cells: Sequence[Sequence[str]]) -> Sequence[Sequence[str]]:
     """The rows without empty columns, e.g. those of named secrets."""
-    said = [any(cell != _NOTHING for cell in column) for _, *column in zip(*cells, strict=True)]
-    return [tuple(compress(line, said)) for line in cells]
+    used = [any(cell != _NOTHING for cell in column) for _, *column in zip(*cells, strict=True)]
+    return [tuple(compress(line, used)) for line in cells]
 
 
 def _table(cells: Sequence[Sequence[str]], report: SecretReport, style: Style) -> Iterator[str]:

@@ -49,7 +49,7 @@ def _body(seen: View, style: Style) -> Iterator[str]:
         yield from _change(change, seen, style)
         yield ""
     lines = [
-        "  ".join(filter(None, [name, _said_of(seen.sides_of(change).get("", ""), style)]))
+        "  ".join(filter(None, [name, _side_note(seen.sides_of(change).get("", ""), style)]))
         for change, name in seen.unmanaged
     ]
     yield from _section("Unmanaged (live, not in any manifest, unchanged):", wording.few(lines), style)
@@ -175,11 +175,11 @@ def _change(change: Change, seen: View, style: Style) -> Iterator[str]:
     """The lines of a resource that a plan writes."""
     sides, (sign, tone) = seen.sides_of(change), _SIGNS[change.action]
     head = style.paint(tone, f"{sign} {seen.words.verbs[change.action]} {heading(change)}")
-    yield "  ".join(filter(None, [f"{head} ({_identification(change)})", _said_of(sides.get("", ""), style)]))
+    yield "  ".join(filter(None, [f"{head} ({_identification(change)})", _side_note(sides.get("", ""), style)]))
     yield from _row_lines(rows(change, seen.words, sides), seen.words, style, change.action)
 
 
-def _said_of(side: str, style: Style) -> str:
+def _side_note(side: str, style: Style) -> str:
     """Which side changed, for the end of a line."""
     tone = Tone.QUIET if side == wording.SIDE_WORDS[Side.GIT_AHEAD] else Tone.ALARM
     return style.paint(tone, f"[{side}]") if side else ""
@@ -202,9 +202,9 @@ def _row_lines(found: Iterable[Row], words: Words, style: Style, action: Action)
     width = min(max((len(row.name) for row in shown), default=0), _WIDEST_NAME)
     for row in shown:
         mark = style.paint(Tone.ALARM, words.mark) if row.is_alarming else ""
-        said = [_text_value(row, words, style, action), row.note, mark, _said_of(row.side, style)]
-        said.append(f"({row.place})" if row.place else "")
-        yield "  ".join([f"    {row.name:<{width}}", *filter(None, said)]).rstrip()
+        parts = [_text_value(row, words, style, action), row.note, mark, _side_note(row.side, style)]
+        parts.append(f"({row.place})" if row.place else "")
+        yield "  ".join([f"    {row.name:<{width}}", *filter(None, parts)]).rstrip()
         yield from _extra_lines(row, words, style, action)
 
 

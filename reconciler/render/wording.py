@@ -368,7 +368,7 @@ def _drift_counts(drift: Drift) -> list[Count]:
             Count("out of scope", drift.plan.out_of_scope),
             Count("removed by the restore", count(DriftKind.RESTORED), is_alarming=True),
             Count("in the baseline", drift.accepted),
-            Count("live unchanged since the apply", drift.unmoved),
+            Count("live unchanged since the last apply", drift.unmoved),
         ),
     ]
 

@@ -145,7 +145,7 @@ def test_what_the_run_created_is_deleted_as_far_as_the_limits_allow(two: Shop, t
     plan = plan_back(two, run, target=Target("test", None, Limits(deletes=0)))
     assert [change.action for change in plan.changes] == [Action.DELETE]
     assert rules(plan) == ["limit-deletes"]
-    assert "ApiClient/c was created by that run: it is deleted, with its secrets" in plan.warnings[0]
+    assert "ApiClient/c was created by that run and would be deleted, with its secrets" in plan.warnings[0]
 
 
 def test_what_the_run_created_and_somebody_has_changed_since_is_not_deleted(two: Shop, tmp_path: Path) -> None:

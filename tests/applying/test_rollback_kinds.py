@@ -88,7 +88,7 @@ def test_a_deleted_object_is_created_again_with_the_secrets_that_its_manifest_na
     assert rules(plan_back(service, run)) == ["incomplete-create"]
     back = plan_back(service, run, manifests=desired(manifest))
     assert rules(back) == []
-    assert back.warnings == ("IntegrationEvent/shop was deleted by that run: it is created again",)
+    assert back.warnings == ("IntegrationEvent/shop was deleted by that run and would be created again",)
     assert service.apply(back).is_complete
     assert not service.plan(desired(manifest)).has_changes
 
@@ -98,12 +98,12 @@ def test_a_created_object_is_deleted_and_its_secrets_are_named_where_it_has_any(
     run = run_of(service, tmp_path, event("shop"), group)
     warnings = plan_back(service, run).warnings
     for address, beside in (("IntegrationEvent/shop", ", with its secrets,"), ("AdminUserGroup/late", "")):
-        said = f"{address} was created by that run: it is deleted{beside} if limits.deletes allows it"
+        said = f"{address} was created by that run and would be deleted{beside} if limits.deletes allows it"
         assert any(text.startswith(said) for text in warnings)
 
 
 def test_a_deleted_profile_loses_its_assignments_and_that_is_said(service: Shop, tmp_path: Path) -> None:
     run = run_of(service, tmp_path, one("SecurityProfile", "staff", {}, policy=GONE))
     warnings = plan_back(service, run).warnings
-    said = "SecurityProfile/staff was deleted by that run: it is created again; not restored: assignments"
+    said = "SecurityProfile/staff was deleted by that run and would be created again; not restored: assignments"
     assert said in warnings

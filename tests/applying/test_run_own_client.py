@@ -1,4 +1,4 @@
-"""The client that the run is logged in with: changed last, and changed back if that ends the access."""
+"""The login client: changed last, and changed back if that ends the access."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,7 +25,7 @@ def one(tmp_path: Path) -> Iterator[Shop]:
 
 
 def me(**spec: Any) -> DesiredResource:
-    """The client that the run is logged in with; its address sorts before all others."""
+    """The login client; its address sorts before all others."""
     return manifest("a", id=ADMIN_CLIENT_ID, **{"AppName": "Admin", **spec})
 
 

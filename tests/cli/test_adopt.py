@@ -152,7 +152,7 @@ def test_an_id_that_is_not_live_is_named_and_kept(project: Project, run: Runner)
     CONFIG.write_text(text, encoding="utf-8")
     done = run("adopt", "--write")
     assert done.code == 0
-    assert f"stale      ApiClient/front  {client_id(9)}  by ids, but not live here" in done.out
+    assert f"stale      ApiClient/front  {client_id(9)}  by ids, but its id is not live here" in done.out
     assert CONFIG.read_text(encoding="utf-8") == text
 
 
@@ -186,8 +186,8 @@ def test_an_id_can_be_given_for_a_client_of_another_name_but_not_for_one_that_is
 def test_what_is_no_manifest_or_no_id_is_wrong_usage(project: Project, run: Runner) -> None:
     for arguments, said in (
         (("frnt=X",), "there is no manifest frnt\n  hint: did you mean"),
-        (("front=",), "front= names no ID"),
-        (("front=A", "front=B"), "front is given two IDs: A and B"),
+        (("front=",), "the ID is missing in front="),
+        (("front=A", "front=B"), "two IDs for front: A and B"),
     ):
         done = run("adopt", *arguments)
         assert (done.code, said in done.err) == (64, True), done.err

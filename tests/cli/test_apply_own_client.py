@@ -1,4 +1,4 @@
-"""What would end the access of the client that the run is logged in with: refused with 3, and nothing written."""
+"""What would end the access of the login client: refused with 3, and nothing written."""
 
 import json
 from contextlib import closing
@@ -23,7 +23,7 @@ def tool(project: Project, policy: dict[str, Any] | None = None, **spec: Any) ->
 
 def refused(project: Project, done: Run) -> None:
     assert (done.code, done.out, project.writes()) == (3, "", [])
-    assert "own-client: ApiClient/tool is the client that this run is logged in with" in done.err
+    assert "own-client: ApiClient/tool is the login client" in done.err
     assert "fix: run this change with the credentials of another client" in done.err
     assert "add --ack " in done.err
 

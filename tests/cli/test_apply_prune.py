@@ -23,7 +23,7 @@ def test_what_no_manifest_claims_is_deleted_where_it_is_asked_for_and_allowed(pr
     done = run("plan", "--prune")
     assert f'- delete ApiClient/{BACK} "back" (id {BACK}, not in any manifest)' in done.out
     assert "secrets and assignments" in done.out
-    assert "it is the client that this run is logged in with" in done.out
+    assert "it is the login client" in done.out
     assert run("apply", "--prune", "--auto-approve").code == 0
     assert project.writes() == ["DELETE"]
     assert run("plan", "--prune", "--detailed-exitcode").code == 0

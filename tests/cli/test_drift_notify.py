@@ -60,7 +60,7 @@ def test_new_drift_is_told_once_and_so_is_its_end(project: Project, run: Runner,
     assert chat.taken() == ["test has 1 new deviation\nApiClient/front /AccessTokenDuration: changed"]
     project.ask("PATCH", f"/v1/apiclients/{FRONT}", {"AccessTokenDuration": 600})
     assert [run("drift", "--notify", chat.url).code for _ in range(2)] == [0, 0]
-    assert chat.taken() == ["test is in step again"]
+    assert chat.taken() == ["test has no drift any more"]
 
 
 def test_only_what_is_new_is_named_and_another_value_is_new(project: Project, run: Runner, chat: Chat) -> None:
@@ -70,7 +70,7 @@ def test_only_what_is_new_is_named_and_another_value_is_new(project: Project, ru
     run("drift", "--notify", chat.url)
     project.ask("PATCH", f"/v1/apiclients/{FRONT}", {"AccessTokenDuration": 200})
     run("drift", "--notify", chat.url)
-    known = "test has 1 new deviation, and 1 known one\nApiClient/front /AccessTokenDuration: changed"
+    known = "test has 1 new deviation, and 1 known deviation\nApiClient/front /AccessTokenDuration: changed"
     assert chat.taken() == ["test has 1 new deviation\nApiClient/missing: missing", known, known]
 
 

@@ -188,7 +188,7 @@ def test_a_comment_says_what_creating_an_object_from_its_manifest_takes(shop: Pr
     text = files(shop)["IntegrationEvent/front.yaml"]
     assert "event ID ShopCheckout" in text
     assert (
-        "# Its HashKey is not written here. An existing object keeps it;\n"
+        "# Its HashKey is not exported. An existing object keeps it;\n"
         "# to create it from this manifest, add:\n"
         "#   HashKey: {fromEnv: FRONT_HASH_KEY}\n"
     ) in text

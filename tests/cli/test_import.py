@@ -34,7 +34,7 @@ def test_a_client_whose_secret_is_hidden_in_the_file_does_not_lose_it_in_silence
     (project.folder / "export.json").write_text(json.dumps({"Objects": {"ApiClients": [client]}}))
     run("import", "export.json", "--write")
     text = (project.folder / "manifests" / "hidden.yaml").read_text()
-    assert "# Its ClientSecret is not written here." in text
+    assert "# Its ClientSecret is not exported." in text
     assert "# created from this manifest, it has none, and its id alone is enough to log in." in text
     assert "ApiClient/hidden is created without a secret, which widens access" in run("plan").out
 

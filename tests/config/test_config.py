@@ -30,8 +30,8 @@ def test_there_may_be_no_configuration(tmp_path: Path) -> None:
         (None, "there is no such file or directory"),
         ("", "the file is empty"),
         ("a: [", "a '[' or '{' above is not closed"),
-        ("[]", "this is not a configuration"),
-        ("apiVersion: reconciler/v1\nkind: ApiClient\n", "this is not a configuration"),
+        ("[]", "not a configuration"),
+        ("apiVersion: reconciler/v1\nkind: ApiClient\n", "not a configuration"),
         (f"{HEAD}environments: {{a: {{emulator: {{}}}}}}\n---\nb: 1\n", "a configuration must be a single document"),
     ],
 )

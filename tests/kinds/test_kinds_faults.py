@@ -98,7 +98,7 @@ def test_what_is_fixed_cannot_be_changed_and_the_finding_says_how_to_proceed(ser
     (one,) = refusals(service, wanted(tmp_path, KEYED.replace("OrderReturn", "AddToCart")))
     assert one.rule == "immutable"
     assert one.message.startswith(f"{tmp_path}/a.yaml:5:24: IntegrationEvent/one has EventType: OrderReturn")
-    assert "cannot be changed once the integration event exists" in one.message
+    assert "cannot be changed after creation" in one.message
     assert "under another name" in one.fix
 
 

@@ -64,7 +64,7 @@ def compared(plan: Plan) -> set[tuple[str, str]]:
 
 LOST: Final = {
     "MessageSender": "SharedKey, assignments",
-    "ApiClient": "secrets, assignments; logins need no secret until it has one",
+    "ApiClient": "secrets, assignments; logins require no secret until it has one",
 }
 DELETABLE: Final = {(kind, f"/assignments/{level}") for kind, levels in LEVELS.items() for level in levels} - {
     ("MessageSender", "/assignments/ccListeners")

@@ -34,9 +34,7 @@ def actions(changes: tuple[Change, ...]) -> dict[str, Action]:
 def test_what_no_manifest_claims_is_pruned_but_for_our_own_client() -> None:
     changes, warnings = deletion.protect_and_prune(CHANGES, Protection(), prunes=True, own_client_id="c1")
     assert actions(changes) == {"front": Action.NO_OP, "B1": Action.DELETE, "C1": Action.UNMANAGED}
-    assert warnings == (
-        "ApiClient/C1 is in no manifest and is not pruned: it is the client that this run is logged in with",
-    )
+    assert warnings == ("ApiClient/C1 is in no manifest and is not pruned: it is the login client",)
 
 
 @pytest.mark.parametrize("kept", ["b1", "B1"])
@@ -87,7 +85,7 @@ def test_our_own_client_is_never_pruned(service: Shop) -> None:
     plan = service.plan(desired(manifest("front")), PRUNING)
     own = next(change for change in plan.changes if change.id == ADMIN_CLIENT_ID)
     assert own.action is Action.UNMANAGED
-    assert "logged in with" in "".join(plan.warnings)
+    assert "it is the login client" in "".join(plan.warnings)
 
 
 def test_without_the_option_nothing_is_pruned(service: Shop) -> None:

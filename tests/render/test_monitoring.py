@@ -29,7 +29,7 @@ def test_the_host_says_what_is_posted(host: str, name: str) -> None:
 
 def test_what_is_wider_than_wanted_comes_first_and_the_rest_is_counted() -> None:
     many = Notice("staging", NEW * 3, standing=2)
-    assert many.title == f"staging has {len(NEW) * 3} new deviations, and 2 known ones"
+    assert many.title == f"staging has {len(NEW) * 3} new deviations, and 2 known deviations"
     assert many.lines[0] == "ApiClient/storefront /Active: changed (wider than desired)"
     assert len(many.lines) == FEW
     assert many.more == f"and {len(NEW) * 3 - FEW} more: reconciler drift --env staging shows all"
@@ -73,7 +73,7 @@ def test_plain_json_has_fingerprints_for_programs() -> None:
     assert document["new"][0]["fingerprint"] == NEW[0].fingerprint
     assert plain(Notice("staging", ())) == {
         "format_version": "1.0",
-        "text": "staging is in step again",
+        "text": "staging has no drift any more",
         "environment": "staging",
         "state": "in-step",
         "standing": 0,

@@ -359,7 +359,7 @@ def _faults(path: Path, lines: list[str]) -> Iterator[JournalFault]:
 def _misplaced(line: int, expected: int) -> str:
     if line > expected:
         missing = f"line {expected} is" if line == expected + 1 else f"lines {expected} to {line - 1} are"
-        return f"{missing} missing before this line, which was line {line}: removed, or moved"
+        return f"{missing} missing before this line (line {line} when it was written): removed or moved"
     return f"this line was moved here, or repeated: it was line {line}"
 
 

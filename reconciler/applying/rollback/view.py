@@ -90,7 +90,7 @@ class View:
 
     def _deletion_note(self) -> str:
         including = ", with its secrets," if self.kind.secret_fields or self.kind.named_secrets else ""
-        note = f"was created by that run: it is deleted{including} if limits.deletes allows it"
+        note = f"was created by that run and would be deleted{including} if limits.deletes allows it"
         made = {*self.change.secrets} - self.kind.secret_fields
         delivered = "; secrets already delivered are not removed" if made else ""
         return f"{note}{delivered}"
@@ -117,8 +117,8 @@ class View:
         secrets = ["secrets"] if self.kind.named_secrets else secrets
         lost = [*secrets, *["assignments"] * bool(self.kind.assignments)]
         gone = f"; not restored: {', '.join(lost)}" if lost else ""
-        is_open = "; logins need no secret until it has one" if self.kind.named_secrets and not named else ""
-        return f"was deleted by that run: it is created again{new_id}{gone}{is_open}"
+        is_open = "; logins require no secret until it has one" if self.kind.named_secrets and not named else ""
+        return f"was deleted by that run and would be created again{new_id}{gone}{is_open}"
 
     def creation(self) -> LiveResource | None:
         """The object that the change created, if it still exists."""

@@ -72,7 +72,9 @@ def _split(arguments: tuple[str, ...]) -> tuple[dict[str, str], list[Path]]:
         if not equals or Path(argument).exists():
             paths.append(Path(argument))
         elif given.setdefault(name, known) != known:
-            raise UsageError(f"{name} is given two IDs: {given[name]} and {known}")
+            raise UsageError(f"two IDs for {name}: {given[name]} and {known}")
         elif not known:
-            raise UsageError(f"{argument} names no ID", hint=f"write ADDRESS=ID, as {DEFAULT_KIND}/storefront=ID")
+            raise UsageError(
+                f"the ID is missing in {argument}", hint=f"write ADDRESS=ID, as {DEFAULT_KIND}/storefront=ID"
+            )
     return given, paths

@@ -65,7 +65,7 @@ and start a repository. Ctrl-C stops it with exit code 0.
     "readings",
     multiple=True,
     type=click.Choice(READINGS),
-    help="Behave the other way where OrderCloud's documentation is ambiguous; repeatable.",
+    help="Select the other behaviour for an ambiguity in OrderCloud's documentation; repeatable.",
 )
 @click.option("--revisions", is_flag=True, help="Add a read-only field to API clients that increases with every write.")
 @output_options

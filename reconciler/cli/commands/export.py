@@ -67,7 +67,7 @@ Each object gets a file named after it. References by ID become {ref: NAME}. API
 generates, and secrets are left out. Existing manifests change only where the live object differs; comments, anchors and
 ${values.KEY} are kept, and no file is removed. User-chosen IDs are in the manifests; IDs of API clients go under ids:
 of the environment in reconciler.yaml, so that a rename is an update, unless --out is outside the configured folders.
-The client used to log in is exported only with --own-client. All environments share the manifests: --write for several
+The login client is exported only with --own-client. All environments share the manifests: --write for several
 environments is refused if they differ.
 
 Exit codes: 0 done, or nothing to write; 1 error, nothing was written; 5 the overlays of some environments were written,
@@ -90,7 +90,7 @@ and another environment failed.
     Kinds(),
     help="Kinds to export; default: those in manifests or under manage:, else API clients.",
 )
-@click.option("--own-client", is_flag=True, help="Also export the client used to log in.")
+@click.option("--own-client", is_flag=True, help="Also export the login client.")
 @click.option(
     "--named-secrets", is_flag=True, help="Add the names of client secrets as comments; one request for each client."
 )

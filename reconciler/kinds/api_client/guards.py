@@ -80,7 +80,7 @@ def own_client(changes: Sequence[Change], context: Context) -> Iterator[Finding]
             if harms:
                 yield Finding(
                     "own-client",
-                    f"{change.address} is the client that this run is logged in with; {'; '.join(harms)}",
+                    f"{change.address} is the login client; {'; '.join(harms)}",
                     "run this change with the credentials of another client",
                     (change.address,),
                 )

@@ -371,13 +371,15 @@ def _missing(known: Body, ids: Mapping[Address, str], where: str) -> Mapping[str
     owners = {ObjectKey(address.kind, value): address for address, value in bound.items()}
     for address, new in ids.items():
         owner = owners.setdefault(ObjectKey(address.kind, new), address)
-        bond = ""
+        conflict = ""
         if owner != address:
-            bond = f"{new} is bound to {short(owner)}"
+            conflict = f"{new} is bound to {short(owner)}"
         elif not same_id(bound.get(address, new), new):
-            bond = f"{short(address)} is bound to {bound[address]}"
-        if bond:
-            raise ReconcilerError(f"{bond} already under {where}", hint="ids are not overwritten; correct it by hand")
+            conflict = f"{short(address)} is bound to {bound[address]}"
+        if conflict:
+            raise ReconcilerError(
+                f"{conflict} already under {where}", hint="ids are not overwritten; correct it by hand"
+            )
     return {short(address): new for address, new in ids.items() if address not in bound}
 
 

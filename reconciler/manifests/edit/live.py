@@ -49,10 +49,10 @@ class Names:
     addresses: dict[ObjectKey, Address] = field(default_factory=dict)
     marketplace: str = ""
 
-    def values(self, kind: Kind, values: Mapping[At, Json], said: Body) -> dict[At, Json]:
+    def values(self, kind: Kind, values: Mapping[At, Json], present: Body) -> dict[At, Json]:
         """Values with references in place of ids."""
         return {
-            at: one if self._is_of_company(kind, at, values) else self.value(kind, at, one, get_at(said, at))
+            at: one if self._is_of_company(kind, at, values) else self.value(kind, at, one, get_at(present, at))
             for at, one in values.items()
         }
 
@@ -62,9 +62,9 @@ class Names:
         company = values.get(("spec", to.company_field)) if isinstance(to, MemberReference) else None
         return isinstance(company, str) and bool(company) and not same_id(company, self.marketplace)
 
-    def value(self, kind: Kind, at: At, ids: Json, said: Json | Absent) -> Json:
+    def value(self, kind: Kind, at: At, ids: Json, present: Json | Absent) -> Json:
         """One value with references. Existing values keep their spelling and order."""
-        return _with_ids(self._named(kind, at, ids), ids, said)
+        return _with_ids(self._named(kind, at, ids), ids, present)
 
     def _named(self, kind: Kind, at: At, ids: Json) -> Json:
         if at[0] == "assignments" and kind.assignments and is_array(ids):
@@ -78,12 +78,12 @@ class Names:
         address = self.addresses.get(ObjectKey(kind, value)) if isinstance(value, str) else None
         return {"ref": address.name} if address else value
 
-    def ids(self, kind: Kind, name: str, said: Json | Absent) -> Json | Absent:
+    def ids(self, kind: Kind, name: str, present: Json | Absent) -> Json | Absent:
         """The value of a field in the manifest, with ids in place of known names."""
-        if isinstance(said, Absent):
-            return said
+        if isinstance(present, Absent):
+            return present
         known = {(one.kind, one.name): key.id for key, one in self.addresses.items()}
-        return with_references(kind, {name: said}, lambda to, one: known.get((to.kind, referred(one)), one))[name]
+        return with_references(kind, {name: present}, lambda to, one: known.get((to.kind, referred(one)), one))[name]
 
 
 def refers(kind: Kind, at: At) -> bool:
@@ -94,17 +94,17 @@ def refers(kind: Kind, at: At) -> bool:
     return to is not None and bool(to.kind)
 
 
-def _with_ids(named: Json, ids: Json, said: Json | Absent) -> Json:
+def _with_ids(named: Json, ids: Json, present: Json | Absent) -> Json:
     """A list of references: existing members are kept, new ones come last."""
-    if named is ids or not (is_array(named) and is_array(ids) and is_array(said)):
+    if named is ids or not (is_array(named) and is_array(ids) and is_array(present)):
         return named
     live = list(zip(ids, named, strict=True))
-    kept = [one for one in said if any(_is_same(one, *pair) for pair in live)]
+    kept = [one for one in present if any(_is_same(one, *pair) for pair in live)]
     return [*kept, *(pair[1] for pair in live if not any(_is_same(one, *pair) for one in kept))]
 
 
-def _is_same(said: Json, object_id: Json, named: Json) -> bool:
-    return same(said, named) or (isinstance(said, str) and same_id(said, str(object_id)))
+def _is_same(present: Json, object_id: Json, named: Json) -> bool:
+    return same(present, named) or (isinstance(present, str) and same_id(present, str(object_id)))
 
 
 NAMELESS: Final = Names()

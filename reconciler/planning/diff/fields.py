@@ -69,8 +69,8 @@ def _leaves(field: Field, before: Body, after: Body, direction: Direction) -> It
     for path, was, becomes in explain(old, new) if isinstance(old, Mapping) and isinstance(new, Mapping) else ():
         if not same(*(get_at(side, path) for side in known)):
             member = members.get(path[0])
-            way = member.direction_of(*(_member(side, member) for side in known)) if member else direction
-            yield FieldChange(pointer(field.name, *path), was, becomes, way)
+            change_direction = member.direction_of(*(_member(side, member) for side in known)) if member else direction
+            yield FieldChange(pointer(field.name, *path), was, becomes, change_direction)
 
 
 def _member(record: Json, member: Field) -> Json:

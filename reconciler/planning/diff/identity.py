@@ -152,7 +152,7 @@ class MatchedBy(Enum):
 class Look:
     """What a manifest matches: no live object, exactly one, or several of its name, sorted by id."""
 
-    way: MatchedBy
+    matched_by: MatchedBy
     candidates: tuple[LiveResource, ...]
 
     @property
@@ -184,10 +184,10 @@ class Finder:
         if KINDS[kind].has_chosen_ids:
             chosen = self._by_id.get(ObjectKey(kind, resource.id or resource.address.name))
             return Look(MatchedBy.ID, (chosen,) if chosen else ())
-        for way, known in ((MatchedBy.ID, resource.id), (MatchedBy.SECOND_ID, resource.second_id)):
+        for matched_by, known in ((MatchedBy.ID, resource.id), (MatchedBy.SECOND_ID, resource.second_id)):
             found = self._by_id.get(ObjectKey(kind, known)) if known else None
             if found:
-                return Look(way, (found,))
+                return Look(matched_by, (found,))
         named = self._by_name.get((kind, resource.spec.get(KINDS[kind].name_field)))
         if named:
             return Look(MatchedBy.NAME, tuple(sorted(named, key=lambda one: one.id)))
@@ -277,7 +277,7 @@ def propose(
     finder = Finder(live, desired.scope)
     cases = [_case(one, finder, bound, given.get(one.address)) for one in desired.resources]
     # Manifests with a known id come first, those with a given one last.
-    by_claim = sorted(cases, key=lambda case: (case.given is not None, case.look.way is not MatchedBy.ID))
+    by_claim = sorted(cases, key=lambda case: (case.given is not None, case.look.matched_by is not MatchedBy.ID))
     rivals = _rivals((case.resource, case.look.found) for case in by_claim)
     owners = _owners(desired, bound)
     return tuple(
@@ -333,7 +333,12 @@ def _unless_owned(case: _Case, owners: Mapping[ObjectKey, str], scope: Scope) ->
 def _proposal(case: _Case) -> Proposal:
     address, known, look = case.resource.address, case.resource.id, case.look
     found = look.found
-    if case.given and not (case.in_environment or _has_fixed_id(case.kind)) and found and look.way is MatchedBy.ID:
+    if (
+        case.given
+        and not (case.in_environment or _has_fixed_id(case.kind))
+        and found
+        and look.matched_by is MatchedBy.ID
+    ):
         return Proposal(address, State.BIND, found.id, "from the command line")
     if look.is_ambiguous:
         note = f"{len(look.candidates)} live objects have this {case.kind.name_field}"
@@ -341,7 +346,7 @@ def _proposal(case: _Case) -> Proposal:
         return Proposal(
             address, State.AMBIGUOUS, note=note, candidates=tuple(map(_candidate, look.candidates)), fault=fault
         )
-    if found and look.way is MatchedBy.ID:
+    if found and look.matched_by is MatchedBy.ID:
         return Proposal(address, State.BOUND, found.id, f"by {case.source}")
     if known and (case.in_environment or not found) and not case.kind.has_chosen_ids:
         return Proposal(address, State.STALE, known, _stale(case))
@@ -351,7 +356,7 @@ def _proposal(case: _Case) -> Proposal:
 
 
 def _is_as_given(case: _Case) -> bool:
-    return case.look.way is MatchedBy.ID and case.resource.id == case.given
+    return case.look.matched_by is MatchedBy.ID and case.resource.id == case.given
 
 
 def _not_as_given(case: _Case) -> Proposal:
@@ -361,7 +366,7 @@ def _not_as_given(case: _Case) -> Proposal:
         "find IDs in the portal or with: reconciler export",
     )
     if _has_fixed_id(case.kind):
-        message, hint = "its ID is set by its manifest", "omit it: there is nothing to bind"
+        message, hint = "its ID is set by its manifest", "remove it from the arguments: there is nothing to bind"
     elif case.in_environment:
         message, hint = (
             f"it is already bound to {known} under ids",
@@ -374,16 +379,16 @@ def _not_as_given(case: _Case) -> Proposal:
 def _stale(case: _Case) -> str:
     found = case.look.found
     then = f"it would be matched with {found.id}" if found else _missing(case.resource)
-    return f"by {case.source}, but not live here; {then}"
+    return f"by {case.source}, but its id is not live here; {then}"
 
 
 def _found_by(case: _Case) -> str:
-    ways = {
+    notes = {
         MatchedBy.SECOND_ID: "by metadata.id",
         MatchedBy.NAME: f"by {case.kind.name_field}",
         MatchedBy.DERIVED: "by the id that it was created with",
     }
-    note = ways[case.look.way]
+    note = notes[case.look.matched_by]
     return f"{note}; its metadata.id is not live here" if case.resource.id else note
 
 

@@ -93,8 +93,7 @@ def immutable(changes: Sequence[Change], _context: Context) -> Iterator[Finding]
             if one.pointer in fixed and (change.before or {}).get(name) is not None:
                 yield Finding(
                     "immutable",
-                    f"{_named(change, one)} has {name}: {one.before}, which cannot be changed once the {kind.noun} "
-                    "exists",
+                    f"{_named(change, one)} has {name}: {one.before}, which cannot be changed after creation",
                     f"write {name}: {one.before}; or declare a new {kind.noun} under another name and id, and delete "
                     "this one with policy: {state: absent}",
                     (change.address,),

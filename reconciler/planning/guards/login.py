@@ -104,7 +104,7 @@ def _every_role() -> frozenset[str]:
 
 
 def own_event(changes: Sequence[Change], context: Context) -> Iterator[Finding]:
-    """Something would be deleted that the client of this run refers to."""
+    """Something would be deleted that the login client refers to."""
     own = next((one for one in changes if one.key == login_key(context.access.client_id)), None)
     named = references(KINDS[own.address.kind], body_after(own) or {}) if own else ()
     needed = {ObjectKey(to.kind, str(value)) for _, to, value in named if to.kind}
@@ -112,7 +112,7 @@ def own_event(changes: Sequence[Change], context: Context) -> Iterator[Finding]:
         if change.action is Action.DELETE and change.key in needed:
             yield Finding(
                 "own-client",
-                f"{change.address} would be deleted, and the client that this run is logged in with refers to it",
+                f"{change.address} would be deleted, and the login client refers to it",
                 "first remove the reference from the client",
                 (change.address,),
                 can_be_acknowledged=False,

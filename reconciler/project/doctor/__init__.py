@@ -52,7 +52,7 @@ def generation(known: Known) -> Result:
 
 def put_creates(_known: Known) -> Result:
     """Report whether PUT creates, which is unknown without a write."""
-    found = "unknown without a write: whether PUT creates an API client under a chosen ID"
+    found = "not checked, since it requires a write: whether PUT creates an API client under a chosen ID"
     return Result(Verdict.INFO, f"{found}; plan and apply handle both")
 
 
@@ -188,7 +188,7 @@ def roles_for_references(known: Known) -> Result:
 
 
 def own_client(known: Known) -> Result:
-    """Report on the client of the login, its token lifetime and the expiry of its secrets."""
+    """Report on the login client, its token lifetime and the expiry of its secrets."""
     wanted = known.connection.client_id
     own = next((one for one in known.clients if str(one.get("ID")).casefold() == wanted.casefold()), None)
     if own is None:

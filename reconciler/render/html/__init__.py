@@ -261,5 +261,5 @@ def _error(error: ReconcilerError) -> Html:
     if refused := _refused(wording.findings_of(error)):
         return refused
     texts = [error.message, *([f"hint: {error.hint}"] if error.hint else [])]
-    said = el("section", *(el("p", brief(text, LONGEST_MESSAGE)) for text in texts), class_="refused")
-    return join(said, *page.faults(wording.faults_of(error)))
+    reasons = el("section", *(el("p", brief(text, LONGEST_MESSAGE)) for text in texts), class_="refused")
+    return join(reasons, *page.faults(wording.faults_of(error)))

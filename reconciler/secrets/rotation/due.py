@@ -117,7 +117,7 @@ def _deliveries(subject: Subject, related: Family, kept: LiveSecret | None, dele
         done.add(delivery)
         for one in [each for each, holders in left.items() if holders <= done]:
             del left[one]
-            yield _delete(one, "was not delivered everywhere, and is replaced where it was delivered")
+            yield _delete(one, "was delivered only in part, and is replaced by a new secret")
 
 
 def _ids(steps: Sequence[Step]) -> set[str]:

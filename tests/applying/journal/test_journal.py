@@ -225,13 +225,15 @@ def five(folder: Path) -> Path:
 def test_a_removed_line_is_named(five: Path) -> None:
     kept = lines(five)
     five.write_text("".join(kept[:2] + kept[3:]))
-    assert faults(five) == ["3: line 3 is missing before this line, which was line 4: removed, or moved"]
+    assert faults(five) == ["3: line 3 is missing before this line (line 4 when it was written): removed or moved"]
 
 
 def test_removed_lines_are_named(five: Path) -> None:
     kept = lines(five)
     five.write_text("".join(kept[:1] + kept[4:]))
-    assert faults(five) == ["2: lines 2 to 4 are missing before this line, which was line 5: removed, or moved"]
+    assert faults(five) == [
+        "2: lines 2 to 4 are missing before this line (line 5 when it was written): removed or moved"
+    ]
 
 
 def test_a_first_line_that_was_removed_is_missed(five: Path) -> None:

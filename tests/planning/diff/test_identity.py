@@ -57,7 +57,9 @@ def test_what_is_not_live_is_not_bound(absent: bool, note: str) -> None:
 
 def test_an_id_of_the_environment_that_is_not_live_is_never_replaced() -> None:
     found = proposals(manifest("shop"), bodies=(body("A1", "shop"),), bound={"shop": "GONE"})
-    assert brief(found) == [("shop", "stale", "GONE", "by ids, but not live here; it would be matched with A1")]
+    assert brief(found) == [
+        ("shop", "stale", "GONE", "by ids, but its id is not live here; it would be matched with A1")
+    ]
 
 
 def test_a_chosen_id_that_is_not_live_is_no_stale_one() -> None:
@@ -75,7 +77,9 @@ def test_a_metadata_id_of_another_marketplace_gives_way_to_the_name() -> None:
 
 def test_a_metadata_id_that_is_live_nowhere_is_named() -> None:
     found = proposals(manifest("shop", id="GONE"))
-    assert brief(found) == [("shop", "stale", "GONE", "by metadata.id, but not live here; it would be created")]
+    assert brief(found) == [
+        ("shop", "stale", "GONE", "by metadata.id, but its id is not live here; it would be created")
+    ]
 
 
 def test_several_clients_of_one_name_are_all_named_and_none_is_chosen() -> None:
@@ -142,4 +146,6 @@ def test_what_is_proposed_is_what_a_plan_would_match(
 def test_a_dead_id_of_the_environment_stays_where_the_manifests_own_is_live() -> None:
     one = replace(manifest("shop", AppName="new"), second_id="A1")
     found = proposals(one, bodies=(body("A1", "old"),), bound={"shop": "GONE"})
-    assert brief(found) == [("shop", "stale", "GONE", "by ids, but not live here; it would be matched with A1")]
+    assert brief(found) == [
+        ("shop", "stale", "GONE", "by ids, but its id is not live here; it would be matched with A1")
+    ]
