@@ -36,13 +36,13 @@ def test_required_secrets_that_manifests_leave_out_are_named(project: Project, r
     head = {"apiVersion": "reconciler/v1", "kind": "IntegrationEvent", "metadata": {"name": "checkout"}}
     spec = {"Name": "C", "EventType": "OrderCheckout", "CustomImplementationUrl": "https://a.example.com"}
     path.write_text(json.dumps(head | {"spec": spec | {"CustomAuthHeaderName": "x-key"}}))
-    one = checks(run("doctor", "--format", "json"))["recreation"]
+    one = checks(run("doctor", "--format", "json"))["secrets-for-create"]
     assert (one["status"], one["found"].partition(": ")[2]) == (
         "warning",
         "IntegrationEvent/checkout: CustomAuthHeaderValue, IntegrationEvent/checkout: HashKey",
     )
     path.write_text(json.dumps(head | {"spec": spec | {"HashKey": {"fromEnv": "KEY"}}}))
-    assert checks(run("doctor", "--format", "json"))["recreation"]["status"] == "ok"
+    assert checks(run("doctor", "--format", "json"))["secrets-for-create"]["status"] == "ok"
 
 
 def test_the_kinds_of_the_manifests_are_those_in_use(project: Project, run: Runner) -> None:

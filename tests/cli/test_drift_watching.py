@@ -257,12 +257,12 @@ def test_what_strict_counts_can_be_written_back(project: Project, run: Runner) -
 
 
 def test_doctor_says_whether_everything_is_watched(watched: Project, run: Runner) -> None:
-    assert "ok       watching" in run("doctor").out
+    assert "ok       drift-coverage" in run("doctor").out
     config = Path("reconciler.yaml")
     config.write_text(
         config.read_text(encoding="utf-8").replace("unmanaged: fail", "unmanaged: report"), encoding="utf-8"
     )
-    assert "warning  watching" in run("doctor").out
+    assert "warning  drift-coverage" in run("doctor").out
 
 
 def test_a_repository_changes_over_by_an_export_before_the_configuration(project: Project, run: Runner) -> None:

@@ -116,7 +116,7 @@ def configuration(known: Known) -> Result:
     return Result(Verdict.OK, found)
 
 
-def watching(known: Known) -> Result:
+def drift_coverage(known: Known) -> Result:
     """Report whether every change in the service counts as drift."""
     unwatched = list(_unwatched(known.subject.environment))
     if not unwatched:
@@ -137,7 +137,7 @@ def _unwatched(environment: Environment) -> Iterator[str]:
         yield "objects in no manifest"
 
 
-def recreation(known: Known) -> Result:
+def secrets_for_create(known: Known) -> Result:
     """Report whether manifests name the secrets that apply needs to recreate their objects."""
     if not known.subject.unnamed:
         return Result(Verdict.OK, "manifests name every secret that is needed to recreate their objects")

@@ -124,8 +124,8 @@ def test_after_a_refused_login_all_that_needs_one_is_skipped(tmp_path: Path) -> 
         "configuration",
         "credentials",
         "plan-key",
-        "watching",
-        "recreation",
+        "drift-coverage",
+        "secrets-for-create",
         "host",
         "network",
         "login",
@@ -191,7 +191,7 @@ def test_an_end_alone_tells_the_time_only_when_it_is_past(exp: float, verdict: s
 def test_what_nobody_watches_is_a_warning_that_says_how_to_change_over(tmp_path: Path) -> None:
     subject = replace(SUBJECT, environment=Environment("test", URL, marketplace="shop"))
     with emulated(tmp_path) as emulator:
-        one = check(examined(emulator, subject=subject), "watching")
+        one = check(examined(emulator, subject=subject), "drift-coverage")
     assert (one.verdict, one.found) == (
         Verdict.WARNING,
         "changes that do not count as drift: fields that a manifest does not name; objects in no manifest",
