@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
+from typing import Final
 
 import click
 import jq  # type: ignore[import-not-found]  # compiled, without types
@@ -121,6 +122,21 @@ def test_every_link_to_a_heading_leads_to_one(page: Path) -> None:
 def test_every_link_to_a_file_leads_somewhere(page: Path) -> None:
     links = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8"))
     assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_the_site_groups_the_pages_as_the_readme_does() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    groups = {
+        name: re.findall(r"\(docs/([\w-]+\.md)\)", links) for name, links in re.findall(GROUP, readme, re.MULTILINE)
+    }
+    nav = re.findall(
+        r"^  - ([\w ]+):\n((?:      - [\w-]+\.md\n)+)", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    assert {name: re.findall(r"- (\S+)", pages) for name, pages in nav} == groups
+
+
+GROUP: Final = r"^- ([A-Z][\w ]+): (.*\(docs/.*)$"
+"""A line of links at the end of the README."""
 
 
 def test_every_page_has_its_place_on_the_site() -> None:
