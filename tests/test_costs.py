@@ -20,7 +20,7 @@ from reconciler.applying import receipt as receiptfile
 from reconciler.applying import verify
 from reconciler.applying.task import Task
 from reconciler.cli.main import main
-from reconciler.export import Origin, export
+from reconciler.export import ManifestOrigin, export
 from reconciler.live import with_assignments
 from reconciler.manifests import schema
 from reconciler.manifests import yaml as document
@@ -288,7 +288,7 @@ def adopted(size: Marketplace) -> Callable[[], object]:
 
 
 def exported(size: Marketplace) -> Callable[[], object]:
-    origin = Origin("test")
+    origin = ManifestOrigin("test")
     return lambda: export_text(
         Exporting("test", export(size.live, (), LoadContext(), Path("manifests"), origin).objects), PLAIN
     )

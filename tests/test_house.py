@@ -115,3 +115,10 @@ def test_the_tree_and_its_functions_stay_easy_to_enter() -> None:
     trees = (ast.parse((PACKAGE / module).read_text(encoding="utf-8")) for module in MODULES)
     functions = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
     assert not [node.name for node in functions if (node.end_lineno or 0) - node.lineno >= 41]
+
+
+def test_a_name_of_a_class_means_one_thing() -> None:
+    modules = [module for module in MODULES if module.parts[0] != "emulator"]  # which shares no code with the rest
+    trees = [ast.parse((PACKAGE / module).read_text(encoding="utf-8")) for module in modules]
+    names = [node.name for tree in trees for node in tree.body if isinstance(node, ast.ClassDef)]
+    assert {name for name in names if names.count(name) > 1 and not name.startswith("_")} == set()

@@ -52,7 +52,7 @@ def loads(text: str, name: str, key: bytes | None = None) -> Receipt:
     Raises:
         ReconcilerError: as `seal.loads` does.
     """
-    document = sealed.loads(text, name, sealed.Format(_NOUN, FORMAT_VERSION, SCHEMA, _RENEWED), key)
+    document = sealed.loads(text, name, sealed.SealedFormat(_NOUN, FORMAT_VERSION, SCHEMA, _RENEWED), key)
     return Receipt(
         is_complete=document["complete"],
         resources=tuple(

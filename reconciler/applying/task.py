@@ -25,7 +25,7 @@ from reconciler.live import body_of
 from reconciler.model.dataclass import dataclass
 from reconciler.model.json import ABSENT, Body, pointer, same
 from reconciler.model.named_secret import Provided
-from reconciler.model.outcome import Ending, Outcome, Recorder, Status, Step, Write
+from reconciler.model.outcome import Ending, Outcome, Recorder, Status, Write, WriteStep
 from reconciler.model.plan import AssignmentChange, Change, Creation, FieldChange
 from reconciler.model.resource import LiveResource, Values, same_id
 from reconciler.model.secret import Secret
@@ -213,7 +213,7 @@ class Task:
             raise Conflict("it was not written by this run")
 
         def put_back(attempt: int) -> Outcome:
-            self._put(self.kind.writable(before.body), before.secrets, Step.RESTORE, attempt)
+            self._put(self.kind.writable(before.body), before.secrets, WriteStep.RESTORE, attempt)
             return done
 
         def step(lost: AnswerLost | None) -> Next:
@@ -295,7 +295,7 @@ class Task:
 
     def send_put(self, attempt: int) -> Outcome:
         """Send the planned body by PUT to the planned ID."""
-        return self.verified(self._put(self.planned, self.sent, Step.BODY, attempt), "PUT")
+        return self.verified(self._put(self.planned, self.sent, WriteStep.BODY, attempt), "PUT")
 
     def send_patch(self, attempt: int) -> Outcome:
         """Send the changed fields by PATCH, with those that must be written together with a secret."""
@@ -305,7 +305,7 @@ class Task:
         send = partial(self.writer.remote.patch, *self._place, with_secrets(body, self.sent), attempt=attempt)
         return self.verified(self.announced("PATCH", self._path, send), "PATCH")
 
-    def _put(self, body: Body, secrets: Mapping[str, Secret | None], step: Step, attempt: int) -> Body:
+    def _put(self, body: Body, secrets: Mapping[str, Secret | None], step: WriteStep, attempt: int) -> Body:
         carried = secrets.keys() - {intent.field for intent in self.change.secrets}
         hidden = [name for name in sorted(carried) if (value := secrets[name]) and value.is_placeholder]
         if hidden:
@@ -331,7 +331,7 @@ class Task:
         method: str,
         path: str,
         send: Callable[[], _T],
-        step: Step = Step.BODY,
+        step: WriteStep = WriteStep.BODY,
         party: AssignmentChange | None = None,
     ) -> _T:
         """Record a write, send it, and record its result."""

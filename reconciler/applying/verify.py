@@ -19,7 +19,7 @@ from reconciler.kinds.assignments import Level
 from reconciler.live import every_body
 from reconciler.model.dataclass import dataclass
 from reconciler.model.json import ABSENT, Body, pointer
-from reconciler.model.outcome import Certainty, Outcome, RecordedChange, RecordedRun, RecordedWrite, Status, Step
+from reconciler.model.outcome import Certainty, Outcome, RecordedChange, RecordedRun, RecordedWrite, Status, WriteStep
 from reconciler.model.plan import Action, FieldChange
 from reconciler.model.resource import ObjectKey
 from reconciler.remote import ReadRemote
@@ -180,7 +180,7 @@ def look(run: RecordedRun, remote: ReadRemote) -> Iterator[Looked]:
 
 def _looked(change: RecordedChange, write: RecordedWrite, remote: ReadRemote, kind: Kind) -> Looked:
     try:
-        if write.step is Step.ASSIGNMENT:
+        if write.step is WriteStep.ASSIGNMENT:
             with naming_roles(f"reading assignments of {kind.noun}s", kind.assignment_reading_roles):
                 return Looked(change, write, _assignment(change, write, remote, kind))
         return Looked(change, write, _body(change, _live(change, write, remote, kind), kind))

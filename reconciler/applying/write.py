@@ -28,7 +28,7 @@ from reconciler.kinds.secrecy import with_secrets
 from reconciler.model.dataclass import dataclass
 from reconciler.model.json import Body, Json, is_array
 from reconciler.model.named_secret import Provided
-from reconciler.model.outcome import Outcome, Status, Step
+from reconciler.model.outcome import Outcome, Status, WriteStep
 from reconciler.model.plan import Action, AssignmentChange
 from reconciler.model.resource import LiveResource, ObjectKey
 from reconciler.remote import ReadRemote, at_least
@@ -288,12 +288,12 @@ def _assign(task: Task, step: AssignmentChange, object_id: str, attempt: int) ->
         body = level.body(object_id, step.id)
         with _unless_there():
             send = partial(remote.post, level.path, body, attempt=attempt)
-            task.announced("POST", level.path, send, Step.ASSIGNMENT, step)
+            task.announced("POST", level.path, send, WriteStep.ASSIGNMENT, step)
     else:
         path, query = level.deleted_by(object_id, step.id)
         with suppress(NotFound):
             delete = partial(remote.delete, path, query=query, attempt=attempt)
-            task.announced("DELETE", path, delete, Step.ASSIGNMENT, step)
+            task.announced("DELETE", path, delete, WriteStep.ASSIGNMENT, step)
 
 
 @contextmanager

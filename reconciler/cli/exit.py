@@ -11,7 +11,7 @@ from reconciler.model.outcome import ApplyResult, Status
 from reconciler.model.plan import Plan
 
 if TYPE_CHECKING:
-    from reconciler.project.rotate import Rotation
+    from reconciler.project.rotate import RotationResult
     from reconciler.render.several import Part
 
 
@@ -96,7 +96,7 @@ def of_result(result: ApplyResult) -> ExitCode:
     return ExitCode.NOT_CONVERGED if Status.NOT_CONVERGED in ends else ExitCode.DONE
 
 
-def of_rotation(rotation: "Rotation") -> ExitCode:
+def of_rotation(rotation: "RotationResult") -> ExitCode:
     """The code of a rotation. A postponed one is done; one with an incomplete journal is partly applied."""
     ends = {turned.ended for turned in rotation.rotated.turns}
     if rotation.is_refused:

@@ -18,9 +18,9 @@ from types import MappingProxyType
 from typing import Final
 
 from reconciler.export.manifest import (
-    Choice,
     Comments,
-    Origin,
+    ExportChoice,
+    ManifestOrigin,
     WritableBody,
     base,
     body_of,
@@ -53,7 +53,7 @@ from reconciler.model.resource import (
 )
 from reconciler.planning.diff.identity import match, resolved
 
-__all__ = ["Choice", "Export", "Origin", "export"]
+__all__ = ["Export", "ExportChoice", "ManifestOrigin", "export"]
 
 _OWN: Final = LeftOut("everything", "this run logs in with it; to export it, add --own-client")
 _NO_NAMED_SECRETS: Final[Mapping[ObjectKey, Sequence[LiveSecret]]] = MappingProxyType({})
@@ -89,7 +89,7 @@ class Export:
         write_contents(self.changed)
 
 
-_ALL_OBJECTS: Final = Choice()
+_ALL_OBJECTS: Final = ExportChoice()
 
 
 def export(  # noqa: PLR0913  # one for each source of a file
@@ -97,10 +97,10 @@ def export(  # noqa: PLR0913  # one for each source of a file
     manifests: Sequence[EffectiveManifest],
     context: LoadContext,
     folder: Path,
-    origin: Origin,
+    origin: ManifestOrigin,
     secrets: Mapping[ObjectKey, Sequence[LiveSecret]] = _NO_NAMED_SECRETS,
     *,
-    choice: Choice = _ALL_OBJECTS,
+    choice: ExportChoice = _ALL_OBJECTS,
 ) -> Export:
     """Compute the files for all live objects.
 
@@ -140,7 +140,7 @@ def _collect(
     live: LiveState,
     addresses: Mapping[ObjectKey, Address],
     manifests: Mapping[Address, EffectiveManifest],
-    choice: Choice,
+    choice: ExportChoice,
 ) -> None:
     """Collect each chosen object, for its manifest or a new one. Manifests without a live object are unchanged.
 
@@ -238,7 +238,7 @@ class _Collector:
     context: LoadContext
     files: Mapping[Address, Path]
     """Manifest -> its file, if it is new."""
-    origin: Origin
+    origin: ManifestOrigin
     ambiguous: Collection[tuple[str, Json]]
     """Kinds and names that do not identify a single object."""
     secrets: Mapping[ObjectKey, Sequence[LiveSecret]]

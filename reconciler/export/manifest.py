@@ -17,7 +17,7 @@ from reconciler.errors import ReconcilerError
 from reconciler.kinds import Field, Kind
 from reconciler.manifests.checks import API_VERSION
 from reconciler.manifests.edit import At
-from reconciler.manifests.edit.text import Style, block, flow
+from reconciler.manifests.edit.text import YamlStyle, block, flow
 from reconciler.manifests.load import LoadContext
 from reconciler.manifests.manifest import examine
 from reconciler.manifests.schema import Fault, did_you_mean
@@ -35,7 +35,7 @@ from reconciler.render.escape import escape
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class ExportChoice:
     """Which live objects to export, and where differences go."""
 
     only: tuple[str, ...] = ()
@@ -140,7 +140,7 @@ _ORDER: Final = ("apiVersion", "kind", "metadata", "spec", "assignments", "polic
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class ManifestOrigin:
     """The source of manifests, for the comment at the top of each."""
 
     source: str
@@ -174,17 +174,19 @@ def base(kind: Kind, name: str, object_id: str) -> Body:
     return {"apiVersion": API_VERSION, "kind": kind.name, "metadata": metadata, "spec": {}}
 
 
-def text_of(kind: Kind, live: LiveResource, manifest: Body, comments: Comments, origin: Origin) -> str:
+def text_of(kind: Kind, live: LiveResource, manifest: Body, comments: Comments, origin: ManifestOrigin) -> str:
     """The text of a file: comments, then the manifest."""
     shown = literal_body({key: manifest[key] for key in _ORDER if key in manifest})
     for name, field in kind.fields.items():
         if field.is_owner and same_id(str(get_at(manifest, ("spec", name))), origin.marketplace):
             shown = with_value_at(shown, ("spec", name), "${marketplace}")
-    lines = (*_comment_lines(kind, live, manifest, comments, origin), *block(shown, 0, Style()))
+    lines = (*_comment_lines(kind, live, manifest, comments, origin), *block(shown, 0, YamlStyle()))
     return "".join(f"{line}\n" for line in lines)
 
 
-def _comment_lines(kind: Kind, live: LiveResource, manifest: Body, comments: Comments, origin: Origin) -> Iterator[str]:
+def _comment_lines(
+    kind: Kind, live: LiveResource, manifest: Body, comments: Comments, origin: ManifestOrigin
+) -> Iterator[str]:
     if schema := origin.relative_schema(comments.file):
         yield f"# yaml-language-server: $schema={schema}"
         yield "#"
@@ -219,7 +221,7 @@ def _named_secrets(secrets: Sequence[LiveSecret]) -> Iterator[str]:
         f"{escape(name)} ({f'expires {moment_text(until)}' if until else 'does not expire'})" for name, until in found
     ]
     yield f"# Its secrets: {', '.join(listed)}. They are not changed. To watch them, add:"
-    yield f"#   secrets: {flow([{'name': name} for name in dict.fromkeys(name for name, _ in found)], Style())}"
+    yield f"#   secrets: {flow([{'name': name} for name in dict.fromkeys(name for name, _ in found)], YamlStyle())}"
 
 
 def _reason_to_add(kind: Kind, path: str) -> str:
@@ -345,7 +347,7 @@ def _reason(fault: Fault) -> str:
 def _can_be_written(value: Json) -> bool:
     """Whether a value is the same after writing and parsing; not so for lone surrogates or very long keys."""
     try:
-        parsed = parse(f"- {flow(value, Style())}".encode(), "")
+        parsed = parse(f"- {flow(value, YamlStyle())}".encode(), "")
     except UnicodeEncodeError:
         return False
     data = [document.data for document in parsed.documents]

@@ -15,7 +15,7 @@ from reconciler.kinds import Kind
 from reconciler.manifests.checks import API_VERSION
 from reconciler.manifests.edit import At, with_documents
 from reconciler.manifests.edit.live import Names, Sources
-from reconciler.manifests.edit.text import Style, block
+from reconciler.manifests.edit.text import YamlStyle, block
 from reconciler.manifests.load import LoadContext
 from reconciler.manifests.substitution import literal
 from reconciler.manifests.yaml import shown
@@ -184,7 +184,7 @@ class OverlayCollector:
         head: Body = {"apiVersion": API_VERSION, "kind": address.kind, "metadata": {"name": address.name}}
         body = body_of(head, values)
         lines = [f"# From {escape(self.source)}: what differs in {self.context.environment}."]
-        self.new[path] = "".join(f"{line}\n" for line in (*lines, *block(body, 0, Style())))
+        self.new[path] = "".join(f"{line}\n" for line in (*lines, *block(body, 0, YamlStyle())))
         self.objects.append(Exported(address, ExportStatus.NEW, title, "", shown(path), tuple(left)))
 
 

@@ -12,7 +12,7 @@ from itertools import chain, zip_longest
 from typing import Any, Final
 
 from reconciler.kinds import short
-from reconciler.manifests.edit.text import Style, block
+from reconciler.manifests.edit.text import YamlStyle, block
 from reconciler.manifests.substitution import literal
 from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Place
@@ -156,7 +156,7 @@ def as_yaml(resolved: Iterable[Resolved], environment: str) -> Iterator[Iterator
     """The lines of each manifest, without line ends. File names in comments are not escaped."""
     yield iter([f"# The manifests of environment {environment}, after overlays and substitution."])
     for one in resolved:
-        yield chain(["---"], block(_literal(one), 0, Style(comment=partial(_comment, one, environment))))
+        yield chain(["---"], block(_literal(one), 0, YamlStyle(comment=partial(_comment, one, environment))))
 
 
 def _literal(resolved: Resolved) -> Body:

@@ -274,7 +274,7 @@ class StepKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class RotationStep:
     """One step, as far as it is known in advance."""
 
     kind: StepKind

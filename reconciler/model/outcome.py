@@ -87,7 +87,7 @@ class ApplyResult:
         return all(outcome.status is Status.APPLIED for outcome in self.outcomes)
 
 
-class Step(StrEnum):
+class WriteStep(StrEnum):
     """The part of a change that a write is."""
 
     BODY = "body"
@@ -101,7 +101,7 @@ class Write:
     """One request that may change something, before it is sent."""
 
     change: Change
-    step: Step
+    step: WriteStep
     method: str
     path: str
     """Below ``/v1``."""
@@ -191,7 +191,7 @@ class RecordedWrite:
     """One announced write."""
 
     number: int
-    step: Step
+    step: WriteStep
     method: str
     path: str
     ending: Ending | None = None

@@ -11,7 +11,7 @@ from reconciler.model.named_secret import SecretState
 from reconciler.model.resource import Address
 
 
-class State(StrEnum):
+class BindingState(StrEnum):
     """The relation of a manifest to live objects. `AMBIGUOUS` and `TAKEN` are faults that the user must resolve."""
 
     BIND = "bind"
@@ -29,7 +29,7 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class ObjectSummary:
     """A live object that a manifest may match."""
 
     id: str
@@ -43,12 +43,12 @@ class Proposal:
     """The proposal for one manifest."""
 
     address: Address
-    state: State
+    state: BindingState
     id: str | None = None
     """The id to bind or the known one; None if there is none, or several."""
     note: str = ""
     """How the object was matched, or the consequence if there is none."""
-    candidates: tuple[Candidate, ...] = ()
+    candidates: tuple[ObjectSummary, ...] = ()
     """All matches of an ambiguous manifest."""
     fault: Diagnostic | None = None
 
@@ -65,14 +65,14 @@ class Adoption:
     @property
     def ids(self) -> Mapping[Address, str]:
         """Manifest -> id to bind."""
-        return {one.address: one.id for one in self.proposals if one.state is State.BIND and one.id}
+        return {one.address: one.id for one in self.proposals if one.state is BindingState.BIND and one.id}
 
     @property
     def faults(self) -> tuple[Diagnostic, ...]:
         """Faults that the user must resolve; while there are any, nothing is written."""
         return tuple(one.fault for one in self.proposals if one.fault)
 
-    def count(self, state: State) -> int:
+    def count(self, state: BindingState) -> int:
         """The number of manifests in this state."""
         return sum(one.state is state for one in self.proposals)
 

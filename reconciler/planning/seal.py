@@ -22,7 +22,7 @@ _SURROGATE: Final = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 def dumps(document: Mapping[str, Json], noun: str, key: bytes | None) -> str:
-    """Write a document, with the seal as its last members; `noun` is its kind, as in `Format`."""
+    """Write a document, with the seal as its last members; `noun` is its kind, as in `SealedFormat`."""
     sealed = dict(document)
     sealed["digest"] = digest(document)
     if key:
@@ -69,7 +69,7 @@ def signature(noun: str, digest_: str, key: bytes) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Format:
+class SealedFormat:
     """The format of a kind of document."""
 
     noun: str
@@ -85,7 +85,7 @@ class OtherKeyError(ReconcilerError):
     """A document is unaltered but not signed with the current key, which may be new."""
 
 
-def loads(text: str, name: str, expected: Format, key: bytes | None) -> Mapping[str, Any]:
+def loads(text: str, name: str, expected: SealedFormat, key: bytes | None) -> Mapping[str, Any]:
     """Read a document and check its seal.
 
     Args:

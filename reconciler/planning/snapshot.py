@@ -59,7 +59,7 @@ def loads(text: str, name: str, key: bytes | None = None) -> Snapshot:
     Raises:
         ReconcilerError: as `seal.loads` does, or its content is not a possible response of a service.
     """
-    document = sealed.loads(text, name, sealed.Format(_NOUN, FORMAT_VERSION, SCHEMA, _RENEWED), key)
+    document = sealed.loads(text, name, sealed.SealedFormat(_NOUN, FORMAT_VERSION, SCHEMA, _RENEWED), key)
     resources = tuple(_resource(one, name) for one in document["resources"])
     live = LiveState(resources, document["marketplace"], frozenset(document["kinds"]))
     return Snapshot(document["taken_at"], document["environment"], document["base_url"], live)

@@ -42,7 +42,7 @@ class Inputs:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class Differences:
     """The inputs that differ from the commit."""
 
     different: tuple[str, ...]
@@ -121,7 +121,7 @@ def _listed(names: Iterable[str]) -> str:
 # ---------------------------------------------------------------------------------------------------------- comparison
 
 
-def _compare(repository: Repository, commit: str, inputs: Inputs) -> Comparison:
+def _compare(repository: Repository, commit: str, inputs: Inputs) -> Differences:
     top = repository.top
     read = {os.path.realpath(os.fsencode(path)) for path in inputs.files}
     required = _names(top, read | {*_links(map(os.fsencode, inputs.files))})
@@ -135,7 +135,7 @@ def _compare(repository: Repository, commit: str, inputs: Inputs) -> Comparison:
     different = {name for name in doubtful - filters.keys() if not _has_equal_lines(top, name, stored[tree[name].id])}
     different |= required - tree.keys()
     different |= {name for name in tree.keys() - chosen if _is_missing(top, name) and _is_below(name, folders)}
-    return Comparison(
+    return Differences(
         tuple(map(os.fsdecode, [*sorted(different), *outside])),
         {os.fsdecode(name): filters[name] for name in sorted(filters)},
     )

@@ -35,7 +35,7 @@ from reconciler.project.records import newest_receipt
 from reconciler.project.session import Session
 from reconciler.remote import ReadRemote
 from reconciler.render.json import DRIFT_FORMAT_VERSION
-from reconciler.render.monitoring import NOTIFICATIONS, Notice, format_for
+from reconciler.render.monitoring import NOTIFICATIONS, DriftNotice, format_for
 
 if TYPE_CHECKING:
     from reconciler.remote.http import Webhook
@@ -283,12 +283,12 @@ class _State:
     path: Path
     known: dict[str, list[str]]
 
-    def notice(self, drift: Drift) -> Notice | None:
+    def notice(self, drift: Drift) -> DriftNotice | None:
         """The notification to send: new drift, or that all is gone; None if there is neither."""
         known, found = self.known.get(_subject(drift), []), [one for one in drift.deviations if one.is_drift]
         new = tuple(one for one in found if one.fingerprint not in known)
         if new or (known and not found):
-            return Notice(drift.plan.binding.environment, new, len(found) - len(new))
+            return DriftNotice(drift.plan.binding.environment, new, len(found) - len(new))
         return None
 
     def record(self, drift: Drift) -> None:

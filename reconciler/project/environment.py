@@ -21,7 +21,7 @@ from reconciler.manifests.load import LoadContext
 from reconciler.manifests.yaml import shown
 from reconciler.project import ENVIRONMENT_VARIABLE, Settings, environment_name
 from reconciler.project.files import identity
-from reconciler.render.reports import Listed
+from reconciler.render.reports import ListedEnvironment
 
 
 def configuration_path(settings: Settings) -> Path | None:
@@ -106,13 +106,13 @@ def names_of(settings: Settings, named: Collection[str], *, every: bool) -> list
     return [one.name for one in chosen]
 
 
-def listed(settings: Settings, named: Iterable[str]) -> list[Listed]:
+def listed(settings: Settings, named: Iterable[str]) -> list[ListedEnvironment]:
     """The chosen environments for `environments`, which marks the default one; raises as `names_of`."""
     config = configuration(settings)
     only = next(iter(config.environments)) if len(config.environments) == 1 else None
     default = settings.variables.get(ENVIRONMENT_VARIABLE) or only
     return [
-        Listed(one.name, None if one.emulator else one.base_url, one.marketplace, one.name == default)
+        ListedEnvironment(one.name, None if one.emulator else one.base_url, one.marketplace, one.name == default)
         for one in _named_or_all(config, named)
     ]
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from reconciler import pipeline
 from reconciler.config.settings import Config, Environment
 from reconciler.errors import InputError, ReconcilerError
-from reconciler.export import Choice, Export, Origin, export
+from reconciler.export import Export, ExportChoice, ManifestOrigin, export
 from reconciler.export.seeding import LIMIT, read_seeds
 from reconciler.kinds import KINDS, LOGIN_KIND
 from reconciler.manifests.edit import with_ids, with_values, write_ids
@@ -78,7 +78,7 @@ class ExportSource:
     source: str
     """The origin of the objects, for comments."""
     title: str
-    choice: Choice
+    choice: ExportChoice
     """Which objects to export."""
     secrets: Mapping[ObjectKey, Sequence[LiveSecret]] = field(default_factory=dict)
     """The named secrets of each object."""
@@ -173,7 +173,7 @@ class Destination:
         Raises:
             InputError: a manifest matches several objects.
         """
-        origin, choice = Origin(found.source, self.schema), replace(found.choice, overlay=self.overlay)
+        origin, choice = ManifestOrigin(found.source, self.schema), replace(found.choice, overlay=self.overlay)
         here = self.loaded.manifests
         made = export(found.live, here, self.context, self.folder, origin, found.secrets, choice=choice)
         made = replace(made, changed={**made.changed, **self._configuration(made, found)})
@@ -298,7 +298,7 @@ def from_live(settings: Settings, options: ExportOptions) -> ExportResult:
             live,
             source,
             f"Environment {environment.name}: {source} at {environment.base_url}",
-            Choice(options.only, own, kinds=options.kinds),
+            ExportChoice(options.only, own, kinds=options.kinds),
             secrets,
             [*map(_missing_kind, sorted(kinds - live.kinds))],
             end=[*_other_kinds(kinds), *_unwatched(options, target, live)],
@@ -353,7 +353,7 @@ def from_file(settings: Settings, file: Path, options: ExportOptions) -> ExportR
         config = configuration(settings)
         environment = chosen_environment(config, settings)
         destination = Destination.open(settings, config, environment, options)
-    choice = Choice(kinds=seeds.live.kinds)
+    choice = ExportChoice(kinds=seeds.live.kinds)
     found = ExportSource(
         seeds.live, file.name, f"File {name}", choice, left_out=seeds.left_out, is_of_environment=False
     )

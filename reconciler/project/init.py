@@ -18,7 +18,7 @@ from reconciler.model.reports import ExportStatus
 from reconciler.model.secret import SecretSource
 from reconciler.project import Settings
 from reconciler.project.export import EVERYTHING, from_live
-from reconciler.render.reports import Command, File, Started
+from reconciler.render.reports import Command, Started, WrittenFile
 
 _SHARED: Final = (
     "Another environment also reads {}. CI sets them for each job; for commands",
@@ -108,14 +108,14 @@ def _place_in_repository(folder: Path) -> tuple[Path, PurePosixPath]:
     return folder if top == here else Path(os.path.relpath(top)), PurePosixPath(here.relative_to(top).as_posix())
 
 
-def _written(files: Mapping[Path, str]) -> Iterator[File]:
+def _written(files: Mapping[Path, str]) -> Iterator[WrittenFile]:
     """Write each file, unless it exists."""
     for path, content in files.items():
         if path.exists():
-            yield File(str(path), written=False, advice=_advice(path, content))
+            yield WrittenFile(str(path), written=False, advice=_advice(path, content))
         else:
             create_file(path, content)
-            yield File(str(path), written=True)
+            yield WrittenFile(str(path), written=True)
 
 
 def _advice(path: Path, content: str) -> str:

@@ -41,7 +41,7 @@ from reconciler.project import Settings, environment_name
 from reconciler.project.environment import configuration
 from reconciler.project.files import read_file, write_file
 from reconciler.remote import ReadRemote
-from reconciler.render.history import Event, Listed, Uncertain, Verified, moment
+from reconciler.render.history import Event, ListedRun, Uncertain, Verified, moment
 from reconciler.render.style import Moment
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from reconciler.project.session import Session
 
 
-def history(settings: Settings, environments: Collection[str] = (), *, every: bool = False) -> list[Listed]:
+def history(settings: Settings, environments: Collection[str] = (), *, every: bool = False) -> list[ListedRun]:
     """The runs of these environments, the newest last; none named: of the requested one, or of `every` one.
 
     Raises:
@@ -75,7 +75,7 @@ def run_ids(settings: Settings, start: str, *, written: bool) -> list[str]:
     return [path.stem for path in (filter(may_have_written, found[-_MOST:]) if written else found)]
 
 
-def run_of(settings: Settings, name: str) -> Listed:
+def run_of(settings: Settings, name: str) -> ListedRun:
     """One run; ``last`` is the newest, of the requested environment if there is one."""
     path = _journal_of(settings, name)
     return listed(journals.read(path), path)
@@ -162,16 +162,16 @@ def finish(session: "Session", recorder: ApplyRecorder, result: ApplyResult, fol
     return replace(result, run=recorder.run_id, is_recorded=recorder.fault is None)
 
 
-def listed(run: Run | ReconcilerError, path: Path) -> Listed:
+def listed(run: Run | ReconcilerError, path: Path) -> ListedRun:
     """A run, or the error of reading it, for display."""
     if isinstance(run, ReconcilerError):
-        return Listed(path.stem, fault=run.message)
+        return ListedRun(path.stem, fault=run.message)
     try:
         applied, rotation = recorded(run), recorded_rotation(run)
     except ReconcilerError as error:
-        return Listed(run.id, fault=error.message)
+        return ListedRun(run.id, fault=error.message)
     events = () if applied or rotation else tuple(Event(one.at, one.event, one.facts) for one in run.entries)
-    return Listed(
+    return ListedRun(
         run.id,
         run.kind,
         run.started_at,

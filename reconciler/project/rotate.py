@@ -15,12 +15,11 @@ from reconciler.model.named_secret import Ended
 from reconciler.planning import guards as guard
 from reconciler.planning.planfile import given
 from reconciler.project import Listener, Settings, secret_status
-from reconciler.project.secret_status import Rotation as Planned
-from reconciler.project.secret_status import SecretChoice, Turn
+from reconciler.project.secret_status import RotationPlan, SecretChoice, Turn
 from reconciler.project.session import Session
 from reconciler.remote import ReadRemote
 from reconciler.render.secrets import Rotated, Turned
-from reconciler.secrets.rotation import Tools
+from reconciler.secrets.rotation import RotationTools
 from reconciler.secrets.rotation import carry_out as rotate_secret
 
 if TYPE_CHECKING:
@@ -44,7 +43,7 @@ class RotateOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class Rotation:
+class RotationResult:
     """The result of a rotation."""
 
     rotated: Rotated
@@ -55,7 +54,7 @@ class Rotation:
     """Whether the journal is complete."""
 
 
-def rotate(settings: Settings, selection: Selection, options: RotateOptions, *, dry_run: bool) -> Rotation:
+def rotate(settings: Settings, selection: Selection, options: RotateOptions, *, dry_run: bool) -> RotationResult:
     """Replace secrets by new ones; with `dry_run`, only plan the steps.
 
     Raises:
@@ -68,34 +67,37 @@ def rotate(settings: Settings, selection: Selection, options: RotateOptions, *, 
     return _show(session, options) if dry_run else _carry_out(session, options)
 
 
-def _show(session: Session, options: RotateOptions) -> Rotation:
+def _show(session: Session, options: RotateOptions) -> RotationResult:
     """Plan the steps over a connection that cannot write."""
     with session.reader() as remote:
         plan = _planned(session, options, remote)
     is_refused = any(one.rule not in guard.TIMED for one in plan.findings)
-    return Rotation(_shown(session, plan, is_dry_run=True), is_refused)
+    return RotationResult(_shown(session, plan, is_dry_run=True), is_refused)
 
 
-def _carry_out(session: Session, options: RotateOptions) -> Rotation:
+def _carry_out(session: Session, options: RotateOptions) -> RotationResult:
     """Have the steps approved, carry them out, and record them."""
     with session.locked(), session.writer() as remote:
         plan = _planned(session, options, remote)
         if not plan.has_work:
-            return Rotation(_shown(session, plan))
+            return RotationResult(_shown(session, plan))
         plan = _approved(session, options, plan, remote)
         plan.require(options.ack, session.environment.freeze, _utc_now())
         with Journal.start(session.config.journal, _facts(session, plan)) as journal, cutting_off(lambda: True):
             return _carry_out_turns(
-                session, plan, Tools(remote, session.deliverer, _utc_now, journal.append, options.begin()), journal
+                session,
+                plan,
+                RotationTools(remote, session.deliverer, _utc_now, journal.append, options.begin()),
+                journal,
             )
 
 
-def _planned(session: Session, options: RotateOptions, remote: ReadRemote) -> Planned:
+def _planned(session: Session, options: RotateOptions, remote: ReadRemote) -> RotationPlan:
     target = replace(session.target(), now=_utc_now())
     return secret_status.plan(session.loaded.desired, remote, target, options.choice, session.deliverer)
 
 
-def _approved(session: Session, options: RotateOptions, plan: Planned, remote: ReadRemote) -> Planned:
+def _approved(session: Session, options: RotateOptions, plan: RotationPlan, remote: ReadRemote) -> RotationPlan:
     """Have the plan approved.
 
     Returns:
@@ -114,7 +116,7 @@ def _approved(session: Session, options: RotateOptions, plan: Planned, remote: R
     return now
 
 
-def _carry_out_turns(session: Session, plan: Planned, tools: Tools, journal: Journal) -> Rotation:
+def _carry_out_turns(session: Session, plan: RotationPlan, tools: RotationTools, journal: Journal) -> RotationResult:
     turns, is_written, record = [], False, _Record(journal, session.settings.listener)
     for turn in plan.turns:
         turned, written = _carry_out_turn(session, turn, tools)
@@ -124,7 +126,7 @@ def _carry_out_turns(session: Session, plan: Planned, tools: Tools, journal: Jou
         record.note("secret-outcome", outcome_facts(turned.address, turned.secret, ended, message))
     record.end(interrupted=tools.should_stop())
     rotated = replace(_shown(session, plan), turns=turns, findings=(), run=journal.run_id)
-    return Rotation(rotated, has_written=is_written, is_recorded=record.fault is None)
+    return RotationResult(rotated, has_written=is_written, is_recorded=record.fault is None)
 
 
 @dataclass(slots=True)
@@ -153,7 +155,7 @@ class _Record:
             self.fault = error
 
 
-def _carry_out_turn(session: Session, turn: Turn, tools: Tools) -> tuple[Turned, bool]:
+def _carry_out_turn(session: Session, turn: Turn, tools: RotationTools) -> tuple[Turned, bool]:
     """Carry out the steps of one secret; also returns whether anything was written."""
     if turn.error:
         return _planned_turn(turn), False
@@ -169,7 +171,7 @@ def _planned_turn(turn: Turn) -> Turned:
     return Turned(*turn.about, turn.steps, ended=Ended.FAILED if turn.error else None, error=turn.error)
 
 
-def _shown(session: Session, plan: Planned, *, is_dry_run: bool = False) -> Rotated:
+def _shown(session: Session, plan: RotationPlan, *, is_dry_run: bool = False) -> Rotated:
     environment = session.environment
     return Rotated(
         environment.name,
@@ -182,7 +184,7 @@ def _shown(session: Session, plan: Planned, *, is_dry_run: bool = False) -> Rota
     )
 
 
-def _facts(session: Session, plan: Planned) -> "Mapping[str, Json]":
+def _facts(session: Session, plan: RotationPlan) -> "Mapping[str, Json]":
     environment = session.environment
     return {
         "kind": ROTATION,

@@ -20,9 +20,9 @@ from reconciler.model.named_secret import (
     Begin,
     LiveSecret,
     NamedSecret,
+    RotationStep,
     SecretState,
     Standing,
-    Step,
     StepKind,
     states,
 )
@@ -42,7 +42,7 @@ from reconciler.project.session import Session
 from reconciler.remote import ReadRemote
 from reconciler.secrets import Resolve, look_up
 from reconciler.secrets.delivery import Deliverer, lost_deliveries, read_back
-from reconciler.secrets.rotation.due import Subject, due
+from reconciler.secrets.rotation.due import RotationSubject, due
 
 
 def status(settings: Settings, paths: Sequence[Path], selected: Selection) -> SecretReport:
@@ -178,8 +178,8 @@ class SecretChoice:
 class Turn:
     """The rotation of one secret."""
 
-    subject: Subject
-    steps: tuple[Step, ...] = ()
+    subject: RotationSubject
+    steps: tuple[RotationStep, ...] = ()
     error: ReconcilerError | None = None
     """Why the rotation is not possible; there are no steps then."""
 
@@ -190,7 +190,7 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True)
-class Rotation:
+class RotationPlan:
     """The planned rotation of secrets, and the findings of the guards."""
 
     marketplace: str
@@ -231,7 +231,7 @@ class Rotation:
 
 def plan(
     desired: DesiredState, remote: ReadRemote, target: Target, choice: SecretChoice, deliverer: Deliverer
-) -> Rotation:
+) -> RotationPlan:
     """Plan the due steps: those that complete a rotation, or those of a new one.
 
     Args:
@@ -264,7 +264,7 @@ def plan(
     context = target.context(desired, remote.access(), live)
     frozen = guard.freeze(changes, target.freeze, target.now)
     findings = (*guard.check(changes, context), *frozen, *_protected(changes, turns, target.now))
-    return Rotation(live.marketplace, tuple(turns), changes, findings)
+    return RotationPlan(live.marketplace, tuple(turns), changes, findings)
 
 
 # ------------------------------------------------------------------------------------------------------------ choosing
@@ -336,9 +336,9 @@ def _subject(
     secret: NamedSecret,
     live: tuple[LiveSecret, ...],
     deliverer: Deliverer,
-) -> Subject:
+) -> RotationSubject:
     kind = KINDS[resource.address.kind]
-    return Subject(
+    return RotationSubject(
         resource.address,
         found.id,
         secret,
@@ -350,7 +350,7 @@ def _subject(
     )
 
 
-def _turn(subject: Subject, remote: ReadRemote, target: Target, choice: SecretChoice) -> Iterator[Turn]:
+def _turn(subject: RotationSubject, remote: ReadRemote, target: Target, choice: SecretChoice) -> Iterator[Turn]:
     """The rotation of one secret; nothing if only due ones are requested and it is not due."""
     current = states((subject.wanted,), subject.live, target.now, is_active=subject.is_active)
     if choice.only_due and not any(one.is_due for one in current):
@@ -364,7 +364,7 @@ def _turn(subject: Subject, remote: ReadRemote, target: Target, choice: SecretCh
         yield Turn(subject, error=error)
 
 
-def _protect_own_client(subject: Subject, remote: ReadRemote) -> None:
+def _protect_own_client(subject: RotationSubject, remote: ReadRemote) -> None:
     """Refuse to replace the secret of this run's client without an overlap: the next login would fail."""
     if not subject.wanted.overlap and ObjectKey(subject.address.kind, subject.client_id) == login_key(remote.client_id):
         message = "this run uses this client to log in, and without an overlap its secret would expire at once"
@@ -406,7 +406,7 @@ def _protected(changes: Sequence[Change], turns: Sequence[Turn], now: datetime) 
             )
 
 
-def _ended_at_once(steps: Sequence[Step]) -> Iterator[LiveSecret]:
+def _ended_at_once(steps: Sequence[RotationStep]) -> Iterator[LiveSecret]:
     """Deleted secrets that may be in use; unproven ones, until another one is delivered everywhere."""
     unused = {UNDELIVERED, RETIRED}
     for step in steps:

@@ -22,7 +22,7 @@ from reconciler.remote.auth import Claims, ClientCredentials, has_secret, prove
 from reconciler.remote.exchange import Connection, Exchange
 from reconciler.remote.http import RequestGuard, Wire, http_client
 from reconciler.remote.messages import Call, MalformedAnswer, call_with_body, object_in, path_of, unusable
-from reconciler.remote.paging import ListKeepsChanging, Page, Paged, Query, pages_of
+from reconciler.remote.paging import ListKeepsChanging, ListPage, Paged, Query, pages_of
 from reconciler.remote.threads import Job, Threads
 
 
@@ -138,7 +138,7 @@ class ReadClient:
             filters: field -> value, in the service's filter language; see the protocol.
         """
 
-        def fetch(which: Mapping[str, str]) -> Callable[[int, Query], Page]:
+        def fetch(which: Mapping[str, str]) -> Callable[[int, Query], ListPage]:
             return partial(self._page, path, key, tuple(which.items()))
 
         parts = [Paged(fetch(one), map, key) for one in filters]
@@ -153,11 +153,11 @@ class ReadClient:
         """How many requests it takes to read a list. Sends one request."""
         return pages_of(self._page(path, "ID", (), 1, (("page", "1"), ("pageSize", "1"))).total)
 
-    def _page(self, path: str, key: str | None, filters: Query, number: int, query: Query) -> Page:
+    def _page(self, path: str, key: str | None, filters: Query, number: int, query: Query) -> ListPage:
         call = Call("GET", path_of(path), (*filters, *query))
         answer = self._exchange.send(call)
         try:
-            return Page.of(object_in(call, answer), number, key)
+            return ListPage.of(object_in(call, answer), number, key)
         except MalformedAnswer as fault:
             raise unusable(call, answer, str(fault)) from None
 

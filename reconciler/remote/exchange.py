@@ -12,7 +12,7 @@ from reconciler.remote.failures import accept, not_executed
 from reconciler.remote.hosts import Origin
 from reconciler.remote.http import Wire, checked
 from reconciler.remote.messages import Answer, Call, MalformedAnswer, Result, object_in, unusable
-from reconciler.remote.network import Limits
+from reconciler.remote.network import HttpLimits
 from reconciler.remote.throttle import THROTTLED, AdaptiveLimit, Retries, RetryPolicy, is_temporary, may_retry
 
 UNAUTHORIZED: Final = 401
@@ -34,7 +34,7 @@ class Connection:
     """Roles to request, separated by spaces; empty: all roles of the user."""
     concurrency: int = 8
     """The maximum number of concurrent requests."""
-    limits: Limits = field(default_factory=Limits)
+    limits: HttpLimits = field(default_factory=HttpLimits)
     retries: RetryPolicy = field(default_factory=RetryPolicy)
     allowed_hosts: Collection[Origin] = ()
     """Hosts to which the user allows credentials to be sent, in addition to those that are always allowed."""

@@ -23,7 +23,7 @@ from reconciler.model.secret import Secret
 from reconciler.remote.failures import EXCEPTIONS, SUCCESS, no_answer
 from reconciler.remote.hosts import Origin, is_loopback, require_allowed
 from reconciler.remote.messages import TOKEN_PATH, Answer, Call, Meter, NoAnswer, RequestState, Result, Sample
-from reconciler.remote.network import Limits, host_of, proxy_for, trust
+from reconciler.remote.network import HttpLimits, host_of, proxy_for, trust
 from reconciler.remote.throttle import seconds_to_wait, timestamp
 
 log = logging.getLogger("reconciler.remote")
@@ -94,7 +94,7 @@ class Wire:
     """Sends calls to one base URL. Thread-safe."""
 
     def __init__(
-        self, base_url: str, http: httpx.Client, limits: Limits, clock: Callable[[], float], environment: str
+        self, base_url: str, http: httpx.Client, limits: HttpLimits, clock: Callable[[], float], environment: str
     ) -> None:
         self._base_url = base_url
         self._http = http
@@ -236,7 +236,7 @@ class _Client(httpx.Client):
 
 def http_client(
     guards: Collection[Callable[[httpx.Request], None]],
-    limits: Limits,
+    limits: HttpLimits,
     *,
     at_a_time: int,
     base_url: httpx.URL,
@@ -327,7 +327,7 @@ class Webhook:
             ReconcilerError: it was not accepted, or an environment variable for the network is unusable.
         """
         headers = {"Content-Type": "application/json", "User-Agent": _USER_AGENT}
-        url, limits = self._parsed, Limits(read=_NOTIFY_SECONDS)
+        url, limits = self._parsed, HttpLimits(read=_NOTIFY_SECONDS)
         try:
             with (
                 _unlogged(),

@@ -32,7 +32,7 @@ _MAX_QUOTED: Final = 80
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class HttpLimits:
     """The limits of one exchange, in seconds and bytes."""
 
     connect: float = 10.0
@@ -194,7 +194,7 @@ def _resolve(host: str, port: int) -> tuple[str, ...]:
 
 
 def _connect(host: str, port: int) -> socket.socket:
-    return socket.create_connection((host, port), timeout=Limits().connect)
+    return socket.create_connection((host, port), timeout=HttpLimits().connect)
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ class _Changed(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class ListPage:
     """One page of the service. `size` is its page size, which may be less than requested."""
 
     number: int
@@ -44,7 +44,7 @@ class Page:
     items: tuple[Item, ...]
 
     @classmethod
-    def of(cls, body: Mapping[str, Json], number: int, key: str | None) -> "Page":
+    def of(cls, body: Mapping[str, Json], number: int, key: str | None) -> "ListPage":
         """Check and convert a ListPage, which must have that number.
 
         Raises:
@@ -66,7 +66,7 @@ class Page:
             raise MalformedAnswer("expected Meta.TotalPages to agree with TotalCount and PageSize")
         return cls(number, size, total, tuple(items))  # type: ignore[arg-type]  # checked above
 
-    def require_consistent(self, count: int, first_page: "Page") -> None:
+    def require_consistent(self, count: int, first_page: "ListPage") -> None:
         """Raise if the number of items differs, or size or total differ from the first page of the window."""
         if self.total != first_page.total:
             raise _Changed(f"the total changed from {first_page.total} to {self.total}")
@@ -90,7 +90,7 @@ class ConcurrentMap(Protocol):
 class Paged:
     """A list that is read by pages."""
 
-    fetch: Callable[[int, Query], Page]
+    fetch: Callable[[int, Query], ListPage]
     """Requests the page of this number, with these query parameters."""
     concurrent_map: ConcurrentMap
     key: str | None
@@ -145,7 +145,7 @@ class Paged:
         after = ((self.key, f">{items[-1][self.key]}"),) if items else ()
         return (("sortBy", self.key), *after), 1, 0
 
-    def _rest_of(self, first: Page, query: Query, left: int) -> list[Item]:
+    def _rest_of(self, first: ListPage, query: Query, left: int) -> list[Item]:
         """All items of a window with this first page; `left` items remain in the list."""
         count = min(WINDOW, pages_of(left, first.size))
         numbers = range(first.number + 1, first.number + count)
@@ -156,7 +156,7 @@ class Paged:
             items += page.items
         return items
 
-    def _page(self, number: int, query: Query) -> Page:
+    def _page(self, number: int, query: Query) -> ListPage:
         return self.fetch(number, (("page", str(number)), ("pageSize", str(PAGE_SIZE)), *query))
 
     def _check_distinct(self, items: list[Item]) -> None:

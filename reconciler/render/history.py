@@ -25,7 +25,7 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class ListedRun:
     """One run: the facts of every journal, and the details of an apply, a rollback or a rotation."""
 
     id: str
@@ -45,7 +45,7 @@ class Listed:
 # ---------------------------------------------------------------------------------------------------------------- list
 
 
-def text_list(runs: Sequence[Listed], style: Style) -> str:
+def text_list(runs: Sequence[ListedRun], style: Style) -> str:
     """A line for each run, the newest last."""
     if not runs:
         return "No runs.\n"
@@ -57,12 +57,12 @@ def text_list(runs: Sequence[Listed], style: Style) -> str:
     return laid_out([style.paint(Tone.STRONG, head), *lines], style)
 
 
-def _row(run: Listed, taken_up_by: str) -> tuple[str, ...]:
+def _row(run: ListedRun, taken_up_by: str) -> tuple[str, ...]:
     taken_up = f"; continued by {taken_up_by}" if taken_up_by else ""
     return run.id, run.started_at[:19], run.kind, run.environment, run.user, _result(run) + taken_up
 
 
-def _result(run: Listed) -> str:
+def _result(run: ListedRun) -> str:
     if run.fault:
         return f"unreadable: {run.fault}"
     if run.rotation:
@@ -95,7 +95,7 @@ def _named(word: str, turns: Sequence[RecordedTurn]) -> str:
     return f"{len(turns)} {word} ({', '.join(names)}{more})"
 
 
-def moment(run: Listed) -> Moment:
+def moment(run: ListedRun) -> Moment:
     """The run as a point on a timeline."""
     started = f"{run.started_at[:19]}Z" if run.started_at else ""
     return Moment(started, f"{run.kind} {run.environment}".strip() or "run", _result(run), run.id, _tone(run))
@@ -104,7 +104,7 @@ def moment(run: Listed) -> Moment:
 _BAD: Final = (Status.FAILED, Status.CONFLICT, Status.NOT_CONVERGED)
 
 
-def _tone(run: Listed) -> str:
+def _tone(run: ListedRun) -> str:
     if run.fault or (run.rotation and run.rotation.ended(Ended.FAILED)):
         return "bad"
     if not run.is_finished or _is_incomplete(run):
@@ -112,7 +112,7 @@ def _tone(run: Listed) -> str:
     return "bad" if run.applied and any(map(run.applied.ended, _BAD)) else "good"
 
 
-def _is_incomplete(run: Listed) -> bool:
+def _is_incomplete(run: ListedRun) -> bool:
     if run.rotation:
         return any(turn.ended is not Ended.COMPLETED for turn in run.rotation.turns)
     return bool(run.applied and run.applied.interrupted)
@@ -126,12 +126,12 @@ def _certainties(run: RecordedRun) -> Mapping[str, int]:
     return {certainty.replace("-", " "): run.count(certainty) for certainty in Certainty}
 
 
-def json_list(runs: Sequence[Listed], _style: Style) -> str:
+def json_list(runs: Sequence[ListedRun], _style: Style) -> str:
     """The same as a JSON document."""
     return json_document(runs=[_listed(run) for run in runs])
 
 
-def _listed(run: Listed) -> dict[str, Json]:
+def _listed(run: ListedRun) -> dict[str, Json]:
     known: dict[str, Json] = {
         "id": run.id,
         "kind": run.kind,
@@ -167,7 +167,7 @@ def _turn(turn: RecordedTurn) -> dict[str, Json]:
 # ------------------------------------------------------------------------------------------------------------- one run
 
 
-def text_run(run: Listed, style: Style) -> str:
+def text_run(run: ListedRun, style: Style) -> str:
     """The facts of a run, and the outcome of each change."""
     lines = [f"{style.paint(Tone.STRONG, escape(run.id))}: {_result(run)}"]
     lines += [f"  {escape(name):<12}  {escape(value)}" for name, value in _head(run) if value]
@@ -188,7 +188,7 @@ def _turn_lines(turn: RecordedTurn) -> Iterator[str]:
     yield from (f"  {step.state:<5}  {escape(step.text)}" for step in turn.steps)
 
 
-def _head(run: Listed) -> Iterator[tuple[str, str]]:
+def _head(run: ListedRun) -> Iterator[tuple[str, str]]:
     yield "kind", run.kind
     yield "started", run.started_at
     yield "environment", run.environment
@@ -221,7 +221,7 @@ def _event_line(event: Event) -> str:
     return f"{escape(event.at)}  {escape(event.event)}  {escape(facts)}"
 
 
-def json_run(run: Listed, _style: Style) -> str:
+def json_run(run: ListedRun, _style: Style) -> str:
     """The same as a JSON document, with the bodies before and after. Journals contain no secrets."""
     document = _listed(run) | {"format_version": "1.0"}
     if run.applied:
@@ -316,6 +316,6 @@ _CERTAIN: Final = {
 }
 
 
-LISTS: Final[Writers[Sequence[Listed]]] = MappingProxyType({"text": text_list, "json": json_list})
-RUNS: Final[Writers[Listed]] = MappingProxyType({"text": text_run, "json": json_run})
+LISTS: Final[Writers[Sequence[ListedRun]]] = MappingProxyType({"text": text_list, "json": json_list})
+RUNS: Final[Writers[ListedRun]] = MappingProxyType({"text": text_run, "json": json_run})
 VERIFICATIONS: Final[Writers[Verified]] = MappingProxyType({"text": text_verification, "json": json_verification})

@@ -118,7 +118,7 @@ FEW: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
+class DriftNotice:
     """A notification: new drift, or the end of drift."""
 
     environment: str
@@ -159,7 +159,7 @@ def _line(one: Deviation) -> str:
     return brief(f"{one.address}{at}: {one.kind}{note}", _LONGEST_LINE)
 
 
-def plain(notice: Notice) -> Json:
+def plain(notice: DriftNotice) -> Json:
     """A JSON message for programs; `text` is a summary to show."""
     return {
         "format_version": "1.0",
@@ -184,7 +184,7 @@ def _deviation(one: Deviation) -> Json:
     }
 
 
-def slack(notice: Notice) -> Json:
+def slack(notice: DriftNotice) -> Json:
     """An incoming webhook of Slack, or of Mattermost."""
     lines = [f"*{_in_slack(notice.title)}*", *(f"• `{_in_slack(line)}`" for line in notice.lines)]
     return {"text": "\n".join([*lines, *([_in_slack(notice.more)] if notice.more else [])]), "unfurl_links": False}
@@ -197,7 +197,7 @@ def _in_slack(text: str) -> str:
     return text.replace("@", "\\u0040")
 
 
-def teams(notice: Notice) -> Json:
+def teams(notice: DriftNotice) -> Json:
     """An adaptive card for a workflow of Teams."""
     texts: Sequence[str] = [*notice.lines, *([notice.more] if notice.more else [])]
     body = [_run(notice.title, weight="Bolder"), *(_run(text, fontType="Monospace") for text in texts)]
@@ -217,7 +217,7 @@ def _run(text: str, **style: str) -> Json:
     return {"type": "RichTextBlock", "inlines": [{"type": "TextRun", "text": text, **style}]}
 
 
-Notification: TypeAlias = Callable[[Notice], Json]
+Notification: TypeAlias = Callable[[DriftNotice], Json]
 NOTIFICATIONS: Final[Mapping[str, Notification]] = MappingProxyType({"plain": plain, "slack": slack, "teams": teams})
 
 _HOSTS: Final = {

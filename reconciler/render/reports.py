@@ -11,14 +11,14 @@ from reconciler.model.dataclass import dataclass
 from reconciler.model.json import Json
 from reconciler.model.reports import (
     Adoption,
-    Candidate,
+    BindingState,
     Check,
     Diagnosis,
     Exported,
     ExportStatus,
     LeftOut,
+    ObjectSummary,
     Proposal,
-    State,
     Verdict,
 )
 from reconciler.render.escape import escape, joined, json_document
@@ -29,15 +29,15 @@ from reconciler.render.wording import number, summed
 # ---------------------------------------------------------------------------------------------------------------- adopt
 
 _STATES: Final = {
-    State.BIND: ("to bind", Tone.CREATE),
-    State.BOUND: ("already bound", Tone.QUIET),
-    State.NOT_LIVE: ("not live", Tone.STRONG),
-    State.STALE: ("bound to an id that is not live", Tone.UPDATE),
-    State.AMBIGUOUS: ("ambiguous", Tone.ALARM),
-    State.TAKEN: ("with an object bound to another manifest", Tone.ALARM),
+    BindingState.BIND: ("to bind", Tone.CREATE),
+    BindingState.BOUND: ("already bound", Tone.QUIET),
+    BindingState.NOT_LIVE: ("not live", Tone.STRONG),
+    BindingState.STALE: ("bound to an id that is not live", Tone.UPDATE),
+    BindingState.AMBIGUOUS: ("ambiguous", Tone.ALARM),
+    BindingState.TAKEN: ("with an object bound to another manifest", Tone.ALARM),
 }
 """The words for each state in the totals, and its tone."""
-_STATE_WIDTH: Final = max(map(len, State))
+_STATE_WIDTH: Final = max(map(len, BindingState))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ def _adopted(one: Proposal, width: int, style: Style) -> Iterator[str]:
         yield f"{'':<{_STATE_WIDTH}}  {'':<{width}}  {escape(candidate.id)}  {_looks(candidate)}".rstrip()
 
 
-def _looks(candidate: Candidate) -> str:
+def _looks(candidate: ObjectSummary) -> str:
     labels = " ".join(f"{escape(name)}={escape(value)}" for name, value in candidate.labels.items())
     return f"{'active' if candidate.active else 'inactive'}  {labels}"
 
@@ -111,7 +111,7 @@ def adoption_document(adopted: Adopted, _style: Style) -> str:
         marketplace=adoption.marketplace,
         file=adopted.file,
         written=adopted.written,
-        summary={state.value.replace("-", "_"): adoption.count(state) for state in State},
+        summary={state.value.replace("-", "_"): adoption.count(state) for state in BindingState},
         ids={str(address): one for address, one in adoption.ids.items()},
         proposals=[_proposal(one) for one in adoption.proposals],
     )
@@ -136,7 +136,7 @@ ADOPTIONS: Final[Writers[Adopted]] = MappingProxyType({"text": adoption_text, "j
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class ListedEnvironment:
     """The fields of an environment that may be shown."""
 
     name: str
@@ -147,7 +147,7 @@ class Listed:
     """Whether it is the default environment."""
 
 
-def environments_text(environments: Sequence[Listed], style: Style) -> str:
+def environments_text(environments: Sequence[ListedEnvironment], style: Style) -> str:
     """A line for each environment; the default one is marked."""
     if not environments:
         return ""
@@ -155,17 +155,17 @@ def environments_text(environments: Sequence[Listed], style: Style) -> str:
     return laid_out([style.paint(Tone.STRONG, head), *lines], style)
 
 
-def _row(one: Listed) -> tuple[str, str, str, str]:
+def _row(one: ListedEnvironment) -> tuple[str, str, str, str]:
     default = "(default)" if one.is_default else ""
     return escape(one.name), escape(one.base_url or "built-in emulator"), escape(one.marketplace or "-"), default
 
 
-def environments_document(environments: Sequence[Listed], _style: Style) -> str:
+def environments_document(environments: Sequence[ListedEnvironment], _style: Style) -> str:
     """The JSON document, with all fields of the table."""
     return json_document(environments=[_environment(one) for one in environments])
 
 
-def _environment(one: Listed) -> Json:
+def _environment(one: ListedEnvironment) -> Json:
     return {
         "name": one.name,
         "base_url": one.base_url,
@@ -175,13 +175,13 @@ def _environment(one: Listed) -> Json:
     }
 
 
-def github_matrix(environments: Sequence[Listed], _style: Style) -> str:
+def github_matrix(environments: Sequence[ListedEnvironment], _style: Style) -> str:
     """One line for ``strategy.matrix: ${{ fromJSON(...) }}`` of a workflow: a job for each environment."""
     content = {"include": [{"environment": one.name} for one in environments]}
     return json.dumps(content, ensure_ascii=True, separators=(",", ":")) + "\n"
 
 
-ENVIRONMENTS: Final[Writers[Sequence[Listed]]] = MappingProxyType(
+ENVIRONMENTS: Final[Writers[Sequence[ListedEnvironment]]] = MappingProxyType(
     {"text": environments_text, "json": environments_document, "github-matrix": github_matrix}
 )
 
@@ -338,7 +338,7 @@ _COMMAND_WIDTH: Final = 27
 
 
 @dataclass(frozen=True, slots=True)
-class File:
+class WrittenFile:
     """One file, written or kept."""
 
     path: str
@@ -359,7 +359,7 @@ class Command:
 class Started:
     """The content of the report."""
 
-    files: Sequence[File] = ()
+    files: Sequence[WrittenFile] = ()
     edits: Sequence[tuple[str, str, str]] = ()
     """The files that got an environment or its variables, each with its text before and after."""
     exported: Exporting | None = None
@@ -380,7 +380,7 @@ def init_text(started: Started, style: Style) -> str:
     return files + changed + exported + joined(_next_steps(started))
 
 
-def _file(file: File) -> str:
+def _file(file: WrittenFile) -> str:
     if file.written:
         return f"written  {escape(file.path)}"
     return f"kept     {escape(file.path)} (already exists){f'; {file.advice}' if file.advice else ''}"

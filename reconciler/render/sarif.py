@@ -32,7 +32,7 @@ _FAILED_HELP: Final = "See the message for the cause and the fix; --verbose show
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class SarifResult:
     """One finding."""
 
     rule: str
@@ -48,7 +48,7 @@ class Result:
     properties: dict[str, Json] = field(default_factory=dict)
 
 
-def document(name: str, environment: str, results: Sequence[Result], *, successful: bool) -> str:
+def document(name: str, environment: str, results: Sequence[SarifResult], *, successful: bool) -> str:
     """The log of one run of a command for an environment (or for all of them: empty)."""
     rules = sorted({result.rule for result in results})
     driver: Json = {
@@ -96,7 +96,7 @@ def _pascal(rule: str) -> str:
     return "".join(part.capitalize() for part in rule.replace(".", "-").split("-")) or "Rule"
 
 
-def _result(result: Result, index: int) -> Json:
+def _result(result: SarifResult, index: int) -> Json:
     suppressions: list[Json] = [_suppression(result.waiver)] if result.waiver else []
     return {
         "ruleId": result.rule,
@@ -115,7 +115,7 @@ def text(message: str) -> str:
     return escape(message).replace("](", "\\u005d(")
 
 
-def _location(result: Result) -> Json:
+def _location(result: SarifResult) -> Json:
     location: dict[str, Json] = {}
     if result.place:
         location["physicalLocation"] = _physical(result.place)
@@ -151,13 +151,13 @@ def drift(drift: Drift, _digest: str, _style: Style) -> str:
     return document("drift", drift.plan.binding.environment, results, successful=True)
 
 
-def _deviation(one: Deviation) -> Result:
+def _deviation(one: Deviation) -> SarifResult:
     change = replace(one.change, fields=(one.field,)) if one.field else one.change
     shown = [line(row, DRIFT_WORDS) for row in rows(change, DRIFT_WORDS)] if one.is_drift else []
     level = "error" if is_wider(one) else "warning" if one.is_drift else "note"
     message = f"{one.address} {'; '.join([one.kind.value, *shown])}"
     sides: dict[str, Json] = {"side": one.side.value, "left_by_apply": one.is_left}
-    return Result(
+    return SarifResult(
         f"drift-{one.kind.value}", level, message, one.fingerprint, change.place, str(one.address), properties=sides
     )
 
@@ -168,14 +168,16 @@ def validation(report: Report, style: Style) -> str:
     return document("validate", style.environment, [*map(_fault, report.found), *waived], successful=True)
 
 
-def _fault(one: Checked, waiver: Waiver | None = None) -> Result:
+def _fault(one: Checked, waiver: Waiver | None = None) -> SarifResult:
     fault = one.diagnostic
     where = f" {{{', '.join(one.environments)}}}" if one.environments else ""
     hint = f"; {fault.hint}" if fault.hint else ""
     message = f"{fault.message}{hint}{where}"
     environments: dict[str, Json] = {"environments": list(one.environments)} if one.environments else {}
     level = fault.severity.value
-    return Result(fault.rule, level, message, _fingerprint(fault), fault.place, waiver=waiver, properties=environments)
+    return SarifResult(
+        fault.rule, level, message, _fingerprint(fault), fault.place, waiver=waiver, properties=environments
+    )
 
 
 def _fingerprint(fault: Diagnostic) -> str:
@@ -185,9 +187,11 @@ def _fingerprint(fault: Diagnostic) -> str:
 
 def failure(name: str, error: ReconcilerError, style: Style) -> str:
     """Faults as results; an error without a place as a result without one."""
-    guards = [Result(one.rule, "error", one.message, digest([one.rule, one.message])) for one in findings_of(error)]
+    guards = [
+        SarifResult(one.rule, "error", one.message, digest([one.rule, one.message])) for one in findings_of(error)
+    ]
     hint = f"; {error.hint}" if error.hint else ""
-    failed = Result(f"{name}-failed", "error", f"{error.message}{hint}", digest([name, error.message]))
+    failed = SarifResult(f"{name}-failed", "error", f"{error.message}{hint}", digest([name, error.message]))
     results = [*map(_fault, faults_of(error)), *guards] or [failed]
     return document(name, style.environment, results, successful=False)
 

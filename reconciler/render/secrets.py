@@ -9,7 +9,7 @@ from typing import Final
 from reconciler.errors import ReconcilerError
 from reconciler.model.dataclass import dataclass
 from reconciler.model.json import Json
-from reconciler.model.named_secret import Ended, LiveSecret, Standing, Step, StepKind, moment_text
+from reconciler.model.named_secret import Ended, LiveSecret, RotationStep, Standing, StepKind, moment_text
 from reconciler.model.plan import Finding
 from reconciler.model.reports import SecretReport, SecretRow
 from reconciler.render.escape import escape, json_document
@@ -187,9 +187,9 @@ class Turned:
     address: str
     client_id: str
     secret: str
-    due: Sequence[Step]
+    due: Sequence[RotationStep]
     """All steps that were due at the start."""
-    done: Sequence[Step] = ()
+    done: Sequence[RotationStep] = ()
     ended: Ended | None = None
     """None: only planned."""
     error: ReconcilerError | None = None
@@ -197,12 +197,12 @@ class Turned:
     """Why the new secret could not be verified."""
 
     @property
-    def left(self) -> Sequence[Step]:
+    def left(self) -> Sequence[RotationStep]:
         """The steps that are left."""
         return self.due[len(self.done) :]
 
     @property
-    def waiting(self) -> Step | None:
+    def waiting(self) -> RotationStep | None:
         """The step that waits until the old secret has expired."""
         ends = (StepKind.WAIT, StepKind.EXPIRE)
         return next((step for step in reversed(self.due) if step.kind in ends and step.until), None)
@@ -244,7 +244,7 @@ def _turn(turned: Turned, style: Style) -> Iterator[str]:
     yield from (f"  {line}" for line in _result_lines(turned, style))
 
 
-def _word(step: Step, otherwise: str) -> str:
+def _word(step: RotationStep, otherwise: str) -> str:
     return "wait " if step.kind is StepKind.WAIT else otherwise
 
 
@@ -313,7 +313,7 @@ def _turned(turned: Turned) -> Json:
     }
 
 
-def _step(step: Step, done: bool) -> Json:  # noqa: FBT001  # read off the list just above
+def _step(step: RotationStep, done: bool) -> Json:  # noqa: FBT001  # read off the list just above
     return {
         "kind": step.kind.value,
         "text": escape(step.text),

@@ -254,7 +254,7 @@ def title(found: Sequence[Group]) -> str:
 # -------------------------------------------------------------------------------------------------- matrix
 
 
-class State(StrEnum):
+class CellState(StrEnum):
     """The state of a resource in an environment, before apply."""
 
     IN_STEP = "in-step"
@@ -267,15 +267,15 @@ class State(StrEnum):
     """There is no plan for this environment."""
 
 
-Matrix: TypeAlias = Mapping[str, Mapping[str, State]]
+Matrix: TypeAlias = Mapping[str, Mapping[str, CellState]]
 """Address -> environment -> state; sorted by address, environments in their order."""
 
 
 _STATES: Final = {
-    Action.CREATE: State.MISSING,
-    Action.UPDATE: State.DIFFERS,
-    Action.DELETE: State.WOULD_BE_DELETED,
-    Action.NO_OP: State.IN_STEP,
+    Action.CREATE: CellState.MISSING,
+    Action.UPDATE: CellState.DIFFERS,
+    Action.DELETE: CellState.WOULD_BE_DELETED,
+    Action.NO_OP: CellState.IN_STEP,
 }
 
 
@@ -286,17 +286,17 @@ def matrix(planned: Sequence[Planned]) -> Matrix:
     return {address: {name: states[address] for name, states in found.items()} for address in addresses}
 
 
-def _states(plan: Plan | None) -> Mapping[str, State]:
+def _states(plan: Plan | None) -> Mapping[str, CellState]:
     """Address -> state, and the state of addresses that the plan does not have."""
     if plan is None:
-        return defaultdict(lambda: State.UNKNOWN)
+        return defaultdict(lambda: CellState.UNKNOWN)
     known = {str(change.address): _state(change) for change in plan.changes if change.action in _STATES}
-    return defaultdict(lambda: State.NOT_HERE, known)
+    return defaultdict(lambda: CellState.NOT_HERE, known)
 
 
-def _state(change: Change) -> State:
+def _state(change: Change) -> CellState:
     is_absent = change.action is Action.NO_OP and change.after is None
-    return State.NOT_HERE if is_absent else _STATES[change.action]
+    return CellState.NOT_HERE if is_absent else _STATES[change.action]
 
 
 # ---------------------------------------------------------------------------------------------------------------- text

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from reconciler.secrets.rotation import Done, Tools
+from reconciler.secrets.rotation import Done, RotationTools
 from tests.cli.conftest import FRONT, Project, Runner
 
 OPEN: dict[str, Any] = {"AccessTokenDuration": 600, "AllowSeller": True, "DefaultContextUserName": "emulator-admin"}
@@ -132,7 +132,7 @@ def test_a_github_job_masks_the_value_before_it_hands_it_on(
 def test_ctrl_c_stops_between_steps_and_says_how_to_go_on(
     shop: Project, run: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(_subject: Any, _steps: Any, tools: Tools) -> Done:
+    def interrupted(_subject: Any, _steps: Any, tools: RotationTools) -> Done:
         os.kill(os.getpid(), signal.SIGINT)
         return Done(interrupted=tools.should_stop())
 

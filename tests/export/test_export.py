@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from reconciler import pipeline
 from reconciler.errors import InputError
-from reconciler.export import Choice, Export, Origin, export
+from reconciler.export import Export, ExportChoice, ManifestOrigin, export
 from reconciler.kinds.checks import RuleLevel
 from reconciler.manifests.load import LoadContext, Loaded, load
 from reconciler.manifests.rules import RULES
@@ -25,7 +25,7 @@ from tests.builders import body, by_address
 from tests.service import NO_LIMITS, Shop, client_id, shop
 from tests.test_properties import FIELDS, TEXTS
 
-ORIGIN = Origin("marketplace shop")
+ORIGIN = ManifestOrigin("marketplace shop")
 BUYERS = [{"ID": one, "Name": one, "Active": True} for one in ("north", "South")]
 STRICT = LoadContext(rules=dict.fromkeys(RULES, RuleLevel.ERROR))
 """Every rule an error: the worst that a configuration can ask for."""
@@ -210,7 +210,7 @@ def test_an_overlay_that_is_removed_meanwhile_is_an_error_at_its_place(service: 
         live = pipeline.live(reader, NO_LIMITS, ["ApiClient"])
     overlay.unlink()
     with pytest.raises(InputError) as refused:
-        export(live, manifests, context, folder, ORIGIN, choice=Choice(overlay=overlay.parent))
+        export(live, manifests, context, folder, ORIGIN, choice=ExportChoice(overlay=overlay.parent))
     assert [one.place.file for one in refused.value.diagnostics] == [str(overlay)]
 
 

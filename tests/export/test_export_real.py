@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 
 from reconciler import pipeline
 from reconciler.emulator import Emulator, Profile, SeedError, Settings
-from reconciler.export import Origin, export
+from reconciler.export import ManifestOrigin, export
 from reconciler.export.seeding import read_seeds
 from reconciler.kinds import KINDS
 from reconciler.manifests.context import LoadContext
@@ -110,7 +110,7 @@ def exported(service: Shop, folder: Path) -> DesiredState:
     """All that is live, as manifests."""
     with service.reader() as reader:
         live = pipeline.live(reader, NO_LIMITS, list(KINDS), list(KINDS))
-    made = export(live, (), CONTEXT, folder, Origin("here"))
+    made = export(live, (), CONTEXT, folder, ManifestOrigin("here"))
     made.write()
     return load([folder], replace(CONTEXT, ids=made.ids)).desired
 

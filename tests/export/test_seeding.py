@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from reconciler.errors import InputError
-from reconciler.export import Origin, export
+from reconciler.export import ManifestOrigin, export
 from reconciler.export.seeding import Seeds, read_seeds
 from reconciler.manifests.load import LoadContext, load
 from reconciler.model.reports import ExportStatus
@@ -29,7 +29,7 @@ def told(found: Seeds) -> dict[str, str]:
 @pytest.mark.parametrize("export_file", EXPORTS, ids=lambda path: path.name)
 def test_a_real_export_becomes_manifests_without_a_fault(export_file: Path, tmp_path: Path) -> None:
     found = read_seeds(export_file.read_bytes(), export_file.name)
-    made = export(found.live, (), LoadContext(), tmp_path / "m", Origin(export_file.name))
+    made = export(found.live, (), LoadContext(), tmp_path / "m", ManifestOrigin(export_file.name))
     made.write()
     assert len(list((tmp_path / "m").rglob("*.yaml"))) == load([tmp_path / "m"], LoadContext()).documents
     assert {one.status for one in made.objects} == {ExportStatus.NEW}
@@ -287,7 +287,7 @@ def test_every_kind_that_is_managed_is_taken_and_names_the_others_by_their_manif
         }
     )
     assert "business data" in told(found)["Products (1 entry)"]
-    made = export(found.live, (), LoadContext(), tmp_path, Origin("seed.json"))
+    made = export(found.live, (), LoadContext(), tmp_path, ManifestOrigin("seed.json"))
     made.write()
     texts = {path.name: text for path, text in made.new.items()}
     assert set(texts) == {"shop.yaml", "checkout.yaml", "hook.yaml", "returns.yaml"}
@@ -303,7 +303,7 @@ def test_every_kind_that_is_managed_is_taken_and_names_the_others_by_their_manif
 
 def test_two_clients_of_one_name_without_ids_are_not_guessed_at(tmp_path: Path) -> None:
     found = seeds([{"AppName": "Shop"}, {"AppName": "Shop"}])
-    made = export(found.live, (), LoadContext(), tmp_path, Origin("seed.json"))
+    made = export(found.live, (), LoadContext(), tmp_path, ManifestOrigin("seed.json"))
     assert [one.status for one in made.objects] == [ExportStatus.LEFT, ExportStatus.LEFT]
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from reconciler import pipeline
 from reconciler.errors import InputError
-from reconciler.export import Origin, export
+from reconciler.export import ManifestOrigin, export
 from reconciler.kinds import KINDS, Kind
 from reconciler.kinds.assignments import Level
 from reconciler.kinds.references import wave
@@ -324,7 +324,7 @@ def test_an_export_names_every_level_but_that_of_users_and_plans_to_nothing(serv
     service.converge(manifests(tmp_path / "m", PROFILE + EVERY_LEVEL, GROUP))
     with service.reader() as reader:
         live = pipeline.live(reader, NO_LIMITS, ["SecurityProfile"])
-    made = export(live, (), LoadContext(), tmp_path / "e", Origin("here"))
+    made = export(live, (), LoadContext(), tmp_path / "e", ManifestOrigin("here"))
     made.write()
     text = (tmp_path / "e" / "p.yaml").read_text()
     assert "seller: true" in text
@@ -343,7 +343,7 @@ def test_an_export_keeps_what_a_manifest_says_and_adds_what_is_live(service: Sho
     with service.reader() as reader:
         live = pipeline.live(reader, NO_LIMITS, ["SecurityProfile", "AdminUserGroup"])
     live = replace(live, resources=tuple(one for one in live.resources if one.id in {"p", "new-group"}))
-    export(live, loaded.manifests, LoadContext(), folder, Origin("here")).write()
+    export(live, loaded.manifests, LoadContext(), folder, ManifestOrigin("here")).write()
     text = (folder / "0.yaml").read_text()
     assert "{ref: new}, staff" in text
     assert not service.plan(load([folder], LoadContext()).desired).has_changes

@@ -9,7 +9,7 @@ import pytest
 
 from reconciler import pipeline
 from reconciler.errors import InputError
-from reconciler.export import Origin, export
+from reconciler.export import ManifestOrigin, export
 from reconciler.kinds import KINDS, IdChoice
 from reconciler.live import every_body
 from reconciler.manifests.context import LoadContext
@@ -140,7 +140,7 @@ def _is_exported(kind: str, service: Shop, folder: Path) -> None:
     """What is exported plans to nothing, and shows no secret."""
     with service.reader() as reader:
         live = pipeline.live(reader, NO_LIMITS, [kind])
-    export(live, (), CONTEXT, folder, Origin("here")).write()
+    export(live, (), CONTEXT, folder, ManifestOrigin("here")).write()
     text = "".join(file.read_text() for file in folder.rglob("*.yaml"))
     assert f"kind: {kind}" in text
     assert "planted" not in text

@@ -8,7 +8,7 @@ import pytest
 
 from reconciler import pipeline
 from reconciler.errors import ReconcilerError
-from reconciler.export import Origin, export
+from reconciler.export import ManifestOrigin, export
 from reconciler.kinds import KINDS, Field, IdChoice
 from reconciler.kinds.fields import Choice, Data, Flag, Many, Record, Text, Whole
 from reconciler.live import body_of
@@ -90,7 +90,7 @@ def exported(kind: str, service: Shop, folder: Path) -> DesiredState:
     service.converge(wanted(folder, kind, SPECS[kind]))
     with service.reader() as reader:
         live = pipeline.live(reader, NO_LIMITS, [kind])
-    export(live, (), WATCHING, folder / "manifests", Origin("here")).write()
+    export(live, (), WATCHING, folder / "manifests", ManifestOrigin("here")).write()
     desired = load([folder / "manifests"], WATCHING).desired
     assert not service.plan(desired).has_changes
     return desired

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from reconciler import pipeline
 from reconciler.errors import BadAnswer, InputError, RequestFacts
-from reconciler.export import Origin, export
+from reconciler.export import ManifestOrigin, export
 from reconciler.kinds import KINDS
 from reconciler.manifests.load import LoadContext
 from reconciler.model.plan import Action, Plan
@@ -84,7 +84,7 @@ def test_one_is_not_pruned(two: Shop) -> None:
 def test_an_export_leaves_it_out_and_says_why(two: Shop, tmp_path: Path) -> None:
     with two.reader() as reader:
         found = pipeline.live(reader, NO_LIMITS, ["ApiClient"])
-    made = export(found, (), LoadContext(), tmp_path / "out", Origin("shop"))
+    made = export(found, (), LoadContext(), tmp_path / "out", ManifestOrigin("shop"))
     left = [(one.title, one.left_out[0].reason) for one in made.objects if one.id == B]
     assert left == [("theirs", WHO)]
     assert any("ours" in path.name for path in made.new)

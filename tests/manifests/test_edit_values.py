@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.manifests.edit import with_documents, with_values
-from reconciler.manifests.edit.text import Style, block, flow
+from reconciler.manifests.edit.text import YamlStyle, block, flow
 from reconciler.manifests.yaml import parse
 from reconciler.model.json import ABSENT, get_at, pointer, pointer_parts, same
 
@@ -48,7 +48,7 @@ MAPPINGS = st.dictionaries(TEXTS, VALUES, max_size=4).filter(lambda value: "\\ud
 
 @given(MAPPINGS, st.booleans())
 def test_every_value_is_written_so_that_it_is_read_again(value: dict[str, Any], in_braces: bool) -> None:
-    text = flow(value, Style()) if in_braces else "\n".join(block(value, 0, Style())) or "{}"
+    text = flow(value, YamlStyle()) if in_braces else "\n".join(block(value, 0, YamlStyle())) or "{}"
     (document,) = parse(text.encode(), "m.yaml").documents
     assert same(document.data, value)
 
@@ -58,7 +58,7 @@ def layouts(draw: st.DrawFn, value: dict[str, Any]) -> str:
     """A mapping as somebody could have written it: with comments, in braces or in lines, indented as they like."""
     lines = ["# first"]
     for key, member in value.items():
-        style = Style(step=draw(st.integers(1, 4)))
+        style = YamlStyle(step=draw(st.integers(1, 4)))
         if draw(st.booleans()):
             lines.append(f"{flow(key, style)}: {flow(member, style)}   # beside")
         else:

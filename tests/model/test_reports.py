@@ -3,7 +3,7 @@
 import pytest
 
 from reconciler.model.diagnostic import Diagnostic, Place
-from reconciler.model.reports import Adoption, Check, Diagnosis, Proposal, State, Verdict
+from reconciler.model.reports import Adoption, BindingState, Check, Diagnosis, Proposal, Verdict
 from reconciler.model.resource import Address
 
 
@@ -23,10 +23,16 @@ def test_only_a_failed_check_makes_an_environment_ill(verdicts: tuple[Verdict, .
 
 def test_only_what_is_to_be_bound_gives_an_id_and_only_faults_need_somebody() -> None:
     fault = Diagnostic(Place("a.yaml"), "two are called so", "ambiguous")
-    states = {State.BIND: "1", State.BOUND: "2", State.STALE: "3", State.NOT_LIVE: None, State.TAKEN: "4"}
+    states = {
+        BindingState.BIND: "1",
+        BindingState.BOUND: "2",
+        BindingState.STALE: "3",
+        BindingState.NOT_LIVE: None,
+        BindingState.TAKEN: "4",
+    }
     plain = tuple(Proposal(Address("ApiClient", state), state, known) for state, known in states.items())
-    unclear = Proposal(Address("ApiClient", "x"), State.AMBIGUOUS, fault=fault)
+    unclear = Proposal(Address("ApiClient", "x"), BindingState.AMBIGUOUS, fault=fault)
     found = Adoption("test", "https://a.example", "shop", (*plain, unclear))
     assert found.ids == {Address("ApiClient", "bind"): "1"}
     assert found.faults == (fault,)
-    assert [found.count(state) for state in State] == [1] * len(State)
+    assert [found.count(state) for state in BindingState] == [1] * len(BindingState)

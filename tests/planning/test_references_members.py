@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.export import Origin, export
+from reconciler.export import ManifestOrigin, export
 from reconciler.manifests.context import LoadContext
 from reconciler.manifests.load import load
 from reconciler.model.plan import Action
@@ -89,7 +89,7 @@ def test_an_export_names_a_group_by_its_manifest_only_where_it_is_the_seller_s(
         "emulator",
         frozenset({"AdminUserGroup", "SellerApprovalRule"}),
     )
-    made = export(live, (), CONTEXT, tmp_path, Origin("here"))
+    made = export(live, (), CONTEXT, tmp_path, ManifestOrigin("here"))
     assert written in made.new[tmp_path / "returns.yaml"]
 
 

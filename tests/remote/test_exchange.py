@@ -4,7 +4,7 @@ import pytest
 
 from reconciler.errors import ReconcilerError
 from reconciler.remote.exchange import Connection
-from reconciler.remote.network import Limits
+from reconciler.remote.network import HttpLimits
 from tests.remote.service import ALLOWED, BASE, CREDENTIALS
 
 
@@ -42,4 +42,4 @@ def test_a_connection_needs_room_for_one_request() -> None:
 def test_a_connection_is_patient_and_modest_unless_told_otherwise() -> None:
     connection = Connection(BASE, CREDENTIALS, allowed_hosts=ALLOWED)
     assert connection.concurrency == 8
-    assert connection.limits == Limits(connect=10, read=60, answer=300, size=67_108_864)
+    assert connection.limits == HttpLimits(connect=10, read=60, answer=300, size=67_108_864)

@@ -13,7 +13,7 @@ from reconciler.model.secret import Secret
 from reconciler.remote.failures import EXCEPTIONS, no_answer
 from reconciler.remote.http import ForbiddenRequest, RequestGuard, Webhook
 from reconciler.remote.messages import Call, RequestState
-from reconciler.remote.network import Limits
+from reconciler.remote.network import HttpLimits
 from tests.remote.service import BASE, CLIENT_SECRET, Service, always, ok, serving
 
 ME = {"ID": "me"}
@@ -151,7 +151,10 @@ def chunks(count: int, sent: list[int]) -> Iterator[bytes]:
 def test_an_answer_that_is_too_large_is_given_up_before_it_is_all_there() -> None:
     sent: list[int] = []
     service = serving(httpx.Response(200, content=chunks(1000, sent)))
-    with service.reader(limits=Limits(size=5000)) as client, pytest.raises(BadAnswer, match="larger than 5000 bytes"):
+    with (
+        service.reader(limits=HttpLimits(size=5000)) as client,
+        pytest.raises(BadAnswer, match="larger than 5000 bytes"),
+    ):
         client.me()
     assert len(sent) == 6
 
@@ -159,7 +162,7 @@ def test_an_answer_that_is_too_large_is_given_up_before_it_is_all_there() -> Non
 def test_the_size_is_that_after_decompression() -> None:
     bomb = gzip.compress(b" " * 100_000)
     service = serving(httpx.Response(200, content=bomb, headers={"Content-Encoding": "gzip"}))
-    with service.reader(limits=Limits(size=5000)) as client, pytest.raises(BadAnswer, match="larger than"):
+    with service.reader(limits=HttpLimits(size=5000)) as client, pytest.raises(BadAnswer, match="larger than"):
         client.me()
 
 

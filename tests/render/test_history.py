@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import pytest
 
-from reconciler.render.history import LISTS, RUNS, VERIFICATIONS, Event, Listed, Verified, moment
+from reconciler.render.history import LISTS, RUNS, VERIFICATIONS, Event, ListedRun, Verified, moment
 from reconciler.render.style import PLAIN
 
-ENDED = Listed("20261128T010000Z-aaaa", "secrets", "2026-11-28T01:00:00.123456Z", "test", "ann", is_finished=True)
+ENDED = ListedRun("20261128T010000Z-aaaa", "secrets", "2026-11-28T01:00:00.123456Z", "test", "ann", is_finished=True)
 CUT_OFF = replace(ENDED, id="20261128T020000Z-bbbb", is_finished=False, torn=True)
-UNREADABLE = Listed("20261128T030000Z-cccc", fault="\x1b[2Jline 3 was altered")
+UNREADABLE = ListedRun("20261128T030000Z-cccc", fault="\x1b[2Jline 3 was altered")
 
 
 def test_where_there_is_no_run_it_says_so() -> None:
@@ -47,7 +47,7 @@ def test_a_run_of_another_kind_is_shown_by_its_events() -> None:
 
 
 @pytest.mark.parametrize(("run", "tone"), [(ENDED, "good"), (CUT_OFF, "warn"), (UNREADABLE, "bad")])
-def test_a_timeline_shows_what_needs_a_look(run: Listed, tone: str) -> None:
+def test_a_timeline_shows_what_needs_a_look(run: ListedRun, tone: str) -> None:
     assert moment(run).tone == tone
 
 

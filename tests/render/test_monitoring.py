@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from reconciler.model.drift import Side
-from reconciler.render.monitoring import FEW, NOTIFICATIONS, Notice, format_for, plain, slack, teams
+from reconciler.render.monitoring import FEW, NOTIFICATIONS, DriftNotice, format_for, plain, slack, teams
 from tests.render.test_render_golden import DRIFTS
 from tests.render.test_render_hostile import DRIFT
 
@@ -28,7 +28,7 @@ def test_the_host_says_what_is_posted(host: str, name: str) -> None:
 
 
 def test_what_is_wider_than_wanted_comes_first_and_the_rest_is_counted() -> None:
-    many = Notice("staging", NEW * 3, standing=2)
+    many = DriftNotice("staging", NEW * 3, standing=2)
     assert many.title == f"staging has {len(NEW) * 3} new deviations, and 2 known deviations"
     assert many.lines[0] == "ApiClient/storefront /Active: changed (wider than desired)"
     assert len(many.lines) == FEW
@@ -40,18 +40,18 @@ def test_what_is_wider_than_wanted_comes_first_and_the_rest_is_counted() -> None
 
 def test_a_message_says_who_moved() -> None:
     moved = replace(NEW[-1], side=Side.LIVE_DRIFTED)
-    assert Notice("e", (moved,)).lines[0].endswith("live changed)")
+    assert DriftNotice("e", (moved,)).lines[0].endswith("live changed)")
 
 
 @pytest.mark.parametrize("name", NOTIFICATIONS)
 def test_no_value_is_in_a_message_and_it_is_short(name: str) -> None:
-    text = json.dumps(NOTIFICATIONS[name](Notice("staging", NEW)))
+    text = json.dumps(NOTIFICATIONS[name](DriftNotice("staging", NEW)))
     assert "anonymous-shopper" not in text
-    assert len(json.dumps(NOTIFICATIONS[name](Notice("staging", HOSTILE)))) < 20_000
+    assert len(json.dumps(NOTIFICATIONS[name](DriftNotice("staging", HOSTILE)))) < 20_000
 
 
 def test_nothing_hostile_leaves_its_code_span_in_slack() -> None:
-    document: Any = slack(Notice("`*<!channel> @everyone", HOSTILE))
+    document: Any = slack(DriftNotice("`*<!channel> @everyone", HOSTILE))
     title, *lines = document["text"].split("\n")
     assert title.startswith("*'\\u002a&lt;!channel&gt; \\u0040everyone has ")
     assert [line for line in lines[:FEW] if line.count("`") != 2] == []
@@ -59,7 +59,7 @@ def test_nothing_hostile_leaves_its_code_span_in_slack() -> None:
 
 
 def test_teams_is_given_runs_of_plain_text() -> None:
-    document: Any = teams(Notice("staging", NEW))
+    document: Any = teams(DriftNotice("staging", NEW))
     body = document["attachments"][0]["content"]["body"]
     assert {block["type"] for block in body} == {"RichTextBlock"}
     assert body[0]["inlines"] == [
@@ -68,10 +68,10 @@ def test_teams_is_given_runs_of_plain_text() -> None:
 
 
 def test_plain_json_has_fingerprints_for_programs() -> None:
-    document: Any = plain(Notice("staging", NEW[:1]))
+    document: Any = plain(DriftNotice("staging", NEW[:1]))
     assert document["state"] == "drifted"
     assert document["new"][0]["fingerprint"] == NEW[0].fingerprint
-    assert plain(Notice("staging", ())) == {
+    assert plain(DriftNotice("staging", ())) == {
         "format_version": "1.0",
         "text": "staging has no drift any more",
         "environment": "staging",

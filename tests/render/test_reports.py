@@ -6,7 +6,7 @@ from typing import Final
 import pytest
 from hypothesis import given
 
-from reconciler.model.reports import Adoption, Candidate, Check, Diagnosis, Proposal, State, Verdict
+from reconciler.model.reports import Adoption, BindingState, Check, Diagnosis, ObjectSummary, Proposal, Verdict
 from reconciler.model.resource import Address
 from reconciler.render.reports import ADOPTIONS, DIAGNOSES, Adopted
 from reconciler.render.style import PLAIN, Style
@@ -21,13 +21,13 @@ def adopted(*proposals: Proposal, written: bool = False) -> Adopted:
 
 
 def test_a_state_has_its_colour_where_colour_is_wanted() -> None:
-    document = ADOPTIONS["text"](adopted(Proposal(FRONT, State.BIND, "A1", "by AppName")), Style(colour=True))
+    document = ADOPTIONS["text"](adopted(Proposal(FRONT, BindingState.BIND, "A1", "by AppName")), Style(colour=True))
     assert "\x1b[32mbind     \x1b[0m  ApiClient/front  A1  by AppName\n" in document
 
 
 def test_every_state_is_counted_in_both_formats() -> None:
-    shown = adopted(*(Proposal(FRONT, state, "A1") for state in State))
-    assert ADOPTIONS["text"](shown, PLAIN).count("1 ") >= len(State)
+    shown = adopted(*(Proposal(FRONT, state, "A1") for state in BindingState))
+    assert ADOPTIONS["text"](shown, PLAIN).count("1 ") >= len(BindingState)
     assert json.loads(ADOPTIONS["json"](shown, PLAIN))["summary"] == {
         "bind": 1,
         "bound": 1,
@@ -40,8 +40,8 @@ def test_every_state_is_counted_in_both_formats() -> None:
 
 @given(TEXTS, TEXTS)
 def test_no_text_of_an_adoption_gets_through_unescaped(one: str, other: str) -> None:
-    candidates = (Candidate(one, active=True, labels={one: other}), Candidate(other, active=False))
-    proposals = tuple(Proposal(Address(one, other), state, other, one, candidates) for state in State)
+    candidates = (ObjectSummary(one, active=True, labels={one: other}), ObjectSummary(other, active=False))
+    proposals = tuple(Proposal(Address(one, other), state, other, one, candidates) for state in BindingState)
     for written in (False, True):
         shown = Adopted(Adoption(one, other, one, proposals), other, written)
         assert is_harmless(ADOPTIONS["text"](shown, PLAIN))

@@ -12,7 +12,18 @@ from reconciler.model.outcome import ApplyResult, Outcome, Status
 from reconciler.model.plan import Action, FieldChange, Finding, Plan
 from reconciler.planning import drift as drifting
 from reconciler.render import FORMATS
-from reconciler.render.several import SEVERAL, Document, Part, Planned, State, document, groups, matrix, text, verdict
+from reconciler.render.several import (
+    SEVERAL,
+    CellState,
+    Document,
+    Part,
+    Planned,
+    document,
+    groups,
+    matrix,
+    text,
+    verdict,
+)
 from reconciler.render.style import PLAIN, Style
 from tests.render.test_render_golden import BINDING, HOSTILE, change
 
@@ -188,9 +199,9 @@ def markdown(one: Planned, style: Style) -> str:
 
 def test_each_resource_has_a_state_in_each_environment() -> None:
     assert matrix(BOTH) == {
-        "ApiClient/a": {"one": State.MISSING, "two": State.IN_STEP},
-        "ApiClient/b": {"one": State.NOT_HERE, "two": State.NOT_HERE},
-        "ApiClient/c": {"one": State.WOULD_BE_DELETED, "two": State.NOT_HERE},
+        "ApiClient/a": {"one": CellState.MISSING, "two": CellState.IN_STEP},
+        "ApiClient/b": {"one": CellState.NOT_HERE, "two": CellState.NOT_HERE},
+        "ApiClient/c": {"one": CellState.WOULD_BE_DELETED, "two": CellState.NOT_HERE},
     }
 
 

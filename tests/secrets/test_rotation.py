@@ -18,18 +18,18 @@ from hypothesis import strategies as st
 from reconciler.errors import PartlyDelivered, ReconcilerError, UsageError
 from reconciler.manifests.files import AllowedPaths
 from reconciler.model.json import Json
-from reconciler.model.named_secret import NamedSecret, Step, StepKind
+from reconciler.model.named_secret import NamedSecret, RotationStep, StepKind
 from reconciler.model.plan import Limits
 from reconciler.model.resource import DesiredState, Policy
 from reconciler.model.secret import Delivery, Secret, ToCommand, ToEnvFile, ToFile
 from reconciler.planning.comparison import Target
 from reconciler.project import secret_status
-from reconciler.project.secret_status import Rotation, SecretChoice
+from reconciler.project.secret_status import RotationPlan, SecretChoice
 from reconciler.remote import Proof
 from reconciler.remote.client import WriteClient
 from reconciler.secrets import rotation
 from reconciler.secrets.delivery import Deliverer, NewSecret
-from reconciler.secrets.rotation import Done, Tools
+from reconciler.secrets.rotation import Done, RotationTools
 from tests.builders import body, desired, manifest
 from tests.service import Shop, client_id, shop
 
@@ -122,9 +122,11 @@ class World:
             remote: Any = FragileRemote(writer, self.point)
             (turn,) = secret_status.plan(state, remote, self.target(), SecretChoice("apiclient/A"), deliverer).turns
             tools = {"record": self.record, **tools}
-            return rotation.carry_out(turn.subject, turn.steps, Tools(remote, deliverer, lambda: self.now, **tools))
+            return rotation.carry_out(
+                turn.subject, turn.steps, RotationTools(remote, deliverer, lambda: self.now, **tools)
+            )
 
-    def plan(self, state: DesiredState, wish: SecretChoice) -> Rotation:
+    def plan(self, state: DesiredState, wish: SecretChoice) -> RotationPlan:
         with self.shop.reader() as reader:
             return secret_status.plan(
                 state, reader, self.target(), wish, Deliverer(AllowedPaths(self.folder), lambda _text: None)
@@ -186,7 +188,7 @@ def world(tmp_path: Path) -> Iterator[World]:
 # --------------------------------------------------------------------------------------------------------- the course
 
 
-def kinds(steps: list[Step]) -> list[StepKind]:
+def kinds(steps: list[RotationStep]) -> list[StepKind]:
     return [step.kind for step in steps]
 
 
@@ -271,7 +273,7 @@ def test_a_secret_that_another_run_deletes_is_delivered_no_further_and_whoever_h
     elsewhere.mkdir()
     world.is_watched = False
 
-    def run_another(step: Step) -> None:
+    def run_another(step: RotationStep) -> None:
         if step.delivery == holders[-1]:
             assert world.rotate(deliverer=Deliverer(AllowedPaths(elsewhere), lambda _text: None)).error is None
 
@@ -344,7 +346,7 @@ def test_a_service_that_does_not_take_a_change_is_found_out(world: World) -> Non
         (turn,) = secret_status.plan(
             world.desired, remote, world.target(), SecretChoice("ApiClient/a"), deliverer
         ).turns
-        done = rotation.carry_out(turn.subject, turn.steps, Tools(remote, deliverer, lambda: world.now))
+        done = rotation.carry_out(turn.subject, turn.steps, RotationTools(remote, deliverer, lambda: world.now))
     assert done.error is not None
     assert "did not store the new Name" in done.error.message
 

@@ -25,7 +25,7 @@ from reconciler.project.secret_status import SecretChoice
 from reconciler.remote import Proof
 from reconciler.secrets import rotation
 from reconciler.secrets.delivery import Deliverer
-from reconciler.secrets.rotation import Done, Tools
+from reconciler.secrets.rotation import Done, RotationTools
 from tests.builders import body, desired, manifest
 from tests.service import Shop, client_id, shop
 
@@ -115,7 +115,7 @@ class World:
                 SecretChoice(None if only_due else "ApiClient/a", None, only_due=only_due),
                 self.deliverer,
             )
-            tools = Tools(remote, self.deliverer, lambda: self.now)
+            tools = RotationTools(remote, self.deliverer, lambda: self.now)
             return [rotation.carry_out(turn.subject, turn.steps, tools) for turn in plan.turns]
 
     def live(self) -> list[dict[str, Any]]:

@@ -25,8 +25,7 @@ from reconciler.errors import ReconcilerError, UsageError
 from reconciler.kinds import KINDS
 from reconciler.manifests.schema import part_validator, read_schema
 from reconciler.model.json import Json
-from reconciler.model.named_secret import Ended, LiveSecret, StepKind, moment_of
-from reconciler.model.named_secret import Step as RotationStep
+from reconciler.model.named_secret import Ended, LiveSecret, RotationStep, StepKind, moment_of
 from reconciler.model.outcome import (
     ApplyResult,
     Ending,
@@ -38,8 +37,8 @@ from reconciler.model.outcome import (
     RecordedTurn,
     RecordedWrite,
     Status,
-    Step,
     Write,
+    WriteStep,
 )
 from reconciler.model.plan import Action, AssignmentChange, Binding, Change, Plan
 from reconciler.model.resource import Address
@@ -146,7 +145,9 @@ def _changes(run: Run, planned: Sequence[Mapping[str, Any]]) -> tuple[RecordedCh
 
 def _write(intent: Mapping[str, Any], ending: Ending | None) -> RecordedWrite:
     assignment = AssignmentChange(**intent["assignment"]) if intent["assignment"] else None
-    return RecordedWrite(intent["number"], Step(intent["step"]), intent["method"], intent["path"], ending, assignment)
+    return RecordedWrite(
+        intent["number"], WriteStep(intent["step"]), intent["method"], intent["path"], ending, assignment
+    )
 
 
 def _change(change: Mapping[str, Any], outcome: Mapping[str, Any]) -> RecordedChange:

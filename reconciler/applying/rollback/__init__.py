@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from reconciler import live as reader
-from reconciler.applying.rollback.view import View, views_of
+from reconciler.applying.rollback.view import ChangeView, views_of
 from reconciler.errors import PlanRefused, UsageError
 from reconciler.kinds import KINDS
 from reconciler.model.dataclass import dataclass
@@ -26,7 +26,7 @@ from reconciler.remote import ReadRemote
 
 
 @dataclass(frozen=True, slots=True)
-class Sides:
+class RunAndLive:
     """The run to roll back, and the live state."""
 
     run: RecordedRun
@@ -36,7 +36,7 @@ class Sides:
     """The named secrets of what the run created."""
 
 
-def read(run: RecordedRun, manifests: DesiredState, remote: ReadRemote, target: Target) -> Sides:
+def read(run: RecordedRun, manifests: DesiredState, remote: ReadRemote, target: Target) -> RunAndLive:
     """Read the kinds in use and those of the run.
 
     Raises:
@@ -54,7 +54,7 @@ def read(run: RecordedRun, manifests: DesiredState, remote: ReadRemote, target: 
     created = _created(taken, live)
     assigned = {ObjectKey(one.address.kind, one.id) for one in taken.changes if one.assignments and one.id}
     found = reader.read_related(remote, live, reader.Related(assigned.union(created), created, is_optional=True))
-    return Sides(taken, found.live, found.secrets)
+    return RunAndLive(taken, found.live, found.secrets)
 
 
 def _taken(run: RecordedRun, target: Target) -> RecordedRun:
@@ -78,7 +78,7 @@ def _require_same(run: RecordedRun, binding: Binding) -> None:
             )
 
 
-def diff(sides: Sides, manifests: DesiredState, target: Target) -> Comparison:
+def diff(sides: RunAndLive, manifests: DesiredState, target: Target) -> Comparison:
     """Compare the state after the run with the live state; unmanaged objects are not reported."""
     views = views_of(sides.run, sides.live, sides.secrets, manifests.resources, target.plan_key)
     back = [(view, view.wanted()) for view in views]
@@ -108,7 +108,7 @@ def _created(run: RecordedRun, live: LiveState) -> list[ObjectKey]:
     return [one.key for one in found if one]
 
 
-def _still_declared(views: Sequence[View]) -> Iterator[str]:
+def _still_declared(views: Sequence[ChangeView]) -> Iterator[str]:
     if views:
         names = ", ".join(sorted(str(view.change.address) for view in views))
         yield (

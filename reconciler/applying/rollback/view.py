@@ -10,7 +10,7 @@ from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Place
 from reconciler.model.json import Body, same
 from reconciler.model.named_secret import LiveSecret
-from reconciler.model.outcome import RecordedChange, RecordedRun, Step
+from reconciler.model.outcome import RecordedChange, RecordedRun, WriteStep
 from reconciler.model.plan import Action, AssignmentChange, Finding
 from reconciler.model.resource import Address, DesiredResource, FieldsPolicy, LiveResource, LiveState, ObjectKey, Policy
 from reconciler.model.secret import Secret, SecretReference
@@ -22,7 +22,7 @@ _FIX: Final = "exclude it with --only, or change it in its manifest"
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class ChangeView:
     """One change of the run, and the live state of its object."""
 
     run_id: str
@@ -134,7 +134,7 @@ class View:
     def _made_by_post(self) -> LiveResource | None:
         """The object that the run created by POST, whose ID is not recorded."""
         is_unknown = self.change.status is None or self.change.uncertain
-        was_sent = any(write.method == "POST" and write.step is Step.BODY for write in self.change.writes)
+        was_sent = any(write.method == "POST" and write.step is WriteStep.BODY for write in self.change.writes)
         return self._by_name(self.change.after or {}) if is_unknown and was_sent else None
 
     def _by_name(self, body: Body) -> LiveResource | None:
@@ -228,7 +228,9 @@ class View:
 
     def _assigned(self) -> list[AssignmentChange]:
         """The assignment steps that the run may have executed."""
-        written = [write for write in self.change.writes if write.step is Step.ASSIGNMENT and write.may_be_carried_out]
+        written = [
+            write for write in self.change.writes if write.step is WriteStep.ASSIGNMENT and write.may_be_carried_out
+        ]
         return [write.assignment for write in written if write.assignment]
 
     def _can_be_deleted(self, step: AssignmentChange) -> bool:
@@ -278,11 +280,11 @@ def views_of(
     secrets: Mapping[ObjectKey, Sequence[LiveSecret]],
     manifests: Sequence[DesiredResource],
     plan_key: bytes | None,
-) -> list[View]:
+) -> list[ChangeView]:
     """The changes of the run that may have been written; a name means the first of two objects with one name."""
     resources = live.resources[::-1]
     by_key = {one.key: one for one in resources}
     by_name = {(one.kind, repr(one.body.get(KINDS[one.kind].name_field))): one for one in resources}
     known = {resource.address: resource for resource in manifests}
     written = [(change, KINDS[change.address.kind]) for change in run.changes if change.may_be_written]
-    return [View(run.id, change, kind, by_key, by_name, secrets, known, plan_key) for change, kind in written]
+    return [ChangeView(run.id, change, kind, by_key, by_name, secrets, known, plan_key) for change, kind in written]

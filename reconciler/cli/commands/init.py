@@ -17,7 +17,7 @@ from reconciler.render.reports import STARTS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from reconciler.export.init import Answers, Auth
+    from reconciler.export.init import Answers, AuthVariables
 
 _CHECKED: Final = frozenset({"environment", "region", "stage", "url", "marketplace"})
 """The answers that are checked one by one before the first question."""
@@ -144,10 +144,10 @@ def _check_target(answer: str) -> None:
     _checking("url" if "://" in answer else "region")(answer)
 
 
-def _auth(given: dict[str, str | None]) -> "Auth":
-    from reconciler.export.init import Auth
+def _auth(given: dict[str, str | None]) -> "AuthVariables":
+    from reconciler.export.init import AuthVariables
 
-    usual = Auth()
+    usual = AuthVariables()
     username, password = given["username_env"], given["password_env"]
     secret = given["client_secret_env"] or (None if username or password else usual.client_secret)
-    return Auth(given["client_id_env"] or usual.client_id, secret, username, password)
+    return AuthVariables(given["client_id_env"] or usual.client_id, secret, username, password)

@@ -29,7 +29,7 @@ _FILES: Final = Path(__file__).parent / "files"
 
 
 @dataclass(frozen=True, slots=True)
-class Auth:
+class AuthVariables:
     """The names of the environment variables with the credentials."""
 
     client_id: str = "OC_CLIENT_ID"
@@ -60,7 +60,7 @@ class Answers:
     """Requires a stage; the alternative is a URL."""
     stage: str | None = None
     url: str | None = None
-    auth: Auth = Auth()
+    auth: AuthVariables = AuthVariables()
     variables: tuple[str, ...] = ()
     """The names of all variables with credentials of existing environments."""
 

@@ -19,7 +19,7 @@ from typing import Final, TypeAlias
 
 from reconciler.errors import ReconcilerError
 from reconciler.kinds import address_of, short
-from reconciler.manifests.edit.text import Edit, Node, Style, Text, block, flow, item, parse_nodes, style_of
+from reconciler.manifests.edit.text import Edit, Node, YamlStyle, YamlText, block, flow, item, parse_nodes, style_of
 from reconciler.manifests.replacing import replace_file
 from reconciler.manifests.schema import part_validator, validator
 from reconciler.manifests.yaml import IDS_LIMIT, SIZE_LIMIT, parse, shown
@@ -88,7 +88,7 @@ def _with_all(content: bytes, file: str, values: Sequence[_Wanted], limit: int) 
         new[index] = with_value_at(body, path, value) if path or isinstance(value, Absent) else value
     decoded = content.decode("utf-8")
     mark = _MARK if decoded.startswith(_MARK) else ""
-    text = Text(decoded.removeprefix(_MARK))
+    text = YamlText(decoded.removeprefix(_MARK))
     roots = parse_nodes(str(text))  # libyaml only takes this class
     ends = [*(root.outer for root in roots[1:]), len(text)]
     try:
@@ -108,7 +108,7 @@ def _with_all(content: bytes, file: str, values: Sequence[_Wanted], limit: int) 
 class _Editor:
     """Yields the edits of one document, in the order of their positions."""
 
-    text: Text
+    text: YamlText
     step: int
     """The indentation of this document."""
 
@@ -210,7 +210,7 @@ class _Editor:
     def _added_before(self, node: Node, number: int, values: Sequence[Json]) -> Iterator[Edit]:
         if not values:
             return
-        start, style = node.spans[number][0], Style(self.step, value=node.items[number].quote)
+        start, style = node.spans[number][0], YamlStyle(self.step, value=node.items[number].quote)
         if node.in_braces:
             yield Edit(start, "".join(f"{flow(value, style)}, " for value in values))
             return
@@ -220,10 +220,10 @@ class _Editor:
         end = self.text.line_end_before(start)
         yield Edit(line, "".join(f"{written}{end}" for value in values for written in item(value, column, style)))
 
-    def _added_at_the_end(self, node: Node, values: Sequence[Json], style: Style) -> Iterator[Edit]:
+    def _added_at_the_end(self, node: Node, values: Sequence[Json], style: YamlStyle) -> Iterator[Edit]:
         if not values:
             return
-        style = Style(self.step, value=node.items[-1].quote) if node.items else style
+        style = YamlStyle(self.step, value=node.items[-1].quote) if node.items else style
         if node.in_braces:
             yield from self.text.in_braces(node, [flow(value, style) for value in values])
             return
@@ -345,13 +345,13 @@ def with_ids(content: bytes, at: Sequence[str], ids: Mapping[Address, str], file
 
 def _added(content: bytes, data: Body | None, at: Sequence[str], ids: Body, file: str) -> bytes | None:
     """The bytes with all ids, or None if more would change; a file of ids may be empty or have only comments."""
-    text = Text(content.decode("utf-8"))
+    text = YamlText(content.decode("utf-8"))
     if data is not None:
         changed, refused = with_values(content, file, {tuple(at): ids}, sys.maxsize)
         return None if refused or not _is_written_out(text, at, data) else changed
     line_end = text.line_end_before(len(text))
     start = "" if not text or text[-1] in "\r\n" else line_end
-    changed = (text + start + line_end.join([*block(ids, 0, Style()), ""])).encode("utf-8")
+    changed = (text + start + line_end.join([*block(ids, 0, YamlStyle()), ""])).encode("utf-8")
     return None if parse(changed, file, sys.maxsize).faults else changed
 
 

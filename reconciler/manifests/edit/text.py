@@ -64,7 +64,7 @@ class Node:
         for _, value in self.entries:
             if value.is_mapping and not value.in_braces and value.column > self.column:
                 return value.column - self.column
-        return Style().step
+        return YamlStyle().step
 
     def removals_in_braces(self, kept: Sequence[bool]) -> "list[list[Edit]]":
         """For each entry in braces the edits that remove it; none for a kept entry.
@@ -154,7 +154,7 @@ _LAST_OF_TWO_BYTES: Final = 0xFFFF
 
 
 @dataclass(frozen=True, slots=True)
-class Style:
+class YamlStyle:
     """How entries are written."""
 
     step: int = 2
@@ -165,10 +165,10 @@ class Style:
     comment: Comment = lambda _: ""
 
 
-def style_of(key: Node | None) -> Style:
+def style_of(key: Node | None) -> YamlStyle:
     """The style of a node; if its keys are quoted as in JSON, values are quoted, too."""
     quote = key.quote if key else ""
-    return Style(key=quote, value=quote)
+    return YamlStyle(key=quote, value=quote)
 
 
 def scalar(value: Json, quote: str = "") -> str:
@@ -182,7 +182,7 @@ def scalar(value: Json, quote: str = "") -> str:
     return f"{quote}{value}{quote}"
 
 
-def flow(value: Json, style: Style) -> str:
+def flow(value: Json, style: YamlStyle) -> str:
     """Any value on one line."""
     if isinstance(value, Mapping):
         return f"{{{', '.join(flow_entry(key, member, style) for key, member in value.items())}}}"
@@ -191,13 +191,13 @@ def flow(value: Json, style: Style) -> str:
     return scalar(value, style.value)
 
 
-def flow_entry(key: str, value: Json, style: Style) -> str:
+def flow_entry(key: str, value: Json, style: YamlStyle) -> str:
     """One entry of a mapping in braces."""
     name = scalar(key, style.key)
     return f"{name if len(name) <= _LONGEST_KEY else f'? {name} '}: {flow(value, style)}"
 
 
-def block(entries: Body, column: int, style: Style, at: NodePath = ()) -> Iterator[str]:
+def block(entries: Body, column: int, style: YamlStyle, at: NodePath = ()) -> Iterator[str]:
     """The lines of a mapping's entries, without line ends."""
     for key, value in entries.items():
         start = f"{' ' * column}{scalar(key, style.key)}"
@@ -207,7 +207,7 @@ def block(entries: Body, column: int, style: Style, at: NodePath = ()) -> Iterat
         yield from _entry(f"{start}:", value, column, style, (*at, key))
 
 
-def _entry(start: str, value: Json, column: int, style: Style, at: NodePath) -> Iterator[str]:
+def _entry(start: str, value: Json, column: int, style: YamlStyle, at: NodePath) -> Iterator[str]:
     """A key with its value, on the same line if that is short and has no mapping."""
     if isinstance(value, Mapping) and value:
         yield start
@@ -220,7 +220,7 @@ def _entry(start: str, value: Json, column: int, style: Style, at: NodePath) -> 
         yield f"{start} {flow(value, style)}{style.comment(at)}"
 
 
-def item(value: Json, column: int, style: Style, at: NodePath = ()) -> Iterator[str]:
+def item(value: Json, column: int, style: YamlStyle, at: NodePath = ()) -> Iterator[str]:
     """The lines of one member of a list in lines."""
     dash = " " * column + "- "
     if isinstance(value, Mapping) and value:
@@ -260,7 +260,7 @@ class Edit:
     removed: int = 0
 
 
-class Text(str):
+class YamlText(str):
     """The original text of a file, with edits."""
 
     __slots__ = ()
@@ -273,7 +273,7 @@ class Text(str):
             part = part[:at] + edit.text + part[at + edit.removed :]
         return part
 
-    def insertion(self, mapping: Node, entries: Body, style: Style) -> list[Edit]:
+    def insertion(self, mapping: Node, entries: Body, style: YamlStyle) -> list[Edit]:
         """Add entries to a mapping.
 
         Args:

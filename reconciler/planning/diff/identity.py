@@ -27,7 +27,7 @@ from reconciler.model.dataclass import dataclass
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.json import Json, pointer
 from reconciler.model.plan import known_after
-from reconciler.model.reports import Candidate, Proposal, State
+from reconciler.model.reports import BindingState, ObjectSummary, Proposal
 from reconciler.model.resource import (
     Address,
     DesiredResource,
@@ -128,13 +128,13 @@ def _ambiguity(resource: DesiredResource, candidates: Sequence[LiveResource]) ->
     )
 
 
-def _candidate(live: LiveResource) -> Candidate:
+def _candidate(live: LiveResource) -> ObjectSummary:
     """An object as shown to a user who must choose."""
     kind = KINDS[live.kind]
-    return Candidate(live.id, bool(live.body.get(kind.active_field)), kind.labels(live.body))
+    return ObjectSummary(live.id, bool(live.body.get(kind.active_field)), kind.labels(live.body))
 
 
-def _looks(candidate: Candidate) -> str:
+def _looks(candidate: ObjectSummary) -> str:
     labels = [f"{name}={value}" for name, value in candidate.labels.items()]
     return ", ".join(["active" if candidate.active else "inactive", *labels])
 
@@ -310,13 +310,13 @@ def _owners(desired: DesiredState, bound: Mapping[Address, str]) -> Mapping[Obje
 
 def _taken(case: _Case, fault: Diagnostic) -> Proposal:
     found = case.look.found
-    return Proposal(case.resource.address, State.TAKEN, found.id if found else None, fault.message, fault=fault)
+    return Proposal(case.resource.address, BindingState.TAKEN, found.id if found else None, fault.message, fault=fault)
 
 
 def _unless_owned(case: _Case, owners: Mapping[ObjectKey, str], scope: Scope) -> Proposal:
     """Refuse to bind an object that is bound to a name without a manifest, or that is out of scope."""
     proposal = _not_as_given(case) if case.given and not _is_as_given(case) else _proposal(case)
-    found = case.look.found if proposal.state is State.BIND else None
+    found = case.look.found if proposal.state is BindingState.BIND else None
     if found is None:
         return proposal
     is_live = f"{case.resource.address} is live as {found.id}"
@@ -339,20 +339,20 @@ def _proposal(case: _Case) -> Proposal:
         and found
         and look.matched_by is MatchedBy.ID
     ):
-        return Proposal(address, State.BIND, found.id, "from the command line")
+        return Proposal(address, BindingState.BIND, found.id, "from the command line")
     if look.is_ambiguous:
         note = f"{len(look.candidates)} live objects have this {case.kind.name_field}"
         fault = _ambiguity(case.resource, look.candidates)
         return Proposal(
-            address, State.AMBIGUOUS, note=note, candidates=tuple(map(_candidate, look.candidates)), fault=fault
+            address, BindingState.AMBIGUOUS, note=note, candidates=tuple(map(_candidate, look.candidates)), fault=fault
         )
     if found and look.matched_by is MatchedBy.ID:
-        return Proposal(address, State.BOUND, found.id, f"by {case.source}")
+        return Proposal(address, BindingState.BOUND, found.id, f"by {case.source}")
     if known and (case.in_environment or not found) and not case.kind.has_chosen_ids:
-        return Proposal(address, State.STALE, known, _stale(case))
+        return Proposal(address, BindingState.STALE, known, _stale(case))
     if found:
-        return Proposal(address, State.BIND, found.id, _found_by(case))
-    return Proposal(address, State.NOT_LIVE, note=_missing(case.resource))
+        return Proposal(address, BindingState.BIND, found.id, _found_by(case))
+    return Proposal(address, BindingState.NOT_LIVE, note=_missing(case.resource))
 
 
 def _is_as_given(case: _Case) -> bool:
@@ -373,7 +373,7 @@ def _not_as_given(case: _Case) -> Proposal:
             "existing bindings are kept: remove that line first",
         )
     fault = Diagnostic(case.resource.place, f"{address} cannot be bound: {message}", "adopt", hint=hint)
-    return Proposal(address, State.STALE, known, message, fault=fault)
+    return Proposal(address, BindingState.STALE, known, message, fault=fault)
 
 
 def _stale(case: _Case) -> str:

@@ -29,7 +29,7 @@ from reconciler.model.resource import DesiredResource
 from reconciler.planning.guards.every_kind import unnamed_secrets
 from reconciler.project import Settings, connect, plan_key
 from reconciler.project.doctor import connectivity
-from reconciler.project.doctor.connectivity import AGAIN, Known, Result, Subject, Tools
+from reconciler.project.doctor.connectivity import AGAIN, DoctorTools, Known, Result, Subject
 from reconciler.project.environment import chosen_environment, configuration, load_context
 from reconciler.remote.auth import Claims
 from reconciler.remote.http import checked
@@ -37,7 +37,7 @@ from reconciler.remote.network import Network, reach
 from reconciler.render.wording import few, number
 from reconciler.secrets import value_of
 
-__all__ = ["STEPS", "Subject", "Tools", "examine"]
+__all__ = ["STEPS", "DoctorTools", "Subject", "examine"]
 
 
 def generation(known: Known) -> Result:
@@ -263,7 +263,7 @@ STEPS: Final = (
 _VERDICT_TEXTS: Final = {Verdict.FAILED: "failed", Verdict.SKIPPED: "was skipped"}
 
 
-def examine(subject: Subject, tools: Tools) -> Diagnosis:
+def examine(subject: Subject, tools: DoctorTools) -> Diagnosis:
     """Run all checks. An error in a check is its result; nothing is raised."""
     done: dict[str, Check] = {}
     with ExitStack() as resources:
@@ -330,8 +330,8 @@ def _kinds(found: Sequence[DesiredResource], environment: Environment) -> Mappin
     return {name: name in assigned for name in kinds}
 
 
-def _tools(settings: Settings, environment: Environment, root: Path) -> Tools:
-    return Tools(
+def _tools(settings: Settings, environment: Environment, root: Path) -> DoctorTools:
+    return DoctorTools(
         resolve=partial(value_of, allowed_paths=AllowedPaths(root), variables=settings.variables),
         require_allowed=partial(checked, allowed_hosts=connect.allowed_hosts(settings)),
         reach=partial(reach, network=Network()),

@@ -48,7 +48,7 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True)
-class Tools:
+class DoctorTools:
     """Functions that checks call. A `ReconcilerError` that one raises is the result of the check."""
 
     resolve: Callable[[SecretReference], object]
@@ -70,7 +70,7 @@ class Known:
     """The findings of earlier checks that later ones use."""
 
     subject: Subject
-    tools: Tools
+    tools: DoctorTools
     resources: ExitStack
     """Closes the resources that checks have opened."""
     remote: ReadClient | None = None
@@ -161,7 +161,7 @@ def credentials(known: Known) -> Result:
     return Result(Verdict.OK, f"set and not empty: {names}")
 
 
-def _fault_of(reference: SecretReference, tools: Tools) -> str:
+def _fault_of(reference: SecretReference, tools: DoctorTools) -> str:
     try:
         tools.resolve(reference)
     except ReconcilerError as error:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from reconciler.errors import PartlyDelivered, ReconcilerError
-from reconciler.manifests.edit.text import Style, block
+from reconciler.manifests.edit.text import YamlStyle, block
 from reconciler.manifests.replacing import open_regular, replace_file, take_over, temporary_in
 from reconciler.model.secret import Secret, ToKubernetesSecret
 
@@ -84,7 +84,7 @@ def kubernetes_secret(wanted: ToKubernetesSecret, value: Secret) -> str:
         "type": "Opaque",
         "data": data,
     }
-    return "".join(f"{line}\n" for line in block(entries, 0, Style()))
+    return "".join(f"{line}\n" for line in block(entries, 0, YamlStyle()))
 
 
 def kubernetes_value_in(path: Path) -> Secret:

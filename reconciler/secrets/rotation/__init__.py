@@ -21,13 +21,22 @@ from reconciler.live import read_secrets
 from reconciler.model import named_secret
 from reconciler.model.dataclass import dataclass
 from reconciler.model.json import Json
-from reconciler.model.named_secret import RETIRED, UNPROVEN, Ended, Provided, Step, StepKind, moment_of, moment_text
+from reconciler.model.named_secret import (
+    RETIRED,
+    UNPROVEN,
+    Ended,
+    Provided,
+    RotationStep,
+    StepKind,
+    moment_of,
+    moment_text,
+)
 from reconciler.model.plan import Change
 from reconciler.model.resource import ObjectKey
 from reconciler.model.secret import Delivery, Secret
 from reconciler.remote import SecretRemote
 from reconciler.secrets.delivery import Deliverer, NewSecret, read_back, required
-from reconciler.secrets.rotation.due import Subject, due
+from reconciler.secrets.rotation.due import RotationSubject, due
 
 _T = TypeVar("_T")
 _TRIES: Final = 3
@@ -38,7 +47,7 @@ Record: TypeAlias = Callable[[str, Mapping[str, Json]], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Tools:
+class RotationTools:
     """The connection, the deliverer and the callbacks that steps use."""
 
     remote: SecretRemote
@@ -47,14 +56,14 @@ class Tools:
     record: Record = lambda _event, _facts: None
     should_stop: Callable[[], bool] = lambda: False
     """Called before a new secret is created, and before each step that ends an old one."""
-    on_step: Callable[[Step], None] = lambda _step: None
+    on_step: Callable[[RotationStep], None] = lambda _step: None
 
 
 @dataclass(slots=True)
 class Done:
     """The result of carrying out steps."""
 
-    steps: list[Step] = field(default_factory=list)
+    steps: list[RotationStep] = field(default_factory=list)
     interrupted: bool = False
     error: ReconcilerError | None = None
     postponed: str = ""
@@ -72,7 +81,7 @@ class Done:
         return Ended.POSTPONED if self.postponed else Ended.COMPLETED
 
 
-def carry_out(subject: Subject, steps: Sequence[Step], tools: Tools) -> Done:
+def carry_out(subject: RotationSubject, steps: Sequence[RotationStep], tools: RotationTools) -> Done:
     """Carry out steps in order, up to the first failure, which is in the result."""
     execution = _Execution(subject, tools)
     done = execution.done
@@ -109,13 +118,13 @@ class Provider:
         """
         kind, deliverer = KINDS[change.address.kind], required(self.deliverer)
         key = ObjectKey(kind.name, object_id)
-        tools = Tools(self.remote, deliverer, _utc_now, self.record)
+        tools = RotationTools(self.remote, deliverer, _utc_now, self.record)
         notes: list[str] = []
         has_written = False
         live = read_secrets(self.remote, [key])[key]  # each has its own name, so none affects another
         for wanted in change.new_secrets:
             at_hand = read_back(wanted, live, deliverer)
-            subject = Subject(change.address, object_id, wanted, live, kind, at_hand=at_hand)
+            subject = RotationSubject(change.address, object_id, wanted, live, kind, at_hand=at_hand)
             done = carry_out(subject, due(subject, _utc_now(), named_secret.Begin.IF_MISSING), tools)
             has_written |= done.has_written
             if done.error:
@@ -133,8 +142,8 @@ def _utc_now() -> datetime:
 class _Execution:
     """The state of one rotation, with the value of the new secret until that is confirmed."""
 
-    subject: Subject
-    tools: Tools
+    subject: RotationSubject
+    tools: RotationTools
     done: Done = field(default_factory=Done)
     new_id: str = ""
     name: str = ""
@@ -144,11 +153,11 @@ class _Execution:
     """The deliveries that may have the value."""
     is_postponed: bool = False
 
-    def may_stop_before(self, step: Step) -> bool:
+    def may_stop_before(self, step: RotationStep) -> bool:
         """Whether the run may stop before a step, which is not between creating a secret and confirming it."""
         return step.kind in {StepKind.CREATE, StepKind.EXPIRE, StepKind.DELETE} and self.value is None
 
-    def carry_out_step(self, step: Step) -> None:
+    def carry_out_step(self, step: RotationStep) -> None:
         """Carry out one step."""
         if step.kind in {StepKind.DELIVER, StepKind.PROVE} and step.secret and self.value is None:
             self.new_id, self.value = step.secret.id, self.subject.at_hand[step.secret.id]
@@ -165,7 +174,7 @@ class _Execution:
         event = "secret-postponed" if self.is_postponed else "secret-step-done"
         self.tools.record(event, self._facts(step))
 
-    def _mark_undelivered(self, failed: Step) -> None:
+    def _mark_undelivered(self, failed: RotationStep) -> None:
         """Delete a new secret that was not delivered; mark a partly delivered one, so that a later run deletes it."""
         if self.value is None or self._is_everywhere:
             return
@@ -177,7 +186,7 @@ class _Execution:
                 self.name = ""
             self.tools.record("secret-undelivered", {**self._facts(failed), "secret_id": self.new_id})
 
-    def _action(self, step: Step) -> Callable[[], None]:
+    def _action(self, step: RotationStep) -> Callable[[], None]:
         return {
             StepKind.TRY: self._try,
             StepKind.CREATE: lambda: self._create(step),
@@ -189,7 +198,7 @@ class _Execution:
             StepKind.WAIT: lambda: None,
         }[step.kind]
 
-    def _facts(self, step: Step) -> Mapping[str, Json]:
+    def _facts(self, step: RotationStep) -> Mapping[str, Json]:
         subject = self.subject
         return {
             "address": str(subject.address),
@@ -212,7 +221,7 @@ class _Execution:
         proof = self.tools.remote.proves(self.subject.client_id, Secret(secrets.token_urlsafe(32)))
         self.done.postponed = "" if proof.is_tried else proof.reason
 
-    def _create(self, step: Step) -> None:
+    def _create(self, step: RotationStep) -> None:
         subject, named = self.subject, self.subject.named
         self.new_id = named_secret.new_id(subject.wanted.name, subject.live, self.tools.clock(), secrets.token_hex(3))
         self.name = subject.wanted.name + named_secret.UNDELIVERED
@@ -228,7 +237,7 @@ class _Execution:
         self.new_id, self.done.has_written = str(shown.get("ID") or self.new_id), True
         self._require_expiry(step, shown)
 
-    def _require_expiry(self, step: Step, shown: Mapping[str, Json]) -> None:
+    def _require_expiry(self, step: RotationStep, shown: Mapping[str, Json]) -> None:
         """Refuse a secret with another expiry, which every run would replace again."""
         held = shown.get(self.subject.named.expiry_field)
         if self.subject.named.expiry_field in shown and _moment(held) != (step.until and moment_text(step.until)):
@@ -255,7 +264,7 @@ class _Execution:
         message = f"{message}, and its value is in {holders}"
         return ReconcilerError(message, hint=f"run one rotation at a time; {hint}")
 
-    def _deliver(self, step: Step) -> None:
+    def _deliver(self, step: RotationStep) -> None:
         assert step.delivery  # noqa: S101  # see due
         if not self._is_everywhere:
             self._rename(UNPROVEN)  # before each delivery: another run may have deleted it during the previous one
@@ -289,7 +298,7 @@ class _Execution:
         self._rename(named_secret.UNTRIED if self.done.postponed else "")
         self.value = None
 
-    def _expire(self, step: Step) -> None:
+    def _expire(self, step: RotationStep) -> None:
         assert step.secret and step.until  # noqa: S101, PT018  # see due
         named = self.subject.named
         retired = {named.name_field: self.subject.wanted.name + RETIRED, named.expiry_field: moment_text(step.until)}

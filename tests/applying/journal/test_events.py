@@ -15,7 +15,7 @@ from reconciler.applying.run import Controls
 from reconciler.applying.verify import Condition
 from reconciler.errors import ReconcilerError
 from reconciler.model.json import canonical_text
-from reconciler.model.outcome import ApplyResult, Certainty, Ending, RecordedRun, Status, Step
+from reconciler.model.outcome import ApplyResult, Certainty, Ending, RecordedRun, Status, WriteStep
 from reconciler.model.plan import AssignmentChange, Plan
 from reconciler.model.resource import DesiredResource, Policy
 from reconciler.model.secret import SecretReference, SecretSource
@@ -67,8 +67,8 @@ def test_a_run_is_kept_with_everything_that_a_rollback_needs(two: Shop, tmp_path
     assert (change.before or {})["Active"] is True
     assert (change.after or {})["Active"] is False
     assert [(write.method, write.step, write.ending) for write in change.writes] == [
-        ("PUT", Step.BODY, Ending.ANSWERED),
-        ("POST", Step.ASSIGNMENT, Ending.ANSWERED),
+        ("PUT", WriteStep.BODY, Ending.ANSWERED),
+        ("POST", WriteStep.ASSIGNMENT, Ending.ANSWERED),
     ]
 
 

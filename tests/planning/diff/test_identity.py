@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from reconciler.errors import InputError
 from reconciler.model.plan import Action
-from reconciler.model.reports import Adoption, Proposal, State
+from reconciler.model.reports import Adoption, BindingState, Proposal
 from reconciler.model.resource import Address, DesiredResource, Policy
 from reconciler.planning.diff import diff
 from reconciler.planning.diff.identity import derived_id, propose
@@ -67,7 +67,7 @@ def test_a_chosen_id_that_is_not_live_is_no_stale_one() -> None:
         manifest("admin", id="admin"), address=Address("SecurityProfile", "admin"), spec={"Name": "Admin"}
     )
     (found,) = propose(desired(profile), live(), {})
-    assert found.state is State.NOT_LIVE
+    assert found.state is BindingState.NOT_LIVE
 
 
 def test_a_metadata_id_of_another_marketplace_gives_way_to_the_name() -> None:
@@ -84,7 +84,7 @@ def test_a_metadata_id_that_is_live_nowhere_is_named() -> None:
 
 def test_several_clients_of_one_name_are_all_named_and_none_is_chosen() -> None:
     (found,) = proposals(manifest("shop"), bodies=(body("B", "shop", Active=False), body("A", "shop")))
-    assert (found.state, found.id) == (State.AMBIGUOUS, None)
+    assert (found.state, found.id) == (BindingState.AMBIGUOUS, None)
     assert [(one.id, one.active) for one in found.candidates] == [("A", True), ("B", False)]
     assert found.fault is not None
     assert found.fault.rule == "ambiguous-name"
@@ -106,13 +106,13 @@ def test_long_labels_are_cut_and_many_are_not_all_told() -> None:
 
 def test_an_object_that_a_known_id_claims_is_not_given_to_another_manifest() -> None:
     found = proposals(manifest("a"), manifest("b", id="A1"), bodies=(body("A1", "a"),))
-    assert [(one.address.name, one.state) for one in found] == [("a", State.TAKEN), ("b", State.BOUND)]
+    assert [(one.address.name, one.state) for one in found] == [("a", BindingState.TAKEN), ("b", BindingState.BOUND)]
     assert found[0].note == "ApiClient/a is the same live object as ApiClient/b (b.yaml:1:1)"
 
 
 def test_an_object_whose_id_is_kept_under_a_name_without_a_manifest_is_not_bound_again() -> None:
     (found,) = proposals(manifest("new-name", AppName="shop"), bodies=(body("A1", "shop"),), bound={"old-name": "a1"})
-    assert (found.state, found.id) == (State.TAKEN, "A1")
+    assert (found.state, found.id) == (BindingState.TAKEN, "A1")
     assert found.fault is not None
     assert found.fault.rule == "duplicate-id"
     assert (
@@ -140,7 +140,7 @@ def test_what_is_proposed_is_what_a_plan_would_match(
         return
     planned = {one.address.name: one.id for one in changes if one.action in {Action.UPDATE, Action.NO_OP}}
     assert planned.items() >= {one.name: known for one, known in found.ids.items()}.items()
-    assert {one.address.name for one in found.proposals if one.state is State.NOT_LIVE}.isdisjoint(planned)
+    assert {one.address.name for one in found.proposals if one.state is BindingState.NOT_LIVE}.isdisjoint(planned)
 
 
 def test_a_dead_id_of_the_environment_stays_where_the_manifests_own_is_live() -> None:

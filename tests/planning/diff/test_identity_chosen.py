@@ -9,12 +9,12 @@ import pytest
 
 from reconciler import pipeline
 from reconciler.errors import InputError
-from reconciler.export import Origin, export
+from reconciler.export import ManifestOrigin, export
 from reconciler.manifests.context import LoadContext
 from reconciler.manifests.load import load
 from reconciler.model.outcome import Status
 from reconciler.model.plan import Action
-from reconciler.model.reports import State
+from reconciler.model.reports import BindingState
 from reconciler.model.resource import Address
 from tests.builders import by_address, desired
 from tests.events import event
@@ -81,8 +81,8 @@ def test_there_is_nothing_to_adopt_where_the_id_is_known(service: Shop) -> None:
     with service.reader() as reader:
         adoption = pipeline.adopt(desired(event("checkout"), event("new")), reader, NO_LIMITS, {}, {})
     assert [(one.state, one.note) for one in adoption.proposals] == [
-        (State.BOUND, "by metadata.name"),
-        (State.NOT_LIVE, "it would be created"),
+        (BindingState.BOUND, "by metadata.name"),
+        (BindingState.NOT_LIVE, "it would be created"),
     ]
 
 
@@ -127,7 +127,7 @@ def test_an_export_names_the_id_where_it_is_not_the_name_and_plans_to_nothing(se
     with service.reader() as reader:
         live = pipeline.live(reader, NO_LIMITS, KINDS)
     context = LoadContext(allowed_secrets=frozenset({"HASH_KEY"}))
-    made = export(live, (), context, tmp_path / "m", Origin("here"))
+    made = export(live, (), context, tmp_path / "m", ManifestOrigin("here"))
     made.write()
     assert made.ids == {}
     loaded = load([tmp_path / "m"], context)
@@ -140,7 +140,7 @@ def test_objects_of_one_name_and_two_kinds_become_two_files(service: Shop, tmp_p
         writer.post("/apiclients", {"AppName": "checkout", "AccessTokenDuration": 60})
     with service.reader() as reader:
         live = pipeline.live(reader, NO_LIMITS, ["ApiClient", *KINDS])
-    made = export(live, (), LoadContext(), tmp_path, Origin("here"))
+    made = export(live, (), LoadContext(), tmp_path, ManifestOrigin("here"))
     files = {str(path.relative_to(tmp_path)) for path in made.new}
     assert {"ApiClient/checkout.yaml", "IntegrationEvent/checkout.yaml"} <= files
 
@@ -157,4 +157,6 @@ def test_an_export_leaves_a_reference_alone_that_names_what_is_live(service: Sho
     service.converge(loaded.desired)
     with service.reader() as reader:
         live = pipeline.live(reader, NO_LIMITS, ["ApiClient", *KINDS])
-    assert "client.yaml" not in " ".join(export(live, loaded.manifests, context, folder, Origin("here")).changed)
+    assert "client.yaml" not in " ".join(
+        export(live, loaded.manifests, context, folder, ManifestOrigin("here")).changed
+    )

@@ -19,7 +19,7 @@ from reconciler.live import check_marketplace
 from reconciler.model.reports import Check, Diagnosis
 from reconciler.model.resource import FieldsPolicy, Policy
 from reconciler.model.secret import Secret, SecretReference, SecretSource
-from reconciler.project.doctor import Subject, Tools, examine
+from reconciler.project.doctor import DoctorTools, Subject, examine
 from reconciler.remote.auth import ClientCredentials, Credentials, PasswordGrant
 from reconciler.remote.client import ReadClient, open_reader
 from reconciler.remote.exchange import Connection
@@ -42,7 +42,7 @@ PASSWORD: Final = "canary-password"
 PERSON: Final = {"FirstName": "A", "LastName": "B", "Email": "a@example.com", "Active": True, "Password": PASSWORD}
 OBJECTS: Final[dict[str, list[dict[str, Any]]]] = {
     "Buyers": [{"ID": "acme", "Name": "Acme", "Active": True}],
-    "Suppliers": [{"ID": "tools", "Name": "Tools", "Active": True}],
+    "Suppliers": [{"ID": "tools", "Name": "DoctorTools", "Active": True}],
     "AdminUsers": [
         {"ID": "reader", "Username": "reader", "AvailableRoles": ["ApiClientReader", "BuyerAdmin"], **PERSON},
         {"ID": "shopper", "Username": "stranger", "AvailableRoles": ["Shopper"], **PERSON},
@@ -76,10 +76,10 @@ def missing(reference: SecretReference) -> object:
     raise ReconcilerError(f"the environment variable {reference.name} is not set")
 
 
-def tools(open_: Callable[[], ReadClient], **chosen: Any) -> Tools:
+def tools(open_: Callable[[], ReadClient], **chosen: Any) -> DoctorTools:
     """Ways to ask the world that ask nobody but `open_`; the clock stands still."""
     marketplace = chosen.pop("marketplace", "shop")
-    return Tools(
+    return DoctorTools(
         **{
             "resolve": str,
             "require_allowed": partial(require_allowed, allowed=()),
