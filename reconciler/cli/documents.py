@@ -79,14 +79,14 @@ def pieces_of(name: str, document: "Document", style: Style) -> Iterable[str]:
 
 
 def require_formats(outputs: Outputs, known: Collection[str]) -> None:
-    """Check that all requested formats are available for plans.
+    """Check that all requested formats are available with --dry-run.
 
     Raises:
         UsageError: one is not.
     """
     if missing := sorted(set(outputs.names) - set(known)):
         hint = f"use one of {', '.join(name for name in PLANS if name in known)}"
-        raise UsageError(f"format {missing[0]} is not available for plans", hint=hint)
+        raise UsageError(f"format {missing[0]} is not available with --dry-run", hint=hint)
 
 
 def write_result(outputs: Outputs, text_of: TextOf) -> None:

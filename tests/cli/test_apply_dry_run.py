@@ -52,4 +52,4 @@ def test_a_format_that_no_plan_has_is_wrong_usage(project: Project, run: Runner,
     run("plan", "--out", "plan.json")
     done = run("apply", "--dry-run", *arguments)
     assert (done.code, done.out) == (64, "")
-    assert "format junit is not available for plans" in done.err
+    assert "format junit is not available with --dry-run" in done.err

@@ -44,7 +44,7 @@ def test_a_dry_run_of_a_rollback_shows_its_plan_and_writes_nothing(project: Proj
     assert f"\n    reconciler rollback {applied} --env test\n" in shown.out
     assert run("--quiet", "rollback", "last", "--dry-run").err == ""
     refused = run("rollback", "last", "--dry-run", "--format", "json")
-    assert (refused.code, "format json is not available for plans" in refused.err) == (64, True)
+    assert (refused.code, "format json is not available with --dry-run" in refused.err) == (64, True)
 
 
 def test_a_rollback_shows_its_plan_and_asks(
