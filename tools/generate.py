@@ -363,9 +363,9 @@ def main() -> None:
     """Write those that have changed, and print their names."""
     os.environ.pop("RECONCILER_ENV", None)
     for name, make in PAGES.items():
-        text = make()
-        if text != (ROOT / name).read_text(encoding="utf-8"):
-            (ROOT / name).write_text(text, encoding="utf-8")
+        text, path = make(), ROOT / name
+        if not path.exists() or text != path.read_text(encoding="utf-8"):
+            path.write_text(text, encoding="utf-8")
             sys.stdout.write(f"{name}\n")
 
 

@@ -27,6 +27,9 @@ from reconciler.model.json import Json
 from reconciler.model.secret import SecretReference, SecretSource
 
 _SUFFIXES: Final = (".yaml", ".yml")
+_ADDRESS_HINT: Final = (
+    "a PATH is a file or a folder; plan, apply, drift and export select a resource with --only KIND/NAME"
+)
 EMPTY_FOLDER_HINT: Final = f"run reconciler export --write, or write a manifest (see reconciler explain {DEFAULT_KIND})"
 
 
@@ -117,7 +120,8 @@ class _Search:
         except OSError as error:
             fault = unreadable(error, path, name)
             is_folder = isinstance(error, FileNotFoundError) and not os.path.splitext(path)[1]  # noqa: PTH122  # see above
-            hint = f"to select a resource, use --only {path}" if path.partition("/")[0] in KINDS else EMPTY_FOLDER_HINT
+            kind, _, named = path.partition("/")
+            hint = _ADDRESS_HINT if named and kind in KINDS else EMPTY_FOLDER_HINT
             self.faults.append(replace(fault, hint=hint) if is_folder and not fault.hint else fault)
             return
         if (status.st_dev, status.st_ino) in self._apart:

@@ -181,7 +181,9 @@ def _of_value(fault: Fault, values: Mapping[str, tuple[str, ...]]) -> Fault:
     parts = pointer_parts(fault.pointer)
     above = (pointer(*parts[:count]) for count in range(len(parts), 0, -1))
     names = next((values[at] for at in above if at in values), ())
-    return replace(fault, message=f"{fault.message} (from {' and '.join(names)})") if names else fault
+    origin = " and ".join(names)
+    hint = f"{fault.hint}, in {origin}" if fault.hint and fault.rule == "type" else fault.hint
+    return replace(fault, message=f"{fault.message} (from {origin})", hint=hint) if names else fault
 
 
 def _check_manifest(document: Document, file: str, context: LoadContext, environments: Environments) -> CheckedDocument:

@@ -226,8 +226,10 @@ class RecordedChange:
     """The service's response to its last write, without secret values; None: not recorded."""
     made: tuple[LiveSecret, ...] = ()
     """The named secrets that it created, in their final state."""
-    has_begun_secrets: bool = False
-    """Whether a step for a named secret may have been executed."""
+    has_written_secrets: bool = False
+    """Whether a writing step for a named secret was executed, or a delivery begun."""
+    has_open_secrets: bool = False
+    """Whether it is unknown if such a step was executed."""
     fingerprints: Mapping[str, str] = field(default_factory=dict)
     """Fingerprints of the secret values that it set, by field, keyed with the plan key of the run."""
     not_held: tuple[str, ...] = ()
@@ -240,7 +242,7 @@ class RecordedChange:
             return Certainty.NOT_STARTED
         if self.status is not None and not self.uncertain:
             return Certainty.ENDED
-        if self.uncertain or self.open_writes:
+        if self.uncertain or self.open_writes or self.has_open_secrets:
             return Certainty.UNCERTAIN
         if self._may_have_writes:
             return Certainty.WRITTEN
@@ -258,7 +260,9 @@ class RecordedChange:
 
     @property
     def _may_have_writes(self) -> bool:
-        return self.has_begun_secrets or any(write.may_be_carried_out for write in self.writes)
+        return (
+            self.has_written_secrets or self.has_open_secrets or any(write.may_be_carried_out for write in self.writes)
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -286,9 +286,11 @@ def diff_offline(sides: Sides, target: Target) -> Comparison:
 
 def _limits_of_pruning(live: LiveState, target: Target) -> Iterator[str]:
     """Warn that pruning does not see objects of a kind that has lost its last manifest."""
-    if target.prunes and len(live.kinds) < len(KINDS):
-        read = listed(sorted(live.kinds))
-        yield f"--prune covers only the kinds in use ({read}); list others under manage: in reconciler.yaml"
+    unread = KINDS.keys() - live.kinds
+    if target.prunes and unread:
+        covered = f"covers only {listed(sorted(live.kinds))}" if len(live.kinds) < len(unread) else ""
+        covers = covered or f"does not cover {listed(sorted(unread))}"
+        yield f"--prune {covers}; add others that this service has to manage: in reconciler.yaml"
 
 
 def _compared(

@@ -303,6 +303,8 @@ def cut_off(run: RecordedRun, uncertain: Sequence[Uncertain], style: Style) -> s
     for one in uncertain:
         about, found = f"{one.change.action} {escape(str(one.change.address))}", escape(one.found)
         lines.append(f"  uncertain: {about}: {escape(one.request)} was started, its outcome is not recorded; {found}")
+    unknown = [escape(str(change.address)) for change in run.changes if change.has_open_secrets]
+    lines += [f"  uncertain: {one}: a secret was being written; secrets status shows the result" for one in unknown]
     if not run.changes:
         lines.append("  certain: nothing was written")
     return laid_out([*lines, "The plan is computed from the current state of the service.", ""], style)

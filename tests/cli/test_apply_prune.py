@@ -115,6 +115,6 @@ def test_several_environments_are_pruned_each_by_itself(project: Project, run: R
 def test_objects_of_a_kind_that_has_lost_its_last_manifest_are_not_seen_which_is_said(
     project: Project, run: Runner
 ) -> None:
-    said = "--prune covers only the kinds in use (ApiClient); list others under manage: in reconciler.yaml"
+    said = "--prune covers only ApiClient; add others that this service has to manage: in reconciler.yaml"
     assert said in run("plan", "--prune").out
     assert said not in run("plan").out

@@ -125,19 +125,49 @@ def test_last_is_the_newest_run_that_has_written_to_the_environment(
     assert f"Rollback of run {applied}: apply to test by " in done.err
 
 
+def with_a_secret(project: Project) -> None:
+    path = project.manifest("front", Active=True)
+    secrets = [{"name": "primary", "deliver": [{"file": "../secret"}]}]
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"secrets": secrets}))
+
+
+def test_last_is_no_run_whose_secret_was_refused(project: Project, run: Runner, applied: str) -> None:
+    project.ask("PATCH", f"/v1/apiclients/{FRONT}", {"Active": True})
+    with_a_secret(project)
+    project.ask("POST", "/_emulator/faults", {"spec": "POST /v1/apiclients/*/secrets status=403"})
+    assert run("apply", "--auto-approve").code == 1
+    assert f"Rollback of run {applied}: " in run("rollback", "last", "--dry-run").err
+
+
 @pytest.mark.usefixtures("applied")
 def test_last_is_also_a_run_that_has_only_created_a_named_secret(project: Project, run: Runner) -> None:
     project.manifest("front", Active=True)
     assert run("apply", "--auto-approve").code == 0
-    path = project.manifest("front", Active=True)
-    secrets = [{"name": "primary", "deliver": [{"file": "../secret"}]}]
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"secrets": secrets}))
+    with_a_secret(project)
     secret_run = json.loads(run("apply", "--auto-approve", "--format", "json").out)["run"]
     project.writes()
     done = run("rollback", "last", "--auto-approve")
     assert (done.code, project.writes()) == (0, [])
     assert f"Rollback of run {secret_run}: " in done.err
     assert "ApiClient/front: secrets are not rolled back; that run set or cleared primary" in done.err
+
+
+@pytest.mark.parametrize(
+    ("last_event", "certainty"), [("secret-step-begun", "uncertain"), ("secret-step-done", "written")]
+)
+def test_a_run_that_was_killed_while_it_made_a_secret_says_what_is_certain(
+    project: Project, run: Runner, last_event: str, certainty: str
+) -> None:
+    with_a_secret(project)
+    assert run("apply", "--auto-approve").code == 0
+    path = journal.find(RUNS, "last")
+    lines = path.read_text().splitlines(keepends=True)
+    end = next(at for at, line in enumerate(lines) if json.loads(line)["event"] == last_event)
+    path.write_text("".join(lines[: end + 1]))
+    (change,) = json.loads(run("history", "show", "last", "--format", "json").out)["changes"]
+    assert change["certainty"] == certainty
+    told = "ApiClient/front: a secret was being written; secrets status shows the result"
+    assert (told in run("plan").out + run("apply", "--auto-approve").err) is (certainty == "uncertain")
 
 
 def test_a_rollback_says_that_the_manifests_still_ask_for_what_it_takes_back(

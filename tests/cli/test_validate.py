@@ -163,7 +163,7 @@ def test_an_id_whose_manifest_may_be_the_faulty_one_is_not_to_be_removed(run: Ru
 
 def test_an_address_in_place_of_a_path_is_told_the_option(project: Project, run: Runner) -> None:
     project.manifest("back", AccessTokenDuration=600)
-    assert "to select a resource, use --only ApiClient/back" in run("plan", "ApiClient/back").err
+    assert "select a resource with --only KIND/NAME" in run("plan", "ApiClient/back").err
 
 
 def test_a_kind_of_this_program_with_another_version_is_not_taken_for_that_of_another_program(run: Runner) -> None:

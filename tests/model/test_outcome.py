@@ -13,8 +13,10 @@ def test_a_result_is_complete_when_every_change_was_applied() -> None:
     assert ApplyResult((done, failed), 0).count(Status.FAILED) == 1
 
 
-def test_a_begun_secret_counts_as_a_write_that_may_have_been_executed() -> None:
+def test_the_steps_of_named_secrets_count_as_writes() -> None:
     planned = RecordedChange(Address("ApiClient", "a"), Action.UPDATE, "ID", {}, {})
     assert (planned.certainty, planned.may_be_written) == (Certainty.NOT_STARTED, False)
-    begun = replace(planned, has_begun_secrets=True)
-    assert (begun.certainty, begun.may_be_written) == (Certainty.WRITTEN, True)
+    written = replace(planned, has_written_secrets=True)
+    assert (written.certainty, written.may_be_written) == (Certainty.WRITTEN, True)
+    unknown = replace(planned, has_open_secrets=True)
+    assert (unknown.certainty, unknown.may_be_written) == (Certainty.UNCERTAIN, True)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from dotenv import dotenv_values
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
@@ -137,6 +137,7 @@ def test_a_kubernetes_secret_is_a_manifest_with_the_value_in_base64(deliver: Del
     assert mode(tmp_path / "k.yaml") == 0o600
 
 
+@example(name="0b1", key="1_000", value="\u045c")
 @given(
     name=st.from_regex(r"[a-z0-9]([a-z0-9.-]{,20}[a-z0-9])?", fullmatch=True),
     key=st.from_regex(r"[A-Za-z0-9_.-]{1,253}", fullmatch=True),
@@ -149,7 +150,9 @@ def test_names_keys_and_values_of_a_kubernetes_secret_are_strings_and_are_read_b
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "k.yaml"
         file.write_text(files.kubernetes_secret(wanted, Secret(value)), encoding="utf-8")
-        read = YAML(typ="safe").load(file)
+        parser = YAML(typ="safe", pure=True)
+        parser.version = (1, 1)  # as the parser of kubectl reads
+        read = parser.load(file)
         assert files.kubernetes_value_in(file).equals(Secret(value))
     assert read["metadata"] == {"name": name, "namespace": name}
     assert {key: base64.b64decode(one).decode() for key, one in read["data"].items()} == {key: value}

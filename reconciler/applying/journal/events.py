@@ -130,17 +130,29 @@ def _changes(run: Run, planned: Sequence[Mapping[str, Any]]) -> tuple[RecordedCh
     for intent in _facts_of_events(run, "intent"):
         writes[intent["address"]].append(_write(intent, endings.get(intent["number"])))
     outcomes = {outcome["address"]: outcome for outcome in _facts_of_events(run, "outcome")}
-    made, begun = _created_secrets(run), {step["address"] for step in _facts_of_events(run, "secret-step-begun")}
+    made, begun, done = _created_secrets(run), _secret_steps(run, "begun"), _secret_steps(run, "done")
     return tuple(
         replace(
-            _change(one, outcomes.get(address, {})),
+            _change(one, outcome),
             writes=tuple(writes[address]),
             made=made.get(address, ()),
-            has_begun_secrets=address in begun,
+            has_written_secrets=bool(done[address]) or StepKind.DELIVER in begun[address],
+            has_open_secrets=len(begun[address]) > len(done[address])
+            and not (outcome and not outcome.get("uncertain")),
         )
         for one in planned
         for address in [one["address"]]
+        for outcome in [outcomes.get(address, {})]
     )
+
+
+def _secret_steps(run: Run, ending: str) -> Mapping[str, list[StepKind]]:
+    """Address -> the writing steps for named secrets that were begun, or done."""
+    found: dict[str, list[StepKind]] = defaultdict(list)
+    for facts in _facts_of_events(run, f"secret-step-{ending}"):
+        step = RotationStep(StepKind(facts["step"]), "")
+        found[facts["address"]] += [step.kind] * step.writes
+    return found
 
 
 def _write(intent: Mapping[str, Any], ending: Ending | None) -> RecordedWrite:

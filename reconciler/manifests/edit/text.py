@@ -149,7 +149,11 @@ _LONGEST_KEY: Final = 500
 _PLAIN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*|[A-Za-z](?:[A-Za-z0-9._/@+ -]*[A-Za-z0-9._/@+])?")
 _WORDS_OF_YAML_1_1: Final = frozenset({"y", "n", "yes", "no", "on", "off"})
 """Texts in YAML 1.2, booleans in many editors."""
-_LIKE_A_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}.*")
+_DATE_OR_NUMBER: Final = re.compile(
+    r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}.* | [0-9][0-9_]*(\.[0-9_]*)? | 0b[01_]+ | 0[xo][0-9a-f_]+",
+    re.VERBOSE | re.IGNORECASE,
+)
+"""Texts in YAML 1.2, dates and numbers in YAML 1.1."""
 _LAST_OF_TWO_BYTES: Final = 0xFFFF
 
 
@@ -177,7 +181,7 @@ def scalar(value: Json, quote: str = "") -> str:
         return json.dumps(value)
     if not _PLAIN.fullmatch(value):
         return f'"{"".join(map(_escaped, value))}"'
-    if quote or key_text(value) != value or value.lower() in _WORDS_OF_YAML_1_1 or _LIKE_A_DATE.fullmatch(value):
+    if quote or key_text(value) != value or value.lower() in _WORDS_OF_YAML_1_1 or _DATE_OR_NUMBER.fullmatch(value):
         quote = quote or '"'
     return f"{quote}{value}{quote}"
 

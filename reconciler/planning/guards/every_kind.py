@@ -246,7 +246,7 @@ def limit_changes(changes: Sequence[Change], context: Context) -> Iterator[Findi
     if limit is not None and len(writes) > limit:
         yield Finding(
             "limit-changes",
-            f"{number(len(writes), 'resource')} would change; {context.limits.name}.changes allows {limit}",
+            f"{number(len(writes), 'resource')} would change; {context.limits.name}.changes allows {limit:,}",
             f"split the change, or raise {context.limits.name}.changes of this environment",
             addresses(writes),
         )
@@ -276,7 +276,7 @@ def limit_deletes(changes: Sequence[Change], context: Context) -> Iterator[Findi
         kept = ", or name the assignments in the manifest, or only watch them (policy.assignments: watch)"
         yield Finding(
             "limit-deletes",
-            f"{' and '.join(counts)} would be deleted; {context.limits.name}.deletes allows {limit}",
+            f"{' and '.join(counts)} would be deleted; {context.limits.name}.deletes allows {limit:,}",
             f"raise {context.limits.name}.deletes of this environment{kept if rows else ''}",
             addresses([*deletes, *unassigning]),
         )
@@ -291,7 +291,7 @@ def limit_widens(changes: Sequence[Change], context: Context) -> Iterator[Findin
         yield Finding(
             "limit-widens",
             f"{number(len(widening), 'resource')} would get wider access, by {number(fields, 'field')}; "
-            f"{context.limits.name}.widens allows {limit}",
+            f"{context.limits.name}.widens allows {limit:,}",
             f"split the change, or raise {context.limits.name}.widens of this environment",
             addresses(widening),
         )
