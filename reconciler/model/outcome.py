@@ -256,13 +256,15 @@ class RecordedChange:
     @property
     def may_be_written(self) -> bool:
         """Whether a part of it may have been written."""
-        return self._may_have_writes and not self.restored
+        return self._may_have_secrets or (self._may_have_writes and not self.restored)
 
     @property
     def _may_have_writes(self) -> bool:
-        return (
-            self.has_written_secrets or self.has_open_secrets or any(write.may_be_carried_out for write in self.writes)
-        )
+        return self._may_have_secrets or any(write.may_be_carried_out for write in self.writes)
+
+    @property
+    def _may_have_secrets(self) -> bool:
+        return self.has_written_secrets or self.has_open_secrets
 
 
 @dataclass(frozen=True, slots=True)

@@ -288,8 +288,8 @@ def _limits_of_pruning(live: LiveState, target: Target) -> Iterator[str]:
     """Warn that pruning does not see objects of a kind that has lost its last manifest."""
     unread = KINDS.keys() - live.kinds
     if target.prunes and unread:
-        covered = f"covers only {listed(sorted(live.kinds))}" if len(live.kinds) < len(unread) else ""
-        covers = covered or f"does not cover {listed(sorted(unread))}"
+        is_short = len(live.kinds) < len(unread)
+        covers = f"covers only {listed(sorted(live.kinds))}" if is_short else f"does not cover {listed(sorted(unread))}"
         yield f"--prune {covers}; add others that this service has to manage: in reconciler.yaml"
 
 

@@ -91,12 +91,12 @@ class Session:
         """
         selection = selection or EVERYTHING
         _check_prune(selection, paths, prunes=prunes)
-        key = plan_key(settings.variables)
-        config = configuration(settings)
+        key, config = plan_key(settings.variables), configuration(settings)
         environment = chosen_environment(config, settings, _environment_of(saved, config, settings))
-        sources, more = tuple(paths) or config.manifests, allow_unknown_roles
-        protect_manifests(settings, sources, config)
-        context = load_context(config, environment, allow_unknown_roles=more, partial=bool(paths), memo=settings.memo)
+        protect_manifests(settings, sources := tuple(paths) or config.manifests, config)
+        context = load_context(
+            config, environment, allow_unknown_roles=allow_unknown_roles, partial=bool(paths), memo=settings.memo
+        )
         return cls(
             settings,
             config,

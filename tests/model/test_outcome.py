@@ -18,5 +18,6 @@ def test_the_steps_of_named_secrets_count_as_writes() -> None:
     assert (planned.certainty, planned.may_be_written) == (Certainty.NOT_STARTED, False)
     written = replace(planned, has_written_secrets=True)
     assert (written.certainty, written.may_be_written) == (Certainty.WRITTEN, True)
+    assert replace(written, restored=True).may_be_written  # only the body is restored
     unknown = replace(planned, has_open_secrets=True)
     assert (unknown.certainty, unknown.may_be_written) == (Certainty.UNCERTAIN, True)

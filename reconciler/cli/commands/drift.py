@@ -1,7 +1,8 @@
 """Manifests and a service -> where the service differs, as a document and an exit code."""
 
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -17,6 +18,7 @@ from reconciler.cli.streams import write_stderr
 from reconciler.errors import InputError, UsageError
 from reconciler.model.secret import Secret
 from reconciler.project import NOTIFY_VARIABLE
+from reconciler.project.api import Project
 from reconciler.render.monitoring import NOTIFICATIONS
 from reconciler.render.text import edits
 from reconciler.render.wording import number
@@ -111,13 +113,15 @@ def command(  # noqa: PLR0913  # one for each option
     notifier = Notifier.of(notify_url, notify_format)
     names = names_of(common)  # errors of the configuration are reported before those of other files
     view = DriftView.of_files(baseline, receipt, key(), since_receipt=since_receipt, strict=strict)
-
-    chosen: Any = {"paths": paths, "selection": selection, "view": view, "allow_unknown_roles": allow_unknown_roles}
     if write_back:
-        edits_of_each = each(common, lambda one: written_back(one.settings, **chosen), outputs.noun, names=names)
-        parts = [_edited(common, one, write=write) for one in edits_of_each]
+        back = partial(written_back, allow_unknown_roles=allow_unknown_roles)
+        found = each(common, lambda one: back(one.settings, paths, selection, view), outputs.noun, names=names)
+        parts = _edited_parts(common, found, write=write)
     else:
-        parts = [*each(common, lambda one: one.drift(**chosen), outputs.noun, codes.of_drift, names=names)]
+        find = partial(
+            Project.drift, paths=paths, selection=selection, view=view, allow_unknown_roles=allow_unknown_roles
+        )
+        parts = each(common, find, outputs.noun, codes.of_drift, names=names)
     metrics.count_all(parts)
     _notify(common, notifier, [one.found for one in parts if one.found])
     return show_planned(parts, outputs, history=lambda: moments(settings_of(common), names))
@@ -136,12 +140,15 @@ def _notify(common: Common, notifier: "Notifier", drifts: "Sequence[Drift]") -> 
         report_warning(problem)
 
 
-def _edited(common: Common, one: "Part[WriteBack]", *, write: bool) -> "Part[Drift]":
-    """Show, and with --write make, the edits of an environment; the result is the drift that is left."""
+def _edited_parts(common: Common, found: "Sequence[Part[WriteBack]]", *, write: bool) -> "tuple[Part[Drift], ...]":
+    """Show, and with --write make, the edits of each environment; the result is the drift that is left."""
     from reconciler.render.several import Part
 
-    left = _left(common, one.found, write=write) if one.found else None
-    return Part(one.environment, left, one.error, one.noun, codes.of_drift(left) if left else one.code)
+    lefts = [(one, _left(common, one.found, write=write) if one.found else None) for one in found]
+    return tuple(
+        Part(one.environment, left, one.error, one.noun, codes.of_drift(left) if left else one.code)
+        for one, left in lefts
+    )
 
 
 def _left(common: Common, found: "WriteBack", *, write: bool) -> "Drift":
