@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.errors import ReconcilerError
-from reconciler.manifests.edit import with_ids, write_ids
+from reconciler.manifests.edit import create_file, with_ids, write_ids
 from reconciler.manifests.yaml import parse
 from tests.builders import by_address
+from tests.limits import no_file_larger_than
 
 SCENARIOS = Path(__file__).parents[1] / "scenarios" / "adopt"
 ID = "E5A05785-CAFF-4F7D-9CC3-758F13865FC3"
@@ -225,3 +226,14 @@ def test_what_goes_wrong_half_way_leaves_no_file_behind(tmp_path: Path, monkeypa
     with pytest.raises(ReconcilerError, match="No space left on device"):
         write_ids(file, at("a"), by_address({"shop": ID}))
     assert [(one, one.read_bytes()) for one in tmp_path.iterdir()] == [(file, PLAIN)]
+
+
+def test_a_full_disk_leaves_no_part_of_a_new_file_and_an_existing_one_stays(tmp_path: Path) -> None:
+    path = tmp_path / "manifests" / "a.yaml"
+    with no_file_larger_than(100), pytest.raises(ReconcilerError, match=r"cannot write .*File too large"):
+        create_file(path, "x: y\n" * 10_000)
+    assert not path.exists()
+    create_file(path, "first\n")
+    with pytest.raises(ReconcilerError, match="File exists"):
+        create_file(path, "second\n")
+    assert path.read_text(encoding="utf-8") == "first\n"

@@ -284,7 +284,12 @@ def create_file(path: Path, text: str) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("x", encoding="utf-8", newline="\n") as file:
-            file.write(text)
+            try:
+                file.write(text)
+                file.flush()
+            except OSError:
+                path.unlink()  # a part of a manifest could be a valid one
+                raise
     except OSError as error:
         raise ReconcilerError(f"cannot write {shown(path)}: {error.strerror}") from error
 
