@@ -1,14 +1,12 @@
 """The inputs of loading in addition to files: everything that one environment contributes."""
 
-from collections.abc import Callable, Collection, Hashable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import field
 from datetime import UTC, date, datetime
 from pathlib import Path
-from threading import RLock
-from typing import Any, TypeVar, cast
 
 from reconciler.kinds.checks import RuleLevel
-from reconciler.manifests.files import AllowedPaths, File
+from reconciler.manifests.files import AllowedPaths, File, Memo
 from reconciler.manifests.git import GitFailed, InGit
 from reconciler.manifests.rules import RULES
 from reconciler.manifests.yaml import Parsed, parse, read
@@ -17,22 +15,6 @@ from reconciler.model.diagnostic import Place
 from reconciler.model.json import Json
 from reconciler.model.resource import Address, Policy, Scope
 from reconciler.model.secret import SecretReference
-
-T = TypeVar("T")
-
-
-class Memo:
-    """Key -> value that is computed once, by the first thread that needs it, and kept as long as this object."""
-
-    def __init__(self) -> None:
-        self._lock, self._known = RLock(), dict[Hashable, Any]()
-
-    def get(self, key: Hashable, compute: Callable[[], T]) -> T:
-        """The value of a key; other threads wait for its computation."""
-        with self._lock:
-            if key not in self._known:
-                self._known[key] = compute()
-            return cast("T", self._known[key])
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +81,7 @@ class LoadContext:
         """The allowed paths of files with secrets."""
         return AllowedPaths(self.root or Path(), self.secret_folders, self.inputs, self.resolved_inputs)
 
-    resolved_inputs: dict[tuple[Path, ...], frozenset[str]] = field(default_factory=dict)
+    resolved_inputs: Memo = field(default_factory=Memo, compare=False)
     """See `AllowedPaths.resolved`."""
     ids_at: tuple[str, ...] = ()
     """The place of the ids in their file."""

@@ -11,12 +11,13 @@ git are neither read nor written, and files that the tool or a CI job reads are 
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import field, replace
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
-from typing import Final, Self
+from threading import RLock
+from typing import Any, Final, Self, TypeVar, cast
 
 from reconciler.errors import ReconcilerError
 from reconciler.kinds import DEFAULT_KIND, KINDS
@@ -26,12 +27,13 @@ from reconciler.model.diagnostic import Diagnostic, Place, Severity
 from reconciler.model.json import Json
 from reconciler.model.secret import SecretReference, SecretSource
 
+T = TypeVar("T")
+
 _SUFFIXES: Final = (".yaml", ".yml")
 _ADDRESS_HINT: Final = (
     "a PATH is a file or a folder; plan, apply, drift and export select a resource with --only KIND/NAME"
 )
 EMPTY_FOLDER_HINT: Final = f"run reconciler export --write, or write a manifest (see reconciler explain {DEFAULT_KIND})"
-
 
 _JSON: Final = ".json"
 UNREAD: Final = "unread-manifest"
@@ -214,6 +216,20 @@ _OWN: Final = frozenset({".yaml", ".yml", ".json", ".jsonl", ".lock"})
 _NOT_ASCII: Final = re.compile(r"[^\x00-\x7f]")
 
 
+class Memo:
+    """Key -> value that is computed once, by the first thread that needs it, and kept as long as this object."""
+
+    def __init__(self) -> None:
+        self._lock, self._known = RLock(), dict[Hashable, Any]()
+
+    def get(self, key: Hashable, compute: Callable[[], T]) -> T:
+        """The value of a key; other threads wait for its computation."""
+        with self._lock:
+            if key not in self._known:
+                self._known[key] = compute()
+            return cast("T", self._known[key])
+
+
 @dataclass(frozen=True, slots=True)
 class AllowedPaths:
     """The folders that may contain secrets."""
@@ -224,8 +240,8 @@ class AllowedPaths:
     """Additional folders that the environment allows; absolute."""
     inputs: tuple[Path, ...] = ()
     """Files that the tool reads and keeps, see `Config.inputs`; no delivery may overwrite them."""
-    resolved: dict[tuple[Path, ...], frozenset[str]] = field(default_factory=dict, compare=False)
-    """The resolved inputs, `_folded`: computed once for all environments of a run."""
+    resolved: Memo = field(default_factory=Memo, compare=False)
+    """The resolved inputs, `_folded`: computed once for all environments of a run, whose threads share them."""
 
     def kept(self, path: str, source: str) -> str:
         """Convert a path that is relative to the folder of the file `source` to one that is relative to the root.
@@ -283,9 +299,8 @@ class AllowedPaths:
 
     def _is_own(self, target: Path) -> bool:
         """Whether a file is an input, or would belong to one, as a manifest in a folder of them. Ignores case."""
-        if self.inputs not in self.resolved:
-            self.resolved[self.inputs] = frozenset(_folded(place.resolve()) for place in self.inputs)
-        own, name = self.resolved[self.inputs], Path(_folded(target))
+        own = self.resolved.get(self.inputs, lambda: frozenset(_folded(place.resolve()) for place in self.inputs))
+        name = Path(_folded(target))
         return str(name) in own or (name.suffix in _OWN and any(str(folder) in own for folder in name.parents))
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from reconciler.config.settings import Config
-    from reconciler.manifests.context import Memo
+    from reconciler.manifests.files import Memo
     from reconciler.model.diagnostic import Diagnostic
     from reconciler.model.outcome import RecordedRun
     from reconciler.remote.messages import Stats

@@ -192,7 +192,7 @@ def each(  # noqa: PLR0913  # one for each choice
         sequential: one environment after another, each reading the files that the previous one wrote.
         ended: called with each environment and its result, `done` or `failed`.
     """
-    from reconciler.manifests.context import Memo
+    from reconciler.manifests.files import Memo
     from reconciler.project.environment import configuration
 
     sequential = sequential and len(names) > 1

@@ -14,8 +14,7 @@ from typing import Final
 from reconciler.config import find_config, load_config, misnamed_config, select_environment
 from reconciler.config.settings import EMULATOR_MARKETPLACE, Config, Environment
 from reconciler.errors import ReconcilerError, UsageError, WouldOverwrite
-from reconciler.manifests.context import Memo
-from reconciler.manifests.files import find_files, resolved
+from reconciler.manifests.files import Memo, find_files, resolved
 from reconciler.manifests.git import in_git
 from reconciler.manifests.load import LoadContext
 from reconciler.manifests.yaml import shown
@@ -142,7 +141,7 @@ def load_context(
 
 def _contexts(config: Config, memo: Memo | None, *, allow_unknown_roles: bool, partial: bool) -> dict[str, LoadContext]:
     """The contexts of all environments, without git and without the others."""
-    resolved_inputs: dict[tuple[Path, ...], frozenset[str]] = {}
+    resolved_inputs = Memo()
     return {
         name: LoadContext(
             environment=name,

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from reconciler.config import load_config
 from reconciler.errors import InputError
-from reconciler.manifests.context import Memo
+from reconciler.manifests.files import Memo
 from reconciler.manifests.load import LoadContext, inspect, load
 from reconciler.manifests.yaml import shown
 from reconciler.model.dataclass import dataclass

@@ -1,13 +1,16 @@
-"""Which files are read, each once, and which are left out with a word."""
+"""Which files are read, each once, which are left out with a word, and what is worked out once for several."""
 
 import errno
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
+from threading import Barrier, Thread
 
 import pytest
 
 from reconciler.errors import InputError
+from reconciler.manifests.files import AllowedPaths, Memo
 from reconciler.manifests.load import LoadContext, load, require_all
 from tests.manifests.test_load import faults, manifest, names, write
 
@@ -128,3 +131,55 @@ def test_a_directory_that_vanishes_is_a_fault(tmp_path: Path, monkeypatch: pytes
 
     monkeypatch.setattr(os, "scandir", refuse)
     assert "permission denied" in faults(tmp_path)[0]
+
+
+def at_once(ask: Callable[[], object]) -> None:
+    """Ask in four threads that start together."""
+    barrier = Barrier(4)
+
+    def run() -> None:
+        barrier.wait(10)
+        ask()
+
+    threads = [Thread(target=run) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def test_a_value_is_worked_out_once_for_each_key_however_many_threads_ask() -> None:
+    once, made, found = Memo(), list[str](), list[int]()
+
+    def work_out() -> int:
+        made.append("a")
+        return 1
+
+    at_once(lambda: found.append(once.get("a", work_out)))
+    assert (made, found) == (["a"], [1] * 4)
+    assert once.get("b", lambda: 2) == 2
+
+
+def test_a_failure_is_not_kept() -> None:
+    once = Memo()
+    with pytest.raises(ZeroDivisionError):
+        once.get("a", lambda: 1 // 0)
+    assert once.get("a", lambda: 1) == 1
+
+
+def test_inputs_are_resolved_once_for_the_environments_of_a_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inputs = tuple(tmp_path / f"{n}.yaml" for n in range(200))
+    allowed, resolve = AllowedPaths(tmp_path, inputs=inputs), Path.resolve
+    asked: list[Path] = []
+    found: list[str] = []
+
+    def counted(path: Path, *rest: bool) -> Path:
+        asked.append(path)
+        return resolve(path, *rest)
+
+    monkeypatch.setattr(Path, "resolve", counted)
+    at_once(lambda: found.append(allowed.objection("secret.txt", to_write=True)))
+    assert [path for path in asked if path in inputs] == [*inputs]
+    assert found == [""] * 4
