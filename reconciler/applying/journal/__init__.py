@@ -190,7 +190,7 @@ def read(path: Path) -> Run:
         message = f"the journal {path} has format {other}, but this version reads format {FORMAT_VERSION}"
         raise ReconcilerError(message, hint="read it with the version that wrote it, or move it out of this folder")
     if not entries:
-        hint = "it was emptied, or its run stopped before it began; check it with: reconciler history verify"
+        hint = "it was emptied, or its run was stopped before it wrote anything, and then the file can be deleted"
         raise ReconcilerError(f"the journal {path} is empty", hint=hint)
     return Run(path, tuple(entries), torn)
 
