@@ -60,6 +60,7 @@ _HEADERS: Final = (
     ("Connection", "keep-alive"),
     ("User-Agent", _USER_AGENT),
 )
+_READ: Final = httpx.ByteStream(b"")
 _URLS: Final = 256
 """The number of cached parsed URLs: a write usually follows a read of the same URL."""
 
@@ -129,7 +130,8 @@ class Wire:
             result = self._read_answer(response, started)
             if self._is_closed and (stream := response.extensions.get("network_stream")):
                 stream.close()  # needed if it was opened while the client was being closed
-            return result
+        response.stream = _READ  # that of httpx refers to the response: 10 kB until the next garbage collection
+        return result
 
     def _request(self, call: Call, token: Secret | None) -> httpx.Request:
         """Build a request with all of its headers: merging them with those of a client takes as long as the rest.

@@ -1,7 +1,9 @@
 """The wire: what may leave, what is taken in, and what becomes of every exception of httpx."""
 
+import gc
 import gzip
 import logging
+import weakref
 from collections.abc import Iterator
 from contextlib import nullcontext
 
@@ -192,6 +194,24 @@ def test_an_answer_that_trickles_on_is_given_up() -> None:
     service = Service(always(lambda: httpx.Response(200, content=chunks(1000, []))))
     with service.reader(clock=lambda: float(next(times))) as client, pytest.raises(Unreachable, match="timed out"):
         client.me()
+
+
+def test_a_response_and_the_token_in_its_request_are_freed_once_it_is_read() -> None:
+    answered: list[weakref.ref[httpx.Response]] = []
+
+    def answer() -> httpx.Response:
+        response = httpx.Response(200, json=ME)
+        answered.append(weakref.ref(response))
+        return response
+
+    gc.disable()
+    try:
+        with Service(always(answer)).reader() as client:
+            client.me()
+            client.me()
+        assert [one() for one in answered] == [None, None]
+    finally:
+        gc.enable()
 
 
 def test_cookies_are_neither_kept_nor_sent() -> None:

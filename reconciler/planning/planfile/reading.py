@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 from sys import intern
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from reconciler.errors import PlanRefused
 from reconciler.kinds import KINDS
@@ -46,12 +46,12 @@ def read(path: Path, key: bytes | None = None) -> Plan:
     Raises:
         PlanRefused: as in `content` and `loads`; it is signed and there is no key; or it was made from a snapshot.
     """
-    text = content(path)
-    plan = loads(text, str(path), key)
+    document = _document(content(path), str(path), key)
+    plan = _checked(document, str(path))
     if plan.snapshot is not None:
         message = f"{path} was made from a snapshot taken at {plan.snapshot}, not from the service"
         raise PlanRefused("snapshot", message, hint="plan again with credentials, and apply that plan")
-    if key is None and "signature" in json.loads(text):
+    if key is None and "signature" in document:
         message = f"{path} is signed, but no key is set to check its signature"
         raise PlanRefused("no-key", message, hint="set RECONCILER_PLAN_KEY to the key that plan used")
     return plan
@@ -77,6 +77,11 @@ def loads(text: str, name: str, key: bytes | None = None) -> Plan:
         PlanRefused: it is not a plan, is of a newer format, was altered since it was written, or there is a key and it
             is not signed with it.
     """
+    return _checked(_document(text, name, key), name)
+
+
+def _document(text: str, name: str, key: bytes | None) -> Mapping[str, Any]:
+    """The document of a saved plan, which matches the schema and is as it was written."""
     try:
         document = json.loads(text, parse_constant=_no_constant, object_hook=_shared)
     except (ValueError, RecursionError) as error:
@@ -87,6 +92,10 @@ def loads(text: str, name: str, key: bytes | None = None) -> Plan:
     _check_seal(document, text, name)
     if key:
         _check_signature(document, name, key)
+    return cast("Mapping[str, Any]", document)
+
+
+def _checked(document: Mapping[str, Any], name: str) -> Plan:
     try:
         plan = plan_of(document)
     except ValueError as error:  # an incomplete delivery, an invalid date
@@ -118,9 +127,11 @@ def plan_of(document: Mapping[str, Any]) -> Plan:
 
 
 def _shared(members: dict[str, Any]) -> dict[str, Any]:
-    """The same object, sharing values that both sides have and equal texts in lists, such as roles, to save memory."""
+    """The same object, sharing values that both sides have and equal texts, such as roles, to save memory."""
     for name, value in members.items():
-        if isinstance(value, list):
+        if isinstance(value, str):
+            members[name] = intern(value)
+        elif isinstance(value, list):
             members[name] = [intern(one) if isinstance(one, str) else one for one in value]
     before, after = members.get("before"), members.get("after")
     if isinstance(before, dict) and isinstance(after, dict):
