@@ -10,7 +10,6 @@ import os
 import statistics
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -90,6 +89,19 @@ class CommandFailed(Exception):
     """A measured command ended in another way than it should; the message has its last words."""
 
 
+_LAUNCHER: Final = """
+import os, signal, sys, time
+os.set_inheritable(int(sys.argv[1]), False)
+began = time.perf_counter()
+command = os.posix_spawnp(sys.argv[2], sys.argv[2:], os.environ, setsigdef=[signal.SIGPIPE, signal.SIGXFSZ])
+_, status, usage = os.wait4(command, 0)
+seconds = time.perf_counter() - began
+figures = os.waitstatus_to_exitcode(status), seconds, usage.ru_maxrss, usage.ru_utime + usage.ru_stime
+os.write(int(sys.argv[1]), " ".join(map(str, figures)).encode())
+"""
+"""Runs a command from a small process: a process starts with the peak memory of the one that starts it."""
+
+
 def process(
     words: Sequence[str | Path], folder: Path, variables: Mapping[str, str] = NOTHING, *, codes: Sequence[int] = (0,)
 ) -> Sample:
@@ -98,26 +110,27 @@ def process(
     Raises:
         CommandFailed: it ended with another exit code than those in `codes`.
     """
-    began = time.perf_counter()
-    child = subprocess.Popen(
-        list(map(str, words)),
+    report, write = os.pipe()
+    with subprocess.Popen(
+        [sys.executable, "-I", "-S", "-c", _LAUNCHER, str(write), *map(str, words)],
         cwd=folder,
         env={**os.environ, **variables},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-    )
-    tail = b""
-    assert child.stdout  # noqa: S101  # it is piped
-    while chunk := os.read(child.stdout.fileno(), 1 << 16):
-        tail = (tail + chunk)[-2000:]
-    _, status, usage = os.wait4(child.pid, 0)
-    seconds = time.perf_counter() - began
-    child.returncode = os.waitstatus_to_exitcode(status)
-    if child.returncode not in codes:
-        raise CommandFailed(f"{' '.join(map(str, words))} ended with {child.returncode}: {tail.decode()}")
-    peak = usage.ru_maxrss * (1 if sys.platform == "darwin" else _KIB)
-    return Sample(seconds, peak, usage.ru_utime + usage.ru_stime)
+        pass_fds=[write],
+    ) as launcher:
+        os.close(write)
+        tail = b""
+        assert launcher.stdout  # noqa: S101  # it is piped
+        while chunk := os.read(launcher.stdout.fileno(), 1 << 16):
+            tail = (tail + chunk)[-2000:]
+    with os.fdopen(report) as file:
+        found = file.read()
+    status, seconds, peak, cpu = map(float, found.split() or (1, 0, 0, 0))
+    if not found or status not in codes:
+        raise CommandFailed(f"{' '.join(map(str, words))} ended with {status:.0f}: {tail.decode()}")
+    return Sample(seconds, int(peak) * (1 if sys.platform == "darwin" else _KIB), cpu)
 
 
 def script(name: str, *words: str | Path) -> Work:
