@@ -184,8 +184,18 @@ _SIGNAL_SECONDS = 0.5  # the maximum delay of a signal that arrives right before
 
 def _prepared_server(emulator: Emulator, host: str, port: int) -> "tuple[wsgi.Server, str]":
     from cheroot import wsgi  # noqa: PLC0415 - takes 0.1 s, and is needed for sockets only
+    from cheroot.server import HTTPConnection  # noqa: PLC0415 - likewise
+
+    class Connection(HTTPConnection):
+        """Discards what a client did not receive: otherwise Python 3.13 writes a traceback when it is freed."""
+
+        def close(self) -> None:
+            super().close()
+            with contextlib.suppress(OSError):
+                self.wfile.close()
 
     server = wsgi.Server((host, port), emulator, numthreads=_THREADS, shutdown_timeout=1)
+    server.ConnectionClass = Connection
     server.keep_alive_conn_limit = _CONNECTIONS
     server.expiration_interval = _POLL_SECONDS
     server.prepare()

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import ssl
+import struct
 import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from cheroot.makefile import StreamWriter
 
 from reconciler.emulator import ADMIN_CLIENT_ID, ADMIN_CLIENT_SECRET, Emulator, Settings, running, serve
 
@@ -89,6 +92,35 @@ def test_the_default_clock_is_the_system_time() -> None:
     with running(Emulator(Settings())) as url, httpx.Client(base_url=url, verify=NO_TLS, timeout=60) as client:
         token = client.post("/oauth/token", data=ADMIN).json()["access_token"]
         assert client.get("/v1/me", headers={"Authorization": f"bearer {token}"}).status_code == 200
+
+
+def test_a_writer_to_a_client_that_went_away_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise Python 3.13 writes a traceback when it is freed."""
+    is_asked, is_gone, writers, start = (
+        threading.Event(),
+        threading.Event(),
+        list[StreamWriter](),
+        StreamWriter.__init__,
+    )
+
+    def sleep(_seconds: float) -> None:
+        is_asked.set()
+        is_gone.wait(10)
+
+    def kept(writer: StreamWriter, *arguments: Any) -> None:
+        start(writer, *arguments)
+        writers.append(writer)
+
+    monkeypatch.setattr(StreamWriter, "__init__", kept)
+    with running(Emulator(Settings(), sleep=sleep)) as url:
+        assert httpx.post(f"{url}/_emulator/faults", json={"spec": "GET * latency=1"}, verify=NO_TLS).is_success
+        address = httpx.URL(url)
+        with socket.create_connection((address.host, address.port)) as client:
+            client.sendall(b"GET /v1/openapi/v3 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert is_asked.wait(10)
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # closing it is a reset
+        is_gone.set()
+    assert [writer.closed for writer in writers] == [True, True]
 
 
 @pytest.mark.sweep
