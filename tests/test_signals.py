@@ -1,6 +1,7 @@
 """Ctrl-C, SIGTERM and SIGHUP at many moments of a command: it ends with 130 or as it would have, and says no more."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -69,7 +70,8 @@ from reconciler.__main__ import run
 sys.argv = ["reconciler", "version"]
 run()
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False, timeout=60)
+    unmeasured = {name: value for name, value in os.environ.items() if not name.startswith("COV")}  # imports signal
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False, timeout=60, env=unmeasured)
     assert (done.returncode in {130, -signal.SIGINT}, done.stdout, done.stderr) == (True, b"", b"")
 
 
